@@ -1,0 +1,30 @@
+"""Floor 1: what the platform knows, who may see it, and the record of what was done.
+
+The only package that talks to SQL databases and object stores (the engine's persistence shares its transaction).
+"""
+
+from storage.access import Decision, Resource, decide, require
+from storage.audit import AuditEntry, AuditTrail
+from storage.errors import ReportedError, StorageError
+from storage.objects import FolderObjectStore, ObjectStore, StoredObject
+from storage.security import SecurityContext
+from storage.storage import Storage, UnitOfWork
+from storage.unified_crud import UnifiedCRUD
+
+__all__ = [
+    "AuditEntry",
+    "AuditTrail",
+    "Decision",
+    "FolderObjectStore",
+    "ObjectStore",
+    "ReportedError",
+    "Resource",
+    "SecurityContext",
+    "Storage",
+    "StorageError",
+    "StoredObject",
+    "UnifiedCRUD",
+    "UnitOfWork",
+    "decide",
+    "require",
+]

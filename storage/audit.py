@@ -1,0 +1,90 @@
+"""The audit trail: one leaf for each effect, written in the effect's own transaction.
+
+A leaf is canonical JSON (RFC 8785) and its hash with the leaf prefix of RFC 6962, 2.1. The table accepts inserts only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from uuid import UUID
+
+import rfc8785
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import to_jsonable_python
+from sqlalchemy import Connection
+
+from storage.errors import RecordNotFoundError
+from storage.identifiers import new_id
+from storage.security import SecurityContext
+from storage.sql import Queries
+
+_LEAF_PREFIX = b"\x00"
+
+
+class AuditEntry(BaseModel):
+    """What happened.
+
+    Attributes:
+        details: Values that an auditor may read.
+        digest_of: Values recorded only as their SHA-256, because the leaf outlives their classification.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    action: str
+    subject: str
+    details: dict[str, JsonValue] = Field(default_factory=dict)
+    digest_of: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class AuditTrail:
+    """Writes leaves on one connection."""
+
+    def __init__(self, connection: Connection, queries: Queries) -> None:
+        self._connection = connection
+        self._queries = queries
+
+    def record(self, entry: AuditEntry, *, context: SecurityContext) -> UUID:
+        """Write one leaf; return its `audit_ref`."""
+        audit_ref = new_id()
+        leaf = canonical_leaf(audit_ref, entry, context, datetime.now(UTC))
+        parameters = {
+            "audit_ref": audit_ref,
+            "tenant_id": context.tenant_id,
+            "canonical_bytes": leaf,
+            "leaf_hash": hashlib.sha256(_LEAF_PREFIX + leaf).digest(),
+        }
+        self._queries.execute(self._connection, "insert_audit_leaf", parameters)
+        return audit_ref
+
+    def read(self, audit_ref: UUID, *, context: SecurityContext) -> dict[str, JsonValue]:
+        """Return the leaf that an `audit_ref` names.
+
+        Raises:
+            RecordNotFoundError: The tenant has no such leaf.
+        """
+        parameters = {"audit_ref": audit_ref, "tenant_id": context.tenant_id}
+        row = self._queries.first(self._connection, "read_audit_leaf", parameters)
+        if row is None:
+            raise RecordNotFoundError(model="AuditLeaf", record_id=audit_ref)
+        leaf: dict[str, JsonValue] = json.loads(row.canonical_bytes)
+        return leaf
+
+
+def canonical_leaf(audit_ref: UUID, entry: AuditEntry, context: SecurityContext, at: datetime) -> bytes:
+    """Return the RFC 8785 bytes of a leaf."""
+    leaf = {
+        "audit_ref": str(audit_ref),
+        "recorded_at": at.isoformat(),
+        "tenant_id": context.tenant_id,
+        "actor": context.user_id,
+        "roles": sorted(context.roles),
+        "action": entry.action,
+        "subject": entry.subject,
+        "details": entry.details,
+    }
+    if entry.digest_of:
+        leaf["content_sha256"] = hashlib.sha256(rfc8785.dumps(to_jsonable_python(entry.digest_of))).hexdigest()
+    return rfc8785.dumps(to_jsonable_python(leaf))

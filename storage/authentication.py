@@ -1,0 +1,131 @@
+"""From a bearer token to a principal.
+
+Development principals: three people with random tokens, in a file that only its owner can read. They are for one
+machine; a server that listens on anything but loopback does not accept them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import secrets
+from pathlib import Path
+from typing import Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from storage.errors import AuthenticationError, InvalidTokenError, NotLoopbackError
+from storage.models import RoleType
+from storage.security import SecurityContext
+
+PRINCIPAL = "ami.principal"
+"""Key of an ASGI scope under which the application leaves the authenticated `SecurityContext`."""
+
+DEVELOPMENT_TENANT = "local"
+
+
+class Authenticator(Protocol):
+    """Establishes who sends a request."""
+
+    def authenticate(self, authorization: str | None, address: str | None) -> SecurityContext:
+        """Return the principal of an `Authorization` header.
+
+        Raises:
+            AuthenticationError: There is no bearer token.
+            InvalidTokenError: The token is nobody's.
+        """
+
+
+class DevelopmentPrincipal(BaseModel):
+    """One person of the token file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    user_id: str
+    roles: frozenset[RoleType]
+    groups: frozenset[str]
+    token: str
+
+
+class DevelopmentTokens(BaseModel):
+    """The token file's content; an `Authenticator` for loopback."""
+
+    model_config = ConfigDict(frozen=True)
+
+    principals: tuple[DevelopmentPrincipal, ...]
+
+    def token_of(self, user_id: str) -> str:
+        """Return a person's token."""
+        return next(principal.token for principal in self.principals if principal.user_id == user_id)
+
+    def authenticate(self, authorization: str | None, address: str | None) -> SecurityContext:
+        """See `Authenticator.authenticate`."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise AuthenticationError(reason="the request carries no bearer token")
+        # Digests are compared, so the time taken tells nothing about a token.
+        digest = hashlib.sha256(token.strip().encode()).digest()
+        for principal in self.principals:
+            if secrets.compare_digest(digest, hashlib.sha256(principal.token.encode()).digest()):
+                return _context(principal, address)
+        raise InvalidTokenError
+
+
+def development_tokens(path: Path) -> DevelopmentTokens:
+    """Return the tokens in `path`, made on first use and readable by their owner only."""
+    if not path.exists():
+        _write_private(path, _new_tokens().model_dump_json(indent=2))
+    return DevelopmentTokens.model_validate_json(path.read_bytes())
+
+
+def require_loopback(host: str) -> None:
+    """Return if `host` is an address of this machine alone.
+
+    Raises:
+        NotLoopbackError: Others could reach it.
+    """
+    try:
+        is_loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = host == "localhost"
+    if not is_loopback:
+        raise NotLoopbackError(host=host)
+
+
+def _new_tokens() -> DevelopmentTokens:
+    people = (
+        ("ada", RoleType.MEMBER, "data-scientist"),
+        ("grace", RoleType.MEMBER, "reviewer"),
+        ("operator", RoleType.ADMIN, "operator"),
+    )
+    principals = (
+        DevelopmentPrincipal(
+            user_id=user_id, roles=frozenset({role}), groups=frozenset({group}), token=secrets.token_urlsafe(32)
+        )
+        for user_id, role, group in people
+    )
+    return DevelopmentTokens(principals=tuple(principals))
+
+
+def _context(principal: DevelopmentPrincipal, address: str | None) -> SecurityContext:
+    return SecurityContext(
+        user_id=principal.user_id,
+        tenant_id=DEVELOPMENT_TENANT,
+        roles=principal.roles,
+        groups=principal.groups,
+        address=address,
+    )
+
+
+def _write_private(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    incoming = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(content)
+    try:
+        os.link(incoming, path)
+    except FileExistsError:
+        return  # another process was faster; its tokens count
+    finally:
+        incoming.unlink()

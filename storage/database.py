@@ -1,0 +1,70 @@
+"""The database: connecting, and bringing its schema up to date."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pydantic_core import to_json
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from storage.errors import DatabaseUnavailableError
+
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_MIGRATION_LOCK = 0x414D494C  # "AMIL": two processes must not migrate at once
+
+
+def connect(url: str, *, pool_size: int = 10) -> Engine:
+    """Return a pool of connections to the PostgreSQL at `url`.
+
+    Raises:
+        DatabaseUnavailableError: Nothing answers there, or it refuses us.
+    """
+    engine = create_engine(
+        sqlalchemy_url(url),
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        json_serializer=lambda value: to_json(value).decode(),
+    )
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("select 1"))
+    except OperationalError as error:
+        raise DatabaseUnavailableError(reason=str(error.orig).strip().splitlines()[0]) from error
+    return engine
+
+
+def sqlalchemy_url(url: str) -> str:
+    """Return `url` with the driver named: `postgresql://` becomes `postgresql+psycopg://`."""
+    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the schema to the newest revision; safe to call from several processes at once."""
+    with engine.begin() as connection:
+        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        config = _alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def current_revision(engine: Engine) -> str | None:
+    """Return the schema's revision, `None` for an empty database."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_revision() -> str | None:
+    """Return the revision that this code expects."""
+    return ScriptDirectory.from_config(_alembic_config()).get_current_head()
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config

