@@ -1,0 +1,137 @@
+"""Reading a user's file as a table: Parquet or delimited text, told apart by content and not by name."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import csv, parquet
+
+from domain_sdk.errors import FileNotTabularError, FileUnreadableError
+
+_PARQUET_MAGIC = b"PAR1"
+_HEAD_BYTES = 1024 * 1024
+_SCAN_BYTES = 8 * 1024 * 1024
+_DELIMITERS = ",;\t|"
+_MINIMUM_COLUMNS = 2
+
+
+def read_table(path: Path) -> pa.Table:
+    """Return the whole file as a table of at least one row and two columns with distinct names.
+
+    In delimited text, empty fields and the usual spellings of "missing" (NA, null, NaN, ...) are nulls.
+
+    Raises:
+        FileUnreadableError: The file is absent, a folder, or not ours to read.
+        FileNotTabularError: The content is not a table.
+    """
+    head = _read_head(path)
+    if head.startswith(_PARQUET_MAGIC):
+        table = _read_parquet(path)
+    else:
+        _refuse_binary(path)
+        table = _read_text(path, _delimiter(path, head))
+    _require_table_shape(path, table.schema.names)
+    if table.num_rows == 0:
+        raise FileNotTabularError(path=path, reason="it has no rows")
+    return table
+
+
+def read_schema(path: Path) -> pa.Schema:
+    """Return the columns' names and types from the beginning (CSV) or the footer (Parquet) of the file.
+
+    Types of a CSV file are inferred from its first MiB, so `read_table` may widen them.
+
+    Raises:
+        FileUnreadableError, FileNotTabularError: As `read_table`, as far as the bytes looked at tell.
+    """
+    head = _read_head(path)
+    schema = _parquet_schema(path) if head.startswith(_PARQUET_MAGIC) else _text_schema(path, _delimiter(path, head))
+    _require_table_shape(path, schema.names)
+    return schema
+
+
+def _read_head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise FileUnreadableError(path=path, reason=error.strerror or str(error)) from error
+    if not head.strip():
+        raise FileNotTabularError(path=path, reason="it is empty")
+    if not head.startswith(_PARQUET_MAGIC) and b"\0" in head:
+        raise FileNotTabularError(path=path, reason="it holds binary data")
+    return head
+
+
+def _refuse_binary(path: Path) -> None:
+    with path.open("rb") as file:
+        while chunk := file.read(_SCAN_BYTES):
+            if b"\0" in chunk:
+                raise FileNotTabularError(path=path, reason="it holds binary data")
+
+
+def _delimiter(path: Path, head: bytes) -> str:
+    first_line = head.lstrip(b"\xef\xbb\xbf").split(b"\n", 1)[0]
+    try:
+        counts = Counter(first_line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise FileNotTabularError(path=path, reason="its first line is not UTF-8 text") from error
+    return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
+
+
+def _read_parquet(path: Path) -> pa.Table:
+    try:
+        return parquet.ParquetFile(path).read()
+    except (pa.ArrowException, OSError) as error:
+        raise FileNotTabularError(path=path, reason=f"its Parquet content is damaged ({_first_line(error)})") from error
+
+
+def _parquet_schema(path: Path) -> pa.Schema:
+    try:
+        return parquet.read_schema(path)
+    except (pa.ArrowException, OSError) as error:
+        raise FileNotTabularError(path=path, reason=f"its Parquet content is damaged ({_first_line(error)})") from error
+
+
+def _read_text(path: Path, delimiter: str) -> pa.Table:
+    try:
+        with path.open("rb") as file:
+            return csv.read_csv(file, parse_options=_parsing(delimiter), convert_options=_conversion())
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise FileNotTabularError(path=path, reason=_first_line(error)) from error
+
+
+def _text_schema(path: Path, delimiter: str) -> pa.Schema:
+    reading = csv.ReadOptions(block_size=_HEAD_BYTES)
+    try:
+        with (
+            path.open("rb") as file,
+            csv.open_csv(file, reading, _parsing(delimiter), _conversion()) as reader,
+        ):
+            return reader.schema
+    except (pa.ArrowException, UnicodeDecodeError) as error:
+        raise FileNotTabularError(path=path, reason=_first_line(error)) from error
+
+
+def _parsing(delimiter: str) -> csv.ParseOptions:
+    return csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
+
+
+def _conversion() -> csv.ConvertOptions:
+    return csv.ConvertOptions(strings_can_be_null=True)
+
+
+def _require_table_shape(path: Path, names: list[str]) -> None:
+    if len(names) < _MINIMUM_COLUMNS:
+        raise FileNotTabularError(path=path, reason="only one column was found")
+    if any(not name.strip() for name in names):
+        raise FileNotTabularError(path=path, reason="a column has no name")
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise FileNotTabularError(path=path, reason=f"the column name {repeated[0]!r} occurs more than once")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0].rstrip(".")[:200]
