@@ -1,0 +1,36 @@
+"""Diagrams: reading the `zeebe:` dialect into a typed model, and refusing what cannot be executed as drawn."""
+
+from engine.bpmn.model import (
+    Activity,
+    BoundaryErrorEvent,
+    CallActivity,
+    EndEvent,
+    ExclusiveGateway,
+    FlowNode,
+    Mapping,
+    ProcessModel,
+    SequenceFlow,
+    ServiceTask,
+    StartEvent,
+    UserTask,
+)
+from engine.bpmn.reader import read_diagram
+from engine.bpmn.verifier import Contracts, verify
+
+__all__ = [
+    "Activity",
+    "BoundaryErrorEvent",
+    "CallActivity",
+    "Contracts",
+    "EndEvent",
+    "ExclusiveGateway",
+    "FlowNode",
+    "Mapping",
+    "ProcessModel",
+    "SequenceFlow",
+    "ServiceTask",
+    "StartEvent",
+    "UserTask",
+    "read_diagram",
+    "verify",
+]

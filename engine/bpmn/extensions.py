@@ -1,0 +1,126 @@
+"""`bpmn:extensionElements` of the `zeebe:` dialect, as far as elements may carry them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine.bpmn.model import Mapping
+from engine.bpmn.xml import ZEEBE, Element
+
+Report = Callable[[Element, str, str, str], None]
+
+
+@dataclass
+class Extensions:
+    """What one element's extensions say."""
+
+    version_tag: str | None = None
+    task_type: str | None = None
+    retries: int = 3
+    inputs: list[Mapping] = field(default_factory=list)
+    outputs: list[Mapping] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    form_id: str | None = None
+    candidate_groups: tuple[str, ...] = ()
+    is_zeebe_user_task: bool = False
+    called_process: str | None = None
+    propagates_parent_variables: bool = True
+    propagates_child_variables: bool = True
+
+
+def read_extensions(container: Element | None, allowed: frozenset[str], report: Report) -> Extensions:
+    """Return the extensions in `container`; every unknown or misplaced one is reported."""
+    extensions = Extensions()
+    for child in () if container is None else container:
+        if not isinstance(child.tag, str):
+            continue
+        name = child.tag.removeprefix(f"{{{ZEEBE}}}")
+        read = _READERS.get(name)
+        if name not in allowed or read is None:
+            listed = ", ".join(sorted(allowed)) or "none"
+            report(child, "EXTENSION_UNSUPPORTED", f"Extension {name} has no meaning here.", f"Allowed: {listed}.")
+        else:
+            read(child, extensions, report)
+    return extensions
+
+
+def _version_tag(element: Element, extensions: Extensions, _report: Report) -> None:
+    extensions.version_tag = element.get("value")
+
+
+def _task_definition(element: Element, extensions: Extensions, report: Report) -> None:
+    extensions.task_type = _static(element, "type", report)
+    retries = element.get("retries", "3")
+    if retries.isdigit() and 1 <= int(retries) <= 100:  # noqa: PLR2004 - the bound is documented in the message
+        extensions.retries = int(retries)
+    else:
+        report(element, "RETRIES_INVALID", f"Retries {retries!r} is no number from 1 to 100.", "Give a whole number.")
+
+
+def _io_mapping(element: Element, extensions: Extensions, report: Report) -> None:
+    for child in element:
+        target = child.get("target", "")
+        if not target.isidentifier():
+            report(child, "MAPPING_INVALID", f"Target {target!r} is not a variable name.", "Use a plain name.")
+            continue
+        mappings = extensions.inputs if child.tag.endswith("}input") else extensions.outputs
+        mappings.append(Mapping(source=expression_text(child.get("source", "")), target=target))
+
+
+def _task_headers(element: Element, extensions: Extensions, _report: Report) -> None:
+    extensions.headers.update({child.get("key", ""): child.get("value", "") for child in element})
+
+
+def _user_task(_element: Element, extensions: Extensions, _report: Report) -> None:
+    extensions.is_zeebe_user_task = True
+
+
+def _form_definition(element: Element, extensions: Extensions, report: Report) -> None:
+    extensions.form_id = _static(element, "formId", report)
+
+
+def _assignment_definition(element: Element, extensions: Extensions, report: Report) -> None:
+    for attribute in sorted(set(element.attrib) - {"candidateGroups"}):
+        report(element, "ASSIGNMENT_UNSUPPORTED", f"{attribute} is not supported.", "Assign by candidate groups.")
+    groups = _static(element, "candidateGroups", report) or ""
+    extensions.candidate_groups = tuple(group.strip() for group in groups.split(",") if group.strip())
+
+
+def _called_element(element: Element, extensions: Extensions, report: Report) -> None:
+    extensions.called_process = _static(element, "processId", report)
+    extensions.propagates_parent_variables = element.get("propagateAllParentVariables", "true") == "true"
+    extensions.propagates_child_variables = element.get("propagateAllChildVariables", "true") == "true"
+
+
+def _properties(_element: Element, _extensions: Extensions, _report: Report) -> None:
+    """Properties are notes of the modeler; they have no effect."""
+
+
+def _static(element: Element, attribute: str, report: Report) -> str | None:
+    value: str | None = element.get(attribute)
+    if value is not None and value.startswith("="):
+        report(element, "EXPRESSION_UNSUPPORTED", f"{attribute} is an expression.", "Write the value itself.")
+        return None
+    return value
+
+
+def expression_text(source: str) -> str:
+    """Return the FEEL text of an attribute: behind `=`, or the attribute as a string literal."""
+    if source.startswith("="):
+        return source[1:].strip()
+    escaped = source.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_READERS: dict[str, Callable[[Element, Extensions, Report], None]] = {
+    "versionTag": _version_tag,
+    "taskDefinition": _task_definition,
+    "ioMapping": _io_mapping,
+    "taskHeaders": _task_headers,
+    "userTask": _user_task,
+    "formDefinition": _form_definition,
+    "assignmentDefinition": _assignment_definition,
+    "calledElement": _called_element,
+    "properties": _properties,
+}

@@ -1,0 +1,44 @@
+"""XML at the door: parsed without entities, document types or network, within limits of size and count."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from lxml import etree
+
+from engine.errors import DiagramError, Finding
+
+MAXIMUM_BYTES = 5 * 1024 * 1024
+MAXIMUM_ELEMENTS = 50_000
+
+BPMN = "http://www.omg.org/spec/BPMN/20100524/MODEL"
+ZEEBE = "http://camunda.org/schema/zeebe/1.0"
+
+Element: TypeAlias = Any  # lxml carries no types
+
+
+def parse_xml(content: bytes) -> Element:
+    """Return the root element of a BPMN document.
+
+    Raises:
+        DiagramError: Too large, not well-formed, a DOCTYPE, or not BPMN.
+    """
+    if len(content) > MAXIMUM_BYTES:
+        raise _refusal("DOCUMENT_TOO_LARGE", f"The document has more than {MAXIMUM_BYTES} bytes.", "Split the diagram.")
+    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+    try:
+        root = etree.fromstring(content, parser)
+    except etree.XMLSyntaxError as error:
+        message = f"The document is not well-formed XML: {error.msg}."
+        raise _refusal("XML_INVALID", message, "Save the diagram again in a BPMN editor.", error.lineno or 1) from error
+    if root.getroottree().docinfo.doctype:
+        raise _refusal("DOCTYPE_REFUSED", "The document has a DOCTYPE.", "Remove the DOCTYPE; BPMN needs none.")
+    if sum(1 for _ in root.iter()) > MAXIMUM_ELEMENTS:
+        raise _refusal("DOCUMENT_TOO_LARGE", f"More than {MAXIMUM_ELEMENTS} elements.", "Split the diagram.")
+    if root.tag != f"{{{BPMN}}}definitions":
+        raise _refusal("NOT_BPMN", "The root element is not bpmn:definitions.", "Export the diagram as BPMN 2.0 XML.")
+    return root
+
+
+def _refusal(code: str, message: str, hint: str, line: int = 1) -> DiagramError:
+    return DiagramError((Finding(line=line, element_id="definitions", code=code, message=message, hint=hint),))

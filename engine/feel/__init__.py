@@ -1,0 +1,9 @@
+"""Expressions: a subset of FEEL (DMN 1.3, chapter 10), parsed once, compiled to closures, bounded; never Python.
+
+Supported: null, booleans, numbers, strings, lists, contexts, names and paths, arithmetic, comparison, three-valued
+`and`/`or`/`not(...)`, `if ... then ... else ...`.
+"""
+
+from engine.feel.compiler import Expression, compile_expression
+
+__all__ = ["Expression", "compile_expression"]

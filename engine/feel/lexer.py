@@ -1,0 +1,67 @@
+"""FEEL text to tokens."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from engine.errors import ExpressionError
+
+MAXIMUM_LENGTH = 4_096
+_TOKEN = re.compile(
+    r"""(?P<space>\s+)
+      | (?P<number>\d{1,34}(?:\.\d{1,34})?)
+      | (?P<string>"(?:[^"\\]|\\.)*")
+      | (?P<name>[^\W\d]\w*)
+      | (?P<symbol><=|>=|!=|[-+*/=<>()\[\]{},.:])""",
+    re.VERBOSE,
+)
+KEYWORDS = frozenset({"true", "false", "null", "and", "or", "not", "if", "then", "else"})
+
+
+@dataclass(frozen=True)
+class Token:
+    """One token: `kind` is number, string, name, end, or the symbol or keyword itself."""
+
+    kind: str
+    text: str
+    position: int
+
+
+def tokenize(source: str) -> list[Token]:
+    """Return the tokens of `source`, closed by one of kind `end`.
+
+    Raises:
+        ExpressionError: A character that starts no token, or a text over the length limit.
+    """
+    if len(source) > MAXIMUM_LENGTH:
+        raise ExpressionError(source=source, position=MAXIMUM_LENGTH, reason="Expression too long")
+    tokens, position = [], 0
+    while position < len(source):
+        match = _TOKEN.match(source, position)
+        if match is None:
+            raise ExpressionError(source=source, position=position, reason=f"Unexpected {source[position]!r}")
+        if match.lastgroup != "space":
+            tokens.append(_token(match))
+        position = match.end()
+    return [*tokens, Token(kind="end", text="", position=len(source))]
+
+
+def string_value(token: Token, source: str) -> str:
+    """Return what a string token stands for (JSON's escapes are FEEL's).
+
+    Raises:
+        ExpressionError: An escape that FEEL does not know.
+    """
+    try:
+        value: str = json.loads(token.text)
+    except ValueError as error:
+        raise ExpressionError(source=source, position=token.position, reason="Invalid string") from error
+    return value
+
+
+def _token(match: re.Match[str]) -> Token:
+    text, group = match.group(), match.lastgroup or ""
+    is_itself = group == "symbol" or (group == "name" and text in KEYWORDS)
+    return Token(kind=text if is_itself else group, text=text, position=match.start())

@@ -1,0 +1,81 @@
+"""Deployed processes, compiled: each immutable definition is read and compiled once in a process's life."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import TypeVar
+from uuid import UUID
+
+from engine.bpmn import CallActivity, ProcessModel, read_diagram
+from engine.errors import UnknownProcessError
+from engine.persistence import DefinitionRef, Definitions
+from engine.spiff import CompiledProcess, compile_process
+from storage import UnitOfWork
+
+_CAPACITY = 256
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class ProcessLibrary:
+    """Models by definition id, and compiled processes by what they pin; safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._models: OrderedDict[UUID, ProcessModel] = OrderedDict()
+        self._compiled: OrderedDict[tuple[object, ...], CompiledProcess] = OrderedDict()
+
+    def model(self, work: UnitOfWork, ref_id: UUID, process_id: str) -> ProcessModel:
+        """Return the model of a definition."""
+        with self._lock:
+            if ref_id in self._models:
+                return self._models[ref_id]
+        models = {model.process_id: model for model in read_diagram(Definitions(work).xml(ref_id))}
+        with self._lock:
+            return _keep(self._models, ref_id, models[process_id])
+
+    def pin(self, work: UnitOfWork, ref: DefinitionRef) -> dict[str, UUID]:
+        """Return the definition and the newest one of every process it can call, by process id.
+
+        Raises:
+            UnknownProcessError: A called process is not deployed.
+        """
+        pinned, frontier = {ref.process_id: ref.process_definition_id}, [ref]
+        while frontier:
+            current = frontier.pop()
+            model = self.model(work, current.process_definition_id, current.process_id)
+            for process_id in called_processes(model) - pinned.keys():
+                called = Definitions(work).newest(process_id)
+                if called is None:
+                    raise UnknownProcessError(process_id=process_id)
+                pinned[process_id] = called.process_definition_id
+                frontier.append(called)
+        return pinned
+
+    def compiled(
+        self, work: UnitOfWork, definition_id: UUID, pinned: Mapping[str, UUID], start_event_id: str
+    ) -> CompiledProcess:
+        """Return the process ready to run, with the called processes that were pinned when it started."""
+        key = (definition_id, start_event_id, *sorted(pinned.items()))
+        with self._lock:
+            if key in self._compiled:
+                return self._compiled[key]
+        models = {process_id: self.model(work, ref_id, process_id) for process_id, ref_id in pinned.items()}
+        process_id = next(name for name, ref_id in pinned.items() if ref_id == definition_id)
+        compiled = compile_process(models.pop(process_id), models, start_event_id)
+        with self._lock:
+            return _keep(self._compiled, key, compiled)
+
+
+def called_processes(model: ProcessModel) -> set[str]:
+    """Return the ids of the processes that `model` calls directly."""
+    return {node.called_process for node in model.nodes.values() if isinstance(node, CallActivity)}
+
+
+def _keep(cache: OrderedDict[Key, Value], key: Key, value: Value) -> Value:
+    cache[key] = value
+    if len(cache) > _CAPACITY:
+        cache.popitem(last=False)
+    return value

@@ -1,0 +1,95 @@
+"""The event log: append-only, read without gaps although transactions commit out of order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic_core import to_json
+
+from engine.errors import UnknownCursorError
+from engine.persistence.statements import EVENT_CHANNEL, QUERIES
+from storage import UnitOfWork
+
+
+class Event(BaseModel):
+    """Something that happened in a process instance.
+
+    Attributes:
+        sequence: Names the event and is the cursor to read on from; not necessarily rising between neighbours.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    sequence: int
+    process_instance_id: UUID
+    business_key: str | None
+    kind: str
+    element_id: str | None
+    payload: dict[str, Any]
+    occurred_at: datetime
+
+
+class EventLog:
+    """Events on one transaction."""
+
+    def __init__(self, work: UnitOfWork) -> None:
+        self._connection = work.connection
+
+    def append(
+        self,
+        kind: str,
+        payload: Mapping[str, JsonValue],
+        *,
+        tenant_id: str,
+        process_instance_id: UUID,
+        business_key: str | None,
+        element_id: str | None = None,
+    ) -> None:
+        """Add an event; subscribers see it once the transaction commits."""
+        parameters = {
+            "tenant_id": tenant_id,
+            "process_instance_id": process_instance_id,
+            "business_key": business_key,
+            "kind": kind,
+            "element_id": element_id,
+            "payload": to_json(dict(payload)).decode(),
+        }
+        QUERIES.execute(self._connection, "insert_event", parameters)
+        notice = {"channel": EVENT_CHANNEL, "payload": str(process_instance_id)}
+        QUERIES.rows(self._connection, "notify", notice)
+
+    def after(
+        self,
+        sequence: int,
+        *,
+        tenant_id: str,
+        process_instance_id: UUID | None = None,
+        business_key: str | None = None,
+        limit: int = 500,
+    ) -> list[Event]:
+        """Return the events behind the cursor (0: from the start), in an order in which none can still appear.
+
+        Raises:
+            UnknownCursorError: No event has that sequence number.
+        """
+        parameters = {
+            "sequence": sequence,
+            "tenant_id": tenant_id,
+            "process_instance_id": process_instance_id,
+            "business_key": business_key,
+            "limit": limit,
+        }
+        if sequence and QUERIES.first(self._connection, "event_exists", {"sequence": sequence}) is None:
+            raise UnknownCursorError(sequence=sequence)
+        rows = QUERIES.rows(self._connection, "events_after", parameters)
+        return [Event.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
+
+    def of_instance(self, process_instance_id: UUID) -> list[Event]:
+        """Return all events of an instance, this transaction's own included."""
+        parameters = {"process_instance_id": process_instance_id}
+        rows = QUERIES.rows(self._connection, "events_of_instance", parameters)
+        return [Event.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
