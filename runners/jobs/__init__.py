@@ -1,0 +1,1 @@
+"""Programs started as `python -m runners.jobs.NAME SPECIFICATION.json` by a `Compute`."""
