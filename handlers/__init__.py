@@ -1,0 +1,26 @@
+"""Floor 3: the service layer, one module for each noun.
+
+Commands and queries are plain functions over `Services`; what processes do are service tasks, listed here by type.
+No rule lives in a transport above, none in a store below.
+"""
+
+from engine import ServiceTaskRegistry
+from handlers import datasets, endpoints, experiments, models
+from handlers.experiment_runs import run_tasks
+from handlers.forms import FORMS
+from handlers.services import Limits, Services
+from runners.compute import Compute
+
+
+def service_tasks(compute: Compute) -> ServiceTaskRegistry:
+    """Return every service task of the platform."""
+    return ServiceTaskRegistry(
+        *datasets.SERVICE_TASKS,
+        *experiments.SERVICE_TASKS,
+        *run_tasks(compute),
+        *models.SERVICE_TASKS,
+        *endpoints.SERVICE_TASKS,
+    )
+
+
+__all__ = ["FORMS", "Limits", "Services", "service_tasks"]

@@ -1,0 +1,272 @@
+"""Datasets: registering versions, and the service tasks of the dataset-validation process."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from domain_sdk.errors import DomainSdkError, TargetColumnMissingError
+from domain_sdk.tables import read_schema, read_table
+from engine import BpmnError, ExternalTask, JobContext, TaskContext, TransactionalTask
+from handlers.dataset_profile import DatasetProfile, profile_table
+from handlers.dataset_rules import RuleFinding, Severity, check_profile
+from handlers.dataset_sources import local_source
+from handlers.services import Services
+from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork, require
+from storage.errors import ObjectCorruptError, ObjectNotFoundError, RecordNotFoundError
+from storage.models import (
+    DataClassification,
+    Dataset,
+    DatasetVersion,
+    JsonObject,
+    Permission,
+    ValidationStatus,
+)
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
+MESSAGE = "dataset-version-registered"
+
+
+class DatasetPayload(BaseModel):
+    """A dataset version to register.
+
+    Attributes:
+        source_uri: `file:///...` below one of the server's import folders; CSV or Parquet.
+        target: The column to predict.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Name
+    source_uri: Annotated[str, Field(min_length=1, max_length=4_096)]
+    target: Annotated[str, Field(min_length=1, max_length=500)]
+    description: Annotated[str, Field(max_length=10_000)] = ""
+    tags: Annotated[tuple[str, ...], Field(max_length=50)] = ()
+    data_classification: DataClassification = DataClassification.INTERNAL
+
+
+class Registration(BaseModel):
+    """A registered version and the process instance that validates it, or did so when it was registered first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset: Dataset
+    version: DatasetVersion
+    process_instance_id: UUID
+    audit_ref: UUID
+
+
+def register_dataset(services: Services, payload: DatasetPayload, *, context: SecurityContext) -> Registration:
+    """Store a file as the next version of a dataset and start its validation.
+
+    The same content under the same name and target is the same version: it is returned, and nothing happens.
+
+    Raises:
+        AccessDeniedError: No WRITE permission.
+        SourceNotAllowedError, FileUnreadableError, FileNotTabularError, TargetColumnMissingError: Nothing was stored.
+    """
+    resource = Resource(
+        kind=f"dataset {payload.name}",
+        tenant_id=context.tenant_id,
+        data_classification=payload.data_classification,
+    )
+    require(context, Permission.WRITE, resource)
+    path = local_source(payload.source_uri, services.limits.import_roots)
+    columns = tuple(read_schema(path).names)
+    if payload.target not in columns:
+        raise TargetColumnMissingError(target=payload.target, columns=columns)
+    stored = services.storage.objects.put_file(path)
+    with services.storage.transaction() as work:
+        return _register(services, work, payload, stored, file_format=path.suffix.lstrip("."), context=context)
+
+
+def _register(
+    services: Services,
+    work: UnitOfWork,
+    payload: DatasetPayload,
+    stored: StoredObject,
+    *,
+    file_format: str,
+    context: SecurityContext,
+) -> Registration:
+    work.lock(f"dataset:{context.tenant_id}:{payload.name}")
+    dataset = _dataset(work, payload, context)
+    versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=10_000, context=context)
+    known = _same_content(versions, stored, payload.target)
+    if known is not None:
+        audit_ref = _audit(work, "dataset.registered_again", known, context)
+        (first, *_) = services.engine.instances_of(work, str(known.id), context=context)
+        return Registration(dataset=dataset, version=known, process_instance_id=first, audit_ref=audit_ref)
+    version = DatasetVersion(
+        tenant_id=context.tenant_id,
+        data_classification=payload.data_classification,
+        dataset_id=dataset.id,
+        version=max((version.version for version in versions), default=0) + 1,
+        target=payload.target,
+        storage_location=stored.uri,
+        file_format=file_format,
+        size_bytes=stored.size_bytes,
+        checksum=stored.sha256,
+        lineage_refs=(payload.source_uri,),
+    )
+    work.get_crud(DatasetVersion).create(version, context=context)
+    variables: JsonObject = {"dataset_version_id": str(version.id)}
+    instances = services.engine.publish_message(
+        work, MESSAGE, str(version.id), variables, context=context, message_id=str(version.id)
+    )
+    audit_ref = _audit(work, "dataset.registered", version, context)
+    return Registration(dataset=dataset, version=version, process_instance_id=instances[0], audit_ref=audit_ref)
+
+
+def _dataset(work: UnitOfWork, payload: DatasetPayload, context: SecurityContext) -> Dataset:
+    found = work.get_crud(Dataset).query({"name": payload.name}, limit=1, context=context)
+    if found:
+        return found[0]
+    dataset = Dataset(
+        tenant_id=context.tenant_id,
+        data_classification=payload.data_classification,
+        name=payload.name,
+        description=payload.description,
+        source_uri=payload.source_uri,
+        tags=payload.tags,
+    )
+    return work.get_crud(Dataset).create(dataset, context=context)
+
+
+def _same_content(versions: list[DatasetVersion], stored: StoredObject, target: str) -> DatasetVersion | None:
+    usable = (version for version in versions if version.validation_status is not ValidationStatus.REJECTED)
+    return next((v for v in usable if v.checksum == stored.sha256 and v.target == target), None)
+
+
+def _audit(work: UnitOfWork, action: str, version: DatasetVersion, context: SecurityContext) -> UUID:
+    details: dict[str, JsonValue] = {"checksum": version.checksum, "version": version.version}
+    entry = AuditEntry(action=action, subject=f"DatasetVersion/{version.id}", details=details)
+    return work.audit.record(entry, context=context)
+
+
+def find_version(
+    services: Services, dataset_id: UUID, version: int | None, *, context: SecurityContext
+) -> tuple[Dataset, DatasetVersion]:
+    """Return a dataset and one of its versions, the newest where none is named.
+
+    Raises:
+        RecordNotFoundError: There is no such dataset or version.
+    """
+    with services.storage.transaction() as work:
+        dataset = work.get_crud(Dataset).read(dataset_id, context=context)
+        criteria: dict[str, JsonValue | UUID] = {"dataset_id": dataset_id}
+        if version is not None:
+            criteria["version"] = version
+        versions = work.get_crud(DatasetVersion).query(criteria, limit=1, context=context)
+        if not versions:
+            raise RecordNotFoundError(model="DatasetVersion", record_id=f"{dataset.name}@{version or 'newest'}")
+        return dataset, versions[0]
+
+
+class VersionInput(BaseModel):
+    """Which version."""
+
+    dataset_version_id: UUID
+
+
+class ProfileOutput(BaseModel):
+    """What profiling found."""
+
+    profile: DatasetProfile
+
+
+class ProfiledVersionInput(VersionInput):
+    """A version and its profile."""
+
+    profile: DatasetProfile
+
+
+class WithdrawInput(VersionInput):
+    """A version and why it goes."""
+
+    findings: tuple[RuleFinding, ...] | None = None
+
+
+class ValidationOutput(BaseModel):
+    """The rules' verdict."""
+
+    validation_passed: bool
+    findings: tuple[RuleFinding, ...] = ()
+
+
+class Nothing(BaseModel):
+    """No result."""
+
+
+def profile_version(context: JobContext, request: VersionInput) -> ProfileOutput:
+    """Read the whole file, checked against its digest, and describe it.
+
+    Raises:
+        BpmnError: DATASET_UNREADABLE, with the reason as a finding.
+    """
+    with context.storage.transaction() as work:
+        version = work.get_crud(DatasetVersion).read(request.dataset_version_id, context=context.principal)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            path = context.storage.objects.fetch(version.storage_location, Path(folder) / "dataset")
+            table = read_table(path)
+        if version.target not in table.schema.names:
+            raise TargetColumnMissingError(target=version.target, columns=tuple(table.schema.names))
+        return ProfileOutput(profile=profile_table(table, version.target))
+    except (DomainSdkError, ObjectCorruptError, ObjectNotFoundError) as error:
+        finding = RuleFinding(code=error.code, severity=Severity.ERROR, message=str(error), hint=error.hint)
+        findings: JsonObject = {"findings": [finding.model_dump(mode="json")]}
+        raise BpmnError("DATASET_UNREADABLE", str(error), variables=findings) from error
+
+
+def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> ValidationOutput:
+    """Apply the validation rules to the profile."""
+    findings = check_profile(request.profile)
+    passed = all(finding.severity is not Severity.ERROR for finding in findings)
+    return ValidationOutput(validation_passed=passed, findings=findings)
+
+
+def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> Nothing:
+    """Store the profile with the version and open it for training."""
+    versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
+    version = versions.read(request.dataset_version_id, context=context.principal)
+    profile = request.profile
+    patch = {
+        "validation_status": ValidationStatus.VALIDATED,
+        "row_count": profile.row_count,
+        "feature_stats": profile.model_dump(mode="json"),
+        "findings": tuple(finding.model_dump(mode="json") for finding in check_profile(profile)),
+    }
+    versions.update(version, patch, context=context.principal)
+    dataset = datasets.read(version.dataset_id, context=context.principal)
+    status = {"validation_status": ValidationStatus.VALIDATED, "schema_hash": profile.schema_hash}
+    datasets.update(dataset, status, context=context.principal)
+    return Nothing()
+
+
+def withdraw_version(context: TaskContext, request: WithdrawInput) -> ValidationOutput:
+    """Take a version back: one never validated leaves the registry, one in use is marked rejected."""
+    findings = request.findings or ()
+    versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
+    version = versions.read(request.dataset_version_id, context=context.principal)
+    if version.validation_status is ValidationStatus.PENDING:
+        versions.delete(version, context=context.principal)
+        if not versions.query({"dataset_id": version.dataset_id}, limit=1, context=context.principal):
+            datasets.delete(datasets.read(version.dataset_id, context=context.principal), context=context.principal)
+    else:
+        reasons = tuple(finding.model_dump(mode="json") for finding in findings)
+        patch = {"validation_status": ValidationStatus.REJECTED, "findings": reasons}
+        versions.update(version, patch, context=context.principal)
+    return ValidationOutput(validation_passed=False, findings=findings)
+
+
+SERVICE_TASKS = (
+    ExternalTask("datasets.profile_version", VersionInput, profile_version),
+    TransactionalTask("datasets.check_rules", ProfiledVersionInput, check_rules),
+    TransactionalTask("datasets.mark_validated", ProfiledVersionInput, mark_validated),
+    TransactionalTask("datasets.withdraw_version", WithdrawInput, withdraw_version),
+)

@@ -1,0 +1,122 @@
+"""Endpoints: provisioning, probing and taking down the places where models answer."""
+
+from __future__ import annotations
+
+import math
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from domain_sdk.errors import DomainSdkError
+from domain_sdk.tabular_classification.signature import ModelSignature
+from engine import BpmnError, ExternalTask, JobContext, TaskContext, TransactionalTask
+from handlers.errors import EndpointNotFoundError
+from storage import SecurityContext, UnitOfWork
+from storage.errors import ObjectCorruptError, ObjectNotFoundError
+from storage.models import EndpointState, ModelArtifact, ServingEndpoint
+
+
+class DeployInput(BaseModel):
+    """Which version to provision an endpoint for."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    model_artifact_id: UUID
+
+
+class DeployOutput(BaseModel):
+    """The endpoint, not yet open to anybody."""
+
+    endpoint_id: UUID
+
+
+class EndpointInput(DeployInput):
+    """An endpoint and the version behind it."""
+
+    endpoint_id: UUID
+
+
+class ProbeOutput(BaseModel):
+    """Whether the endpoint answered."""
+
+    healthy: bool
+
+
+class TearDownOutput(BaseModel):
+    """The version is not in service."""
+
+    promoted: bool = False
+
+
+def deploy_endpoint(context: TaskContext, request: DeployInput) -> DeployOutput:
+    """Provision an endpoint that answers nobody until its version is promoted."""
+    artifact = context.work.get_crud(ModelArtifact).read(request.model_artifact_id, context=context.principal)
+    endpoint = ServingEndpoint(
+        tenant_id=artifact.tenant_id,
+        data_classification=artifact.data_classification,
+        name=artifact.name,
+        model_id=artifact.model_id,
+        model_artifact_id=artifact.id,
+        uri=f"/v2/models/{artifact.name}",
+    )
+    context.work.get_crud(ServingEndpoint).create(endpoint, context=context.principal)
+    return DeployOutput(endpoint_id=endpoint.id)
+
+
+def probe_endpoint(context: JobContext, request: EndpointInput) -> ProbeOutput:
+    """Load the version from its registered objects and ask it one question.
+
+    Raises:
+        BpmnError: ARTIFACT_CORRUPT, where the objects are not what was registered.
+    """
+    from serving.loading import load_model
+
+    with context.storage.transaction() as work:
+        artifact = work.get_crud(ModelArtifact).read(request.model_artifact_id, context=context.principal)
+    try:
+        model = load_model(context.storage.objects, artifact.artifact_uri)
+    except (ObjectCorruptError, ObjectNotFoundError, DomainSdkError) as error:
+        raise BpmnError("ARTIFACT_CORRUPT", str(error)) from error
+    (prediction,) = model.predict([neutral_row(model.signature)])
+    return ProbeOutput(healthy=math.isclose(sum(prediction.probabilities.values()), 1.0, abs_tol=1e-5))
+
+
+def neutral_row(signature: ModelSignature) -> dict[str, JsonValue]:
+    """Return a row that every model of this signature must answer."""
+    values: dict[str, JsonValue] = {"FP64": 0.0, "INT64": 0, "BOOL": False}
+    return {
+        field.name: (field.categories or ("",))[0] if field.datatype == "BYTES" else values[field.datatype]
+        for field in signature.inputs
+    }
+
+
+def tear_down_endpoint(context: TaskContext, request: EndpointInput) -> TearDownOutput:
+    """Close an endpoint that is not fit for service; whatever served before goes on serving."""
+    endpoints = context.work.get_crud(ServingEndpoint)
+    endpoint = endpoints.read(request.endpoint_id, context=context.principal)
+    endpoints.update(endpoint, {"health_state": EndpointState.FAILED}, context=context.principal)
+    return TearDownOutput()
+
+
+def healthy_endpoint(
+    work: UnitOfWork, criteria: dict[str, JsonValue | UUID], *, context: SecurityContext
+) -> tuple[ServingEndpoint, ModelArtifact]:
+    """Return the healthy endpoint that fits `criteria`, and its version.
+
+    Raises:
+        EndpointNotFoundError: There is none that the principal may use.
+    """
+    wanted = {**criteria, "health_state": EndpointState.HEALTHY.value}
+    found = work.get_crud(ServingEndpoint).query(wanted, limit=1, context=context)
+    if not found:
+        asked_for = ", ".join(f"{name} {value}" for name, value in criteria.items())
+        raise EndpointNotFoundError(asked_for=asked_for)
+    artifact = work.get_crud(ModelArtifact).read(found[0].model_artifact_id, context=context)
+    return found[0], artifact
+
+
+SERVICE_TASKS = (
+    TransactionalTask("endpoints.deploy_endpoint", DeployInput, deploy_endpoint),
+    ExternalTask("endpoints.probe_endpoint", EndpointInput, probe_endpoint),
+    TransactionalTask("endpoints.tear_down_endpoint", EndpointInput, tear_down_endpoint),
+)

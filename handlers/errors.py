@@ -1,0 +1,150 @@
+"""Errors of the service layer.
+
+HandlerError
+├── SourceNotAllowedError          DATASET_SOURCE_NOT_ALLOWED
+├── DatasetRejectedError           DATASET_REJECTED
+│   ├── SingleClassError           DATASET_SINGLE_CLASS
+│   ├── MissingTargetValuesError   DATASET_TARGET_MISSING_VALUES
+│   ├── TooManyClassesError        DATASET_TOO_MANY_CLASSES
+│   ├── ClassTooSmallError         DATASET_CLASS_TOO_SMALL
+│   ├── TooFewRowsError            DATASET_TOO_FEW_ROWS
+│   └── NoFeaturesError            DATASET_NO_FEATURES
+├── DatasetNotValidatedError       DATASET_NOT_VALIDATED
+├── ProfileNotAllowedError         COMPUTE_PROFILE_NOT_ALLOWED
+├── JobFailedError                 JOB_FAILED
+└── EndpointNotFoundError          ENDPOINT_NOT_FOUND
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from storage import ReportedError
+from storage.models import JsonObject
+
+
+class HandlerError(ReportedError):
+    """Base of the service layer's errors."""
+
+    code = "HANDLER"
+
+
+class SourceNotAllowedError(HandlerError):
+    """A dataset source that this server does not read."""
+
+    code = "DATASET_SOURCE_NOT_ALLOWED"
+
+    def __init__(self, *, source_uri: str, roots: tuple[str, ...]) -> None:
+        self.source_uri = source_uri[:500]
+        self.hint = f"Put the file below {' or '.join(roots)} and name it as file:///absolute/path."
+        super().__init__(f"The source {self.source_uri!r} is not a file in a folder that this server reads.")
+
+
+class DatasetRejectedError(HandlerError):
+    """The dataset-validation process rejected the version; nothing of it stays registered.
+
+    Attributes:
+        findings: Every finding, the one that gave this error its class first.
+    """
+
+    code: ClassVar[str] = "DATASET_REJECTED"
+
+    def __init__(self, findings: tuple[JsonObject, ...]) -> None:
+        self.findings = findings
+        self.hint = str(findings[0]["hint"])
+        super().__init__(str(findings[0]["message"]))
+
+
+class SingleClassError(DatasetRejectedError):
+    """The target has one class only."""
+
+    code = "DATASET_SINGLE_CLASS"
+
+
+class MissingTargetValuesError(DatasetRejectedError):
+    """The target is missing or NaN in some rows."""
+
+    code = "DATASET_TARGET_MISSING_VALUES"
+
+
+class TooManyClassesError(DatasetRejectedError):
+    """The target looks like a quantity, not like classes."""
+
+    code = "DATASET_TOO_MANY_CLASSES"
+
+
+class ClassTooSmallError(DatasetRejectedError):
+    """A class has too few rows to be learned and held back."""
+
+    code = "DATASET_CLASS_TOO_SMALL"
+
+
+class TooFewRowsError(DatasetRejectedError):
+    """There are too few rows to train and evaluate on."""
+
+    code = "DATASET_TOO_FEW_ROWS"
+
+
+class NoFeaturesError(DatasetRejectedError):
+    """No column is left to learn from."""
+
+    code = "DATASET_NO_FEATURES"
+
+
+def rejection(findings: tuple[JsonObject, ...]) -> DatasetRejectedError:
+    """Return the error for a rejected version: the class of its first finding of severity error."""
+    blocking = [finding for finding in findings if finding["severity"] == "error"]
+    ordered = (*blocking, *(finding for finding in findings if finding not in blocking))
+    kinds = {kind.code: kind for kind in DatasetRejectedError.__subclasses__()}
+    return kinds.get(str(ordered[0]["code"]), DatasetRejectedError)(ordered)
+
+
+class DatasetNotValidatedError(HandlerError):
+    """An experiment was asked for on a version that is not validated."""
+
+    code = "DATASET_NOT_VALIDATED"
+    hint = "Start process dataset-validation for it, or choose a validated version."
+
+    def __init__(self, *, dataset: str, version: int, status: str) -> None:
+        self.dataset = dataset
+        self.version = version
+        self.status = status
+        super().__init__(f"Dataset {dataset}@{version} is {status}, not validated.")
+
+
+class ProfileNotAllowedError(HandlerError):
+    """A compute profile outside `LEARNING_ALLOWED_PROFILES`."""
+
+    code = "COMPUTE_PROFILE_NOT_ALLOWED"
+
+    def __init__(self, *, profile: str, allowed: tuple[str, ...]) -> None:
+        self.profile = profile
+        self.allowed = allowed
+        self.hint = f"Choose one of: {', '.join(allowed)}."
+        super().__init__(f"The compute profile {profile!r} may not be used on this server.")
+
+
+class JobFailedError(HandlerError):
+    """A job ended without a result in a way that another attempt may mend."""
+
+    code = "JOB_FAILED"
+    hint = "The engine tries again; after the last attempt the process instance shows an incident."
+    retryable = True
+
+    def __init__(self, *, module: str, ending: str, exit_code: int, log_tail: str) -> None:
+        self.module = module
+        self.ending = ending
+        self.exit_code = exit_code
+        self.log_tail = log_tail
+        super().__init__(f"{module} {ending} (exit code {exit_code}). {log_tail[-500:]}".strip())
+
+
+class EndpointNotFoundError(HandlerError):
+    """No healthy endpoint answers for what was asked."""
+
+    code = "ENDPOINT_NOT_FOUND"
+    hint = "A model answers once its promotion is approved and its endpoint is healthy."
+
+    def __init__(self, *, asked_for: str) -> None:
+        self.asked_for = asked_for
+        super().__init__(f"No healthy endpoint serves {asked_for}.")

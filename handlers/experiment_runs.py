@@ -1,0 +1,227 @@
+"""The long service tasks of an experiment: training and evaluating, each as a job on the compute.
+
+Both read records and objects, and write objects only; the rows follow in the transactional task that registers the
+model. Running one again gives the same objects, so a crash between costs time and nothing else.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from engine import BpmnError, ExternalTask, JobContext
+from handlers.dataset_rules import RuleFinding, Severity
+from handlers.datasets import VersionInput
+from handlers.errors import JobFailedError
+from runners.compute import Compute, ComputeEnding, ComputeJob, ComputeOutcome, evaluation_job, training_job
+from runners.results import EvaluationResult, TrainingResult, read_result
+from runners.specification import EvaluationSpecification, TrainingSpecification
+from serving.packages import fetch_package, publish_package
+from storage.models import DatasetVersion, Experiment, JsonObject
+
+PROGRESS_EVENT = "training.progress"
+_SAMPLE_ROWS = 5
+
+
+class RunInput(VersionInput):
+    """Which experiment, on which version."""
+
+    experiment_id: UUID
+
+
+class TrainingSummary(BaseModel):
+    """What training left behind.
+
+    Attributes:
+        package_uri: The published model package's manifest.
+        log_uri: The job's log.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    package_uri: str
+    weights_sha256: str
+    loss: float
+    validation_accuracy: float | None
+    fitted_row_count: int
+    held_back_row_count: int
+    log_uri: str
+    exit_code: int
+    duration_seconds: float
+
+
+class EvaluationSummary(BaseModel):
+    """What the reviewer decides on; the whole report is an object.
+
+    Attributes:
+        held_back_sample: A few rows, by index into the dataset, that training never saw.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    accuracy: float
+    baseline_accuracy: float
+    macro_f1: float
+    log_loss: float
+    held_back_row_count: int
+    held_back_sample: tuple[int, ...]
+    report_uri: str
+    log_uri: str
+    exit_code: int
+    duration_seconds: float
+
+
+class TrainOutput(BaseModel):
+    """The trained model."""
+
+    training: TrainingSummary
+
+
+class EvaluateInput(RunInput):
+    """The trained model to evaluate."""
+
+    training: TrainingSummary
+
+
+class EvaluateOutput(BaseModel):
+    """Its quality on held-back rows."""
+
+    evaluation: EvaluationSummary
+
+
+def train_model(context: JobContext, request: RunInput, *, compute: Compute) -> TrainOutput:
+    """Train on the version; report each epoch as an event.
+
+    Raises:
+        BpmnError: TRAINING_FAILED, where another attempt would fail the same way.
+        JobFailedError: Where it might not.
+    """
+    experiment, version = _records(context, request)
+    with _workplace(context, version) as folder:
+        specification = TrainingSpecification.model_validate(
+            {
+                **experiment.config,
+                "dataset_path": folder / "dataset",
+                "target": version.target,
+                "output_dir": folder / "output",
+            }
+        )
+        job = training_job(specification, folder / "job", experiment.compute_profile)
+        outcome = _run(compute, job, context)
+        result = read_result(TrainingResult, specification.output_dir)
+        package = publish_package(context.storage.objects, specification.output_dir / result.package_dir)
+        log = context.storage.objects.put_file(outcome.log_path)
+    return TrainOutput(
+        training=TrainingSummary(
+            package_uri=package.uri,
+            weights_sha256=result.weights_sha256,
+            loss=result.last_epoch.loss,
+            validation_accuracy=result.last_epoch.accuracy,
+            fitted_row_count=result.fitted_row_count,
+            held_back_row_count=result.held_back_row_count,
+            log_uri=log.uri,
+            exit_code=outcome.exit_code,
+            duration_seconds=outcome.duration_seconds,
+        )
+    )
+
+
+def evaluate_model(context: JobContext, request: EvaluateInput, *, compute: Compute) -> EvaluateOutput:
+    """Measure the model on the rows that its training held back.
+
+    Raises:
+        BpmnError: TRAINING_FAILED, where another attempt would fail the same way; no boundary event need catch it.
+        JobFailedError: Where it might not.
+    """
+    experiment, version = _records(context, request)
+    with _workplace(context, version) as folder:
+        specification = EvaluationSpecification.model_validate(
+            {
+                "dataset_path": folder / "dataset",
+                "package_dir": fetch_package(context.storage.objects, request.training.package_uri, folder / "package"),
+                "output_dir": folder / "output",
+                "held_back_fraction": experiment.config["held_back_fraction"],
+                "threads": experiment.config["threads"],
+            }
+        )
+        outcome = _run(compute, evaluation_job(specification, folder / "job"), context)
+        result = read_result(EvaluationResult, specification.output_dir)
+        report = context.storage.objects.put_bytes(result.model_dump_json().encode())
+        log = context.storage.objects.put_file(outcome.log_path)
+    return EvaluateOutput(
+        evaluation=EvaluationSummary(
+            accuracy=result.accuracy,
+            baseline_accuracy=result.baseline_accuracy,
+            macro_f1=result.macro_f1,
+            log_loss=result.log_loss,
+            held_back_row_count=result.held_back_row_count,
+            held_back_sample=result.held_back_rows[:_SAMPLE_ROWS],
+            report_uri=report.uri,
+            log_uri=log.uri,
+            exit_code=outcome.exit_code,
+            duration_seconds=outcome.duration_seconds,
+        )
+    )
+
+
+def _records(context: JobContext, request: RunInput) -> tuple[Experiment, DatasetVersion]:
+    with context.storage.transaction() as work:
+        experiment = work.get_crud(Experiment).read(request.experiment_id, context=context.principal)
+        version = work.get_crud(DatasetVersion).read(request.dataset_version_id, context=context.principal)
+    return experiment, version
+
+
+@contextmanager
+def _workplace(context: JobContext, version: DatasetVersion) -> Iterator[Path]:
+    """Yield a folder of this attempt alone that holds the dataset; remove it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="ami-learning-") as name:
+        folder = Path(name)
+        context.storage.objects.fetch(version.storage_location, folder / "dataset")
+        yield folder
+
+
+def _run(compute: Compute, job: ComputeJob, context: JobContext) -> ComputeOutcome:
+    def report(line: JsonObject) -> None:
+        context.report(PROGRESS_EVENT, line)
+
+    outcome = compute.run(job, report, context.should_stop)
+    match outcome.ending:
+        case ComputeEnding.SUCCEEDED:
+            return outcome
+        case ComputeEnding.FAILED_PERMANENTLY:
+            raise _training_failed(outcome)
+        case _:
+            raise JobFailedError(
+                module=job.module,
+                ending=outcome.ending.value,
+                exit_code=outcome.exit_code,
+                log_tail=outcome.log_tail,
+            )
+
+
+def _training_failed(outcome: ComputeOutcome) -> BpmnError:
+    failure = outcome.failure
+    finding = RuleFinding(
+        code="JOB_CRASHED" if failure is None else failure.code,
+        severity=Severity.ERROR,
+        message=outcome.log_tail if failure is None else failure.message,
+        hint="Read the job's log." if failure is None else failure.hint,
+    )
+    findings: JsonObject = {"findings": [finding.model_dump(mode="json")]}
+    return BpmnError("TRAINING_FAILED", finding.message, variables=findings)
+
+
+def run_tasks(
+    compute: Compute,
+) -> tuple[ExternalTask[RunInput, TrainOutput], ExternalTask[EvaluateInput, EvaluateOutput]]:
+    """Return the service tasks that need a compute."""
+    return (
+        ExternalTask("experiments.train_model", RunInput, partial(train_model, compute=compute)),
+        ExternalTask("experiments.evaluate_model", EvaluateInput, partial(evaluate_model, compute=compute)),
+    )

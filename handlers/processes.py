@@ -1,0 +1,44 @@
+"""Processes as callers see them: waiting for one, and following its events."""
+
+from __future__ import annotations
+
+import time
+from uuid import UUID
+
+from engine import Event, InstanceDescription, InstanceStatus
+from handlers.services import Services
+from storage import SecurityContext
+
+
+def wait_for_end(
+    services: Services, process_instance_id: UUID, timeout_seconds: float, *, context: SecurityContext
+) -> InstanceDescription:
+    """Return the instance once it no longer runs, or as it is when the time is up.
+
+    Raises:
+        UnknownInstanceError: There is none in the principal's tenant.
+    """
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        mark = services.hub.event_mark()
+        with services.storage.transaction() as work:
+            instance = services.engine.describe(work, process_instance_id, context=context)
+        remaining = deadline - time.monotonic()
+        if instance.status is not InstanceStatus.RUNNING or remaining <= 0:
+            return instance
+        services.hub.wait_for_event(mark, remaining)
+
+
+def events_after(
+    services: Services, business_key: str, sequence: int, timeout_seconds: float, *, context: SecurityContext
+) -> list[Event]:
+    """Return the events of a business key behind a cursor; where there are none yet, wait for the first."""
+    deadline = time.monotonic() + timeout_seconds
+    while True:
+        mark = services.hub.event_mark()
+        with services.storage.transaction() as work:
+            events = services.engine.events_after(work, sequence, context=context, business_key=business_key)
+        remaining = deadline - time.monotonic()
+        if events or remaining <= 0:
+            return events
+        services.hub.wait_for_event(mark, remaining)
