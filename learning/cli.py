@@ -1,0 +1,102 @@
+"""The command line: `ami-learning up | serve | worker | demo | diagram | db`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from learning import diagrams, schema
+from learning.settings import LearningSettings, PlatformSettings
+from storage import ReportedError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The life of a machine-learning model as BPMN.")
+app.add_typer(diagrams.app, name="diagram")
+app.add_typer(schema.app, name="db")
+
+
+def main() -> None:
+    """Run the command line; a reported error becomes one sentence and exit code 1."""
+    try:
+        app()
+    except ReportedError as error:
+        print(f"{error.code}: {error} {error.hint}".strip(), file=sys.stderr)  # noqa: T201 - the command line's voice
+        raise SystemExit(1) from error
+    except ValidationError as error:
+        fields = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
+        print(f"SETTINGS_INVALID: {fields}. See .env.example.", file=sys.stderr)  # noqa: T201 - as above
+        raise SystemExit(1) from error
+
+
+@app.command()
+def up() -> None:
+    """Run database, application and worker on this machine until Ctrl-C."""
+    from learning.supervisor import Supervisor
+
+    settings = LearningSettings()
+    supervisor = Supervisor(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: supervisor.stop())
+    with supervisor.running():
+        typer.echo(f"AMI Learning is up: {supervisor.address}/ (MCP at /mcp, models at /v2). Stop it with Ctrl-C.")
+        typer.echo(f"Tokens of the development principals: {settings.home.resolve() / 'principals.json'}")
+        typer.echo(f"Put dataset files into {settings.inbox}; logs are in {settings.home.resolve() / 'logs'}.")
+        supervisor.watch()
+
+
+@app.command()
+def serve() -> None:
+    """Run the application: MCP, Open Inference Protocol and console on one port."""
+    import uvicorn
+
+    from learning.application import create_application
+    from learning.bootstrap import authenticator, configure_logging, deploy_shipped, open_database, open_services
+    from storage.authentication import require_loopback
+
+    settings, host = LearningSettings(), PlatformSettings().host
+    configure_logging(settings)
+    require_loopback(host)
+    with open_database(settings) as database_url, open_services(settings, database_url) as services:
+        deploy_shipped(services)
+        application = create_application(services, authenticator(settings), host)
+        uvicorn.run(application, host=host, port=settings.port, log_config=None, access_log=False)
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker: it claims jobs and runs their handlers until SIGTERM."""
+    from learning import bootstrap
+
+    settings = LearningSettings()
+    bootstrap.configure_logging(settings)
+    with bootstrap.open_database(settings) as database_url, bootstrap.open_services(settings, database_url) as services:
+        running = bootstrap.worker(settings, services)
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            threading.Thread(target=running.stop).start()  # not in the handler: it may interrupt a holder of the lock
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        threads = [threading.Thread(target=running.run, name=f"worker-{n}") for n in range(settings.worker_threads)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option(envvar="DATA", help="A CSV or Parquet file; digits by default.")] = None,
+    target: Annotated[str | None, typer.Option(envvar="TARGET", help="The column to predict.")] = None,
+    result: Annotated[Path, typer.Option(help="Where to write the result.")] = Path("demo-result.json"),
+) -> None:
+    """Walk one model from a dataset to an approved endpoint, through MCP, as two principals."""
+    from learning.demo import run_demo
+
+    run_demo(LearningSettings(), data, target, result)

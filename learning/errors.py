@@ -1,0 +1,63 @@
+"""Errors of starting and running the platform on one machine.
+
+LearningError
+├── PortTakenError          PORT_TAKEN
+├── AlreadyRunningError     ALREADY_RUNNING
+├── ProcessFailedError      PROCESS_FAILED
+└── DemoError               DEMO_FAILED
+"""
+
+from __future__ import annotations
+
+from storage import ReportedError
+
+
+class LearningError(ReportedError):
+    """Base of this floor's errors."""
+
+    code = "LEARNING"
+
+
+class PortTakenError(LearningError):
+    """Something else listens where the application should."""
+
+    code = "PORT_TAKEN"
+
+    def __init__(self, *, host: str, port: int) -> None:
+        self.host = host
+        self.port = port
+        self.hint = "Stop what uses it, or set LEARNING_PORT to a free port."
+        super().__init__(f"Port {port} of {host} is taken.")
+
+
+class AlreadyRunningError(LearningError):
+    """Another `ami-learning up` runs on the same home."""
+
+    code = "ALREADY_RUNNING"
+    hint = "Stop it first, or set LEARNING_HOME to another folder."
+
+    def __init__(self, *, home: str) -> None:
+        self.home = home
+        super().__init__(f"The platform in {home} is running already.")
+
+
+class ProcessFailedError(LearningError):
+    """A part of the platform did not start."""
+
+    code = "PROCESS_FAILED"
+
+    def __init__(self, *, part: str, exit_code: int | None, log: str) -> None:
+        self.part = part
+        self.exit_code = exit_code
+        self.hint = f"Read {log}."
+        super().__init__(f"The {part} did not start (exit code {exit_code}).")
+
+
+class DemoError(LearningError):
+    """The demo met something it cannot go on with."""
+
+    code = "DEMO_FAILED"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        self.hint = hint
+        super().__init__(message)

@@ -1,0 +1,33 @@
+"""`ami-learning db`: the database's schema."""
+
+from __future__ import annotations
+
+import typer
+
+from learning.bootstrap import open_database
+from learning.settings import LearningSettings
+from storage.database import connect, current_revision, migrate, newest_revision
+
+app = typer.Typer(no_args_is_help=True, help="The database's schema: upgrade, current.")
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the schema to the newest revision."""
+    with open_database(LearningSettings()) as url:
+        database = connect(url, pool_size=1)
+        migrate(database)
+        typer.echo(f"revision {current_revision(database)}")
+        database.dispose()
+
+
+@app.command()
+def current() -> None:
+    """Print the schema's revision and the newest one; exit code 1 where they differ."""
+    with open_database(LearningSettings()) as url:
+        database = connect(url, pool_size=1)
+        found, newest = current_revision(database), newest_revision()
+        database.dispose()
+    typer.echo(f"revision {found or 'none'}, newest {newest}")
+    if found != newest:
+        raise typer.Exit(1)

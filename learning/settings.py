@@ -1,0 +1,92 @@
+"""Settings: environment variables and `.env`, documented in `.env.example`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from storage.models import ComputeProfile
+
+
+class LearningSettings(BaseSettings):
+    """`LEARNING_*`: where things are kept and how this process runs.
+
+    Attributes:
+        home: Folder of the embedded database, artefacts, inbox, tokens and logs.
+        database_url: A PostgreSQL server; without it the embedded one in `home` is used.
+        artifact_root: Folder of the local object store, `home`/artifacts unless given.
+        s3_endpoint: `host:port` of an S3-compatible store; without it the local folder is used.
+        import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
+        allowed_profiles: Compute profiles that may be asked for.
+        worker_threads: Jobs that one worker process runs at a time.
+        lease_seconds: How long a silent worker keeps a job.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="LEARNING_", env_file=".env", extra="ignore", frozen=True)
+
+    home: Path = Path(".learning")
+    database_url: SecretStr | None = None
+    artifact_root: Path | None = None
+    s3_endpoint: str | None = None
+    s3_bucket: str = "ami-learning"
+    s3_access_key: SecretStr | None = None
+    s3_secret_key: SecretStr | None = None
+    s3_secure: bool = True
+    import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    default_compute: ComputeProfile = ComputeProfile.CPU
+    allowed_profiles: Annotated[tuple[ComputeProfile, ...], NoDecode] = (ComputeProfile.CPU,)
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8765
+    worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
+    lease_seconds: Annotated[float, Field(ge=0.2, le=3_600)] = 15.0
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("import_roots", "allowed_profiles", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @property
+    def artifacts(self) -> Path:
+        """The local object store's folder."""
+        return (self.artifact_root or self.home / "artifacts").resolve()
+
+    @property
+    def inbox(self) -> Path:
+        """The folder into which people put files to register."""
+        return (self.home / "inbox").resolve()
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders from which dataset files may be read, resolved."""
+        return tuple(root.resolve() for root in self.import_roots) or (self.inbox,)
+
+
+class PlatformSettings(BaseSettings):
+    """`AMI_*`: what the whole platform shares.
+
+    Attributes:
+        compute_profile: Overrides `LEARNING_DEFAULT_COMPUTE`.
+        host: Address to listen on. Development principals are for loopback only; another address is refused.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AMI_", env_file=".env", extra="ignore", frozen=True)
+
+    compute_profile: ComputeProfile | None = None
+    host: str = "127.0.0.1"
+
+
+class SchedulerSettings(BaseSettings):
+    """`AMI_SCHEDULER_*`: how a scheduler process waits and retries.
+
+    Attributes:
+        poll_seconds: How long to wait at most; a new schedule is noticed within this time.
+        retry_seconds: Delay before a scheduled start that failed is tried again.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="AMI_SCHEDULER_", env_file=".env", extra="ignore", frozen=True)
+
+    poll_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 5.0
+    retry_seconds: Annotated[float, Field(ge=0.1, le=86_400)] = 30.0

@@ -1,0 +1,171 @@
+"""`up`: the whole platform on one machine, each part a process, started together and stopped together."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import http.client
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from learning.bootstrap import authenticator, open_database, prepare_database
+from learning.errors import AlreadyRunningError, PortTakenError, ProcessFailedError
+from learning.settings import LearningSettings, PlatformSettings
+from runners import tether
+from storage.authentication import require_loopback
+
+logger = logging.getLogger(__name__)
+
+_READY_SECONDS = 60.0
+_LOOK_SECONDS = 0.1
+_STOP_SECONDS = 20.0
+
+
+class Part:
+    """One process of the platform, started again when it dies."""
+
+    def __init__(self, name: str, environment: dict[str, str], log: Path) -> None:
+        self.name = name
+        self._environment = environment
+        self.log = log
+        self.process = self._start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # Tethered: however the supervisor ends, its parts end with it.
+        command = [sys.executable, tether.__file__, str(os.getpid()), sys.executable, "-m", "learning", self.name]
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                command,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops the parts in order
+            )
+
+    def restart_if_dead(self) -> None:
+        """Start the process again if it has ended."""
+        if self.process.poll() is not None:
+            logger.error("part ended, starting it again", extra={"part": self.name, "code": self.process.returncode})
+            self.process = self._start()
+
+    def stop(self) -> None:
+        """Ask the process to end; insist after a while."""
+        with contextlib.suppress(ProcessLookupError):
+            self.process.terminate()
+        try:
+            self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Supervisor:
+    """Starts database, application and worker; watches them until told to stop."""
+
+    def __init__(self, settings: LearningSettings) -> None:
+        self._settings = settings
+        self._host = PlatformSettings().host
+        self._parts: list[Part] = []
+        self._stopping = threading.Event()
+
+    @property
+    def address(self) -> str:
+        """The application's base URL."""
+        return f"http://{self._host}:{self._settings.port}"
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Start everything; yield once the application answers; stop everything.
+
+        Raises:
+            NotLoopbackError, PortTakenError, AlreadyRunningError, DatabaseUnavailableError: Nothing was started.
+            ProcessFailedError: A part did not start; the others were stopped.
+        """
+        require_loopback(self._host)
+        self._require_free_port()
+        home = self._settings.home.resolve()
+        for folder in (home / "logs", self._settings.inbox):
+            folder.mkdir(parents=True, exist_ok=True)
+        authenticator(self._settings)
+        with ExitStack() as stack:
+            stack.enter_context(_exclusive(home / "up.lock"))
+            database_url = stack.enter_context(open_database(self._settings))
+            prepare_database(database_url)
+            stack.callback(self._stop_parts)
+            self._start_parts(database_url, home / "logs")
+            self._wait_until_ready()
+            yield
+
+    def watch(self) -> None:
+        """Keep the parts alive until `stop`; call it from the thread that entered `running`."""
+        while not self._stopping.wait(_LOOK_SECONDS):
+            for part in self._parts:
+                part.restart_if_dead()
+
+    def stop(self) -> None:
+        """Make `watch` return."""
+        self._stopping.set()
+
+    def process_ids(self) -> dict[str, int]:
+        """Return the process id of each part."""
+        return {part.name: part.process.pid for part in self._parts}
+
+    def _start_parts(self, database_url: str, logs: Path) -> None:
+        environment = {**os.environ, "LEARNING_DATABASE_URL": database_url}
+        self._parts = [Part(name, environment, logs / f"{name}.log") for name in ("serve", "worker")]
+
+    def _stop_parts(self) -> None:
+        for part in reversed(self._parts):
+            part.stop()
+
+    def _require_free_port(self) -> None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self._host, self._settings.port))
+            except OSError as error:
+                raise PortTakenError(host=self._host, port=self._settings.port) from error
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _READY_SECONDS
+        application = self._parts[0]
+        while not self._answers():
+            exit_code = application.process.poll()
+            if exit_code is not None or time.monotonic() > deadline:
+                raise ProcessFailedError(part=application.name, exit_code=exit_code, log=str(application.log))
+            self._stopping.wait(_LOOK_SECONDS)
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection(self._host, self._settings.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == http.client.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+@contextmanager
+def _exclusive(path: Path) -> Iterator[None]:
+    """Hold a lock that the kernel releases however this process ends.
+
+    Raises:
+        AlreadyRunningError: Another process holds it.
+    """
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyRunningError(home=str(path.parent)) from error
+        yield
+        path.unlink()

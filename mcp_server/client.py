@@ -1,0 +1,66 @@
+"""A client of the server, on the SDK's own: used by the demo and the acceptance tests, usable by anybody."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self
+
+import httpx2
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import TextContent
+
+
+class ToolFailedError(Exception):
+    """A tool answered with an error.
+
+    Attributes:
+        code: The error's stable code.
+        answer: The structured error, with `audit_ref`, `hint` and `details`.
+    """
+
+    def __init__(self, tool: str, answer: dict[str, Any], text: str) -> None:
+        self.tool = tool
+        self.answer = answer
+        self.code = str(answer.get("code", "UNKNOWN"))
+        super().__init__(answer.get("message") or text)
+
+
+class LearningClient:
+    """Calls the tools of one server as one principal."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._token = token
+        self._stack = AsyncExitStack()
+        self._client: Client | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect over streamable HTTP."""
+        headers = {"Authorization": f"Bearer {self._token}"}
+        http = await self._stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=60))
+        transport = streamable_http_client(self._url, http_client=http)
+        self._client = await self._stack.enter_async_context(Client(transport))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Disconnect."""
+        await self._stack.aclose()
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool; return its structured answer.
+
+        Raises:
+            ToolFailedError: The answer is an error.
+        """
+        if self._client is None:
+            raise RuntimeError("use the client as an async context manager")
+        result = await self._client.call_tool(tool, arguments)
+        answer: dict[str, Any] = dict(result.structured_content or {})
+        if result.is_error:
+            text = " ".join(block.text for block in result.content if isinstance(block, TextContent))
+            raise ToolFailedError(tool, answer, text)
+        return answer

@@ -1,0 +1,209 @@
+"""The tools of the namespace `learning`: parse, call a command or query, shape the answer."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.types import ToolAnnotations
+from pydantic import Field, JsonValue
+
+from engine import Event, InstanceStatus
+from handlers import Services
+from handlers.datasets import DatasetPayload, Registration, find_version, register_dataset
+from handlers.errors import rejection
+from handlers.experiments import ExperimentPayload, get_experiment_status, launch_experiment
+from handlers.inference import InferencePayload, run_inference
+from handlers.processes import events_after, wait_for_end
+from mcp_server.answers import (
+    CompletionAnswer,
+    DatasetAnswer,
+    EventAnswer,
+    EventsAnswer,
+    ExperimentAnswer,
+    InferenceReply,
+    LaunchAnswer,
+    UserTasksAnswer,
+)
+from mcp_server.principals import principal_of
+from storage import AuditEntry, SecurityContext
+from storage.models import JsonObject
+
+WaitSeconds = Annotated[float, Field(ge=0, le=25)]
+IdempotencyKey = Annotated[str, Field(min_length=1, max_length=128)]
+Ctx = Context[Any, Any]
+SubscriptionToken = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
+_FROM_THE_START = "0"
+
+_READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
+_CREATES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+_DECIDES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False)
+
+
+class LearningTools:
+    """One method for each tool; its docstring is what the agent reads."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def add_to(self, server: MCPServer[Any]) -> None:
+        """Register every tool under its dotted name."""
+        server.add_tool(self.create_dataset, name="learning.create_dataset", annotations=_CREATES)
+        server.add_tool(self.launch_experiment, name="learning.launch_experiment", annotations=_CREATES)
+        server.add_tool(self.get_experiment_status, name="learning.get_experiment_status", annotations=_READS)
+        server.add_tool(self.stream_events, name="learning.stream_events", annotations=_READS)
+        server.add_tool(self.list_user_tasks, name="learning.list_user_tasks", annotations=_READS)
+        server.add_tool(self.complete_user_task, name="learning.complete_user_task", annotations=_DECIDES)
+        server.add_tool(self.run_inference, name="learning.run_inference", annotations=_READS)
+
+    def create_dataset(
+        self, dataset_payload: DatasetPayload, ctx: Ctx, wait_seconds: WaitSeconds = 20
+    ) -> DatasetAnswer:
+        """Register a CSV or Parquet file as a dataset version and run the dataset-validation process on it.
+
+        Waits up to wait_seconds for the verdict. A rejected version leaves nothing registered; the error lists every
+        finding. Registering the same content again returns the same version.
+        """
+        context = principal_of(ctx)
+        registration = register_dataset(self._services, dataset_payload, context=context)
+        instance_id = registration.process_instance_id
+        instance = wait_for_end(self._services, instance_id, wait_seconds, context=context)
+        if instance.status is InstanceStatus.COMPLETED:
+            self._require_validated(instance_id, context)
+            registration = self._reread(registration, context)
+        return _dataset_answer(registration, instance.definitions)
+
+    def launch_experiment(
+        self, experiment_payload: ExperimentPayload, ctx: Ctx, idempotency_key: IdempotencyKey | None = None
+    ) -> LaunchAnswer:
+        """Start the supervised-training process: validate, train, evaluate, register, ask a reviewer, promote, deploy.
+
+        Returns at once. With an idempotency_key, launching again returns the same experiment.
+        """
+        launch = launch_experiment(self._services, experiment_payload, idempotency_key, context=principal_of(ctx))
+        return LaunchAnswer(
+            audit_ref=launch.audit_ref,
+            experiment_id=UUID(str(launch.experiment.id)),
+            process_instance_id=launch.process_instance_id,
+            replayed=launch.replayed,
+            status=launch.experiment.status,
+            compute_profile=launch.experiment.compute_profile,
+            subscription_token=_FROM_THE_START,
+        )
+
+    def get_experiment_status(self, experiment_id: UUID, ctx: Ctx, include_runs: bool = False) -> ExperimentAnswer:  # noqa: FBT001, FBT002 - named by the specification
+        """Return an experiment's status, metrics, the steps of its process with durations, and what it waits for."""
+        context = principal_of(ctx)
+        report = get_experiment_status(self._services, experiment_id, context=context)
+        instance = report.instance
+        with self._services.storage.transaction() as work:
+            variables = self._services.engine.variables(work, instance.process_instance_id, context=context)
+        return ExperimentAnswer(
+            audit_ref=self._audited("tool.get_experiment_status", f"Experiment/{experiment_id}", context),
+            experiment_id=experiment_id,
+            status=report.experiment.status,
+            requested_by=instance.started_by,
+            metrics=report.experiment.metrics_summary,
+            failure=report.experiment.failure,
+            process_instance_id=instance.process_instance_id,
+            process_status=instance.status.value,
+            definitions=instance.definitions,
+            steps=instance.steps,
+            open_user_task_ids=instance.open_user_task_ids,
+            completed_by=instance.completed_by,
+            incident=instance.incident,
+            variables=variables,
+            runs=report.runs if include_runs else (),
+        )
+
+    def stream_events(
+        self,
+        experiment_id: UUID,
+        ctx: Ctx,
+        subscription_token: SubscriptionToken = _FROM_THE_START,
+        wait_seconds: WaitSeconds = 20,
+    ) -> EventsAnswer:
+        """Return the events of an experiment behind subscription_token; wait up to wait_seconds for the first new one.
+
+        Call again with the token returned to follow the experiment live: process steps, training progress, user tasks.
+        """
+        context = principal_of(ctx)
+        key, sequence = str(experiment_id), int(subscription_token)
+        events = events_after(self._services, key, sequence, wait_seconds, context=context)
+        return EventsAnswer(
+            audit_ref=self._audited("tool.stream_events", f"Experiment/{experiment_id}", context),
+            events=tuple(_event_answer(event) for event in events),
+            subscription_token=str(events[-1].sequence) if events else subscription_token,
+        )
+
+    def list_user_tasks(self, ctx: Ctx, limit: Annotated[int, Field(ge=1, le=500)] = 50) -> UserTasksAnswer:
+        """List the open user tasks that your groups are candidates for, with the form's JSON Schema of each."""
+        context = principal_of(ctx)
+        with self._services.storage.transaction() as work:
+            tasks = self._services.engine.user_tasks(work, context=context, limit=limit)
+        audit_ref = self._audited("tool.list_user_tasks", "user_tasks", context)
+        return UserTasksAnswer(audit_ref=audit_ref, user_tasks=tuple(tasks))
+
+    def complete_user_task(self, user_task_id: UUID, submission: dict[str, JsonValue], ctx: Ctx) -> CompletionAnswer:
+        """Complete a user task with the values of its form, e.g. {"decision": "approve", "comment": "..."}.
+
+        Who started the process may be excluded by the diagram; completing twice is refused.
+        """
+        context = principal_of(ctx)
+        with self._services.storage.transaction() as work:
+            audit_ref = self._services.engine.complete_user_task(work, user_task_id, submission, context=context)
+        return CompletionAnswer(audit_ref=audit_ref, user_task_id=user_task_id, completed_by=context.user_id)
+
+    def run_inference(self, inference_payload: InferencePayload, ctx: Ctx) -> InferenceReply:
+        """Predict rows with a deployed model, named by endpoint_id or model_id."""
+        answer = run_inference(self._services, inference_payload, context=principal_of(ctx))
+        return InferenceReply.model_validate(answer.model_dump())
+
+    def _require_validated(self, process_instance_id: UUID, context: SecurityContext) -> None:
+        with self._services.storage.transaction() as work:
+            variables = self._services.engine.variables(work, process_instance_id, context=context)
+        findings = variables.get("findings")
+        if variables.get("validation_passed") is not True and isinstance(findings, list):
+            raise rejection(tuple(finding for finding in findings if isinstance(finding, dict)))
+
+    def _reread(self, registration: Registration, context: SecurityContext) -> Registration:
+        version = registration.version
+        dataset, version = find_version(self._services, version.dataset_id, version.version, context=context)
+        return registration.model_copy(update={"dataset": dataset, "version": version})
+
+    def _audited(self, action: str, subject: str, context: SecurityContext) -> UUID:
+        with self._services.storage.transaction() as work:
+            return work.audit.record(AuditEntry(action=action, subject=subject), context=context)
+
+
+def _dataset_answer(registration: Registration, definitions: Any) -> DatasetAnswer:
+    dataset, version = registration.dataset, registration.version
+    stats: JsonObject = version.feature_stats
+    return DatasetAnswer(
+        audit_ref=registration.audit_ref,
+        dataset_id=dataset.id,
+        dataset_version_id=version.id,
+        dataset_version=version.version,
+        name=dataset.name,
+        target=version.target,
+        data_classification=version.data_classification,
+        validation_status=version.validation_status,
+        row_count=version.row_count,
+        size_bytes=version.size_bytes,
+        checksum=version.checksum,
+        feature_stats=stats,
+        findings=version.findings,
+        process_instance_id=registration.process_instance_id,
+        definitions=definitions,
+    )
+
+
+def _event_answer(event: Event) -> EventAnswer:
+    return EventAnswer(
+        sequence=event.sequence,
+        kind=event.kind,
+        element_id=event.element_id,
+        payload=event.payload,
+        occurred_at=event.occurred_at,
+    )
