@@ -19,6 +19,8 @@ ENV PATH=/opt/ami-learning/bin:$PATH \
     LEARNING_HOME=/var/lib/ami-learning
 USER ami
 WORKDIR /var/lib/ami-learning
+# A fresh volume takes this over: the folder for dataset files, owned by the platform's user.
+RUN mkdir inbox
 VOLUME /var/lib/ami-learning
 ENTRYPOINT ["ami-learning"]
 CMD ["serve"]

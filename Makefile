@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## from a dataset to an approved, served model; DATA=file.csv
 	@$(BIN)/ami-learning demo
 
 test: $(INSTALLED) ## run the tests
-	@$(BIN)/pytest -m 'not crash'
+	@$(BIN)/pytest --ignore=tests/crash
 
 check: $(INSTALLED) ## lint, format, types, import contracts and diagrams
 	$(BIN)/ruff check .
@@ -34,7 +34,7 @@ bench: $(INSTALLED) ## measure against the bars, ONLY=group for one group
 	@$(BIN)/python benchmarks/run.py $${ONLY:+--only "$$ONLY"}
 
 crash: $(INSTALLED) ## the long fault suite: kills, zombies, database crashes
-	@$(BIN)/pytest -m crash tests/crash
+	@$(BIN)/pytest tests/crash
 
 up: $(INSTALLED) ## run the whole platform on this machine until Ctrl-C
 	@$(BIN)/ami-learning up

@@ -196,7 +196,13 @@ class Engine:
         business_key: str | None = None,
         limit: int = 500,
     ) -> list[Event]:
-        """Return the tenant's events behind a cursor (0: from the start); none can appear behind it later."""
+        """Return the tenant's events behind a cursor (0: from the start); none can appear behind it later.
+
+        Events appear once every transaction older than theirs has ended: see `has_unsettled_events`.
+
+        Raises:
+            UnknownCursorError: No event has that sequence number.
+        """
         return EventLog(work).after(
             sequence,
             tenant_id=context.tenant_id,
@@ -204,6 +210,12 @@ class Engine:
             business_key=business_key,
             limit=limit,
         )
+
+    def has_unsettled_events(
+        self, work: UnitOfWork, *, context: SecurityContext, business_key: str | None = None
+    ) -> bool:
+        """Return whether committed events are about to appear without a further notification: look again soon."""
+        return EventLog(work).has_unsettled(tenant_id=context.tenant_id, business_key=business_key)
 
     def _verify(self, models: list[ProcessModel], definitions: Definitions) -> None:
         deployed = {ref.process_id for ref in definitions.all_newest()}

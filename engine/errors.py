@@ -16,6 +16,7 @@ EngineError
 ├── IdempotencyConflictError           IDEMPOTENCY_CONFLICT
 ├── ContractError                      TASK_CONTRACT_VIOLATED
 ├── StaleLeaseError                    STALE_LEASE
+├── StepLimitError                     STEP_LIMIT_EXCEEDED
 ├── ScheduleIntervalError              SCHEDULE_INTERVAL_INVALID
 ├── UnknownScheduleError               SCHEDULE_NOT_FOUND
 └── PermanentTaskError                 TASK_FAILED_PERMANENTLY
@@ -224,6 +225,18 @@ class StaleLeaseError(EngineError):
         self.job_id = str(job_id)
         self.epoch = epoch
         super().__init__(f"Job {job_id} is no longer leased under epoch {epoch}.")
+
+
+class StepLimitError(EngineError):
+    """A process runs in circles through gateways and called processes, and never waits for work."""
+
+    code = "STEP_LIMIT_EXCEEDED"
+    hint = "Compare the conditions of the circle in the diagram with the variables of the process instance."
+
+    def __init__(self, *, process_id: str, limit: int) -> None:
+        self.process_id = process_id
+        self.limit = limit
+        super().__init__(f"Process {process_id!r} passed {limit} elements without waiting for work.")
 
 
 class ScheduleIntervalError(EngineError):

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from engine.engine import Engine
-from engine.errors import BpmnError, ContractError, ExpressionError, PermanentTaskError, StaleLeaseError
+from engine.errors import BpmnError, ContractError, ExpressionError, PermanentTaskError, StaleLeaseError, StepLimitError
 from engine.execution import Step, append_event, audit_transition, finish_step, load_step, raise_incident
 from engine.persistence import ClaimedJob, InstanceRow, Instances, Jobs, NotificationHub
 from engine.service_tasks import ExternalTask, JobContext, TaskContext, TransactionalTask
@@ -23,7 +23,7 @@ from storage.identifiers import new_id
 
 logger = logging.getLogger(__name__)
 
-_PERMANENT = (PermanentTaskError, ContractError, ExpressionError)
+_PERMANENT = (PermanentTaskError, ContractError, ExpressionError, StepLimitError)
 
 
 @dataclass(frozen=True)

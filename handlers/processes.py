@@ -9,6 +9,8 @@ from engine import Event, InstanceDescription, InstanceStatus
 from handlers.services import Services
 from storage import SecurityContext
 
+_SETTLING_SECONDS = 0.02
+
 
 def wait_for_end(
     services: Services, process_instance_id: UUID, timeout_seconds: float, *, context: SecurityContext
@@ -37,8 +39,10 @@ def events_after(
     while True:
         mark = services.hub.event_mark()
         with services.storage.transaction() as work:
+            # Asked first: what settles between the two questions is in the answer to the second.
+            unsettled = services.engine.has_unsettled_events(work, context=context, business_key=business_key)
             events = services.engine.events_after(work, sequence, context=context, business_key=business_key)
         remaining = deadline - time.monotonic()
         if events or remaining <= 0:
             return events
-        services.hub.wait_for_event(mark, remaining)
+        services.hub.wait_for_event(mark, min(remaining, _SETTLING_SECONDS) if unsettled else remaining)

@@ -15,9 +15,20 @@ from pathlib import Path
 from pydantic_core import to_json
 
 import engine as engine_package
-from engine import DefinitionRef, Engine, Forms, NotificationHub, ServiceTaskRegistry, Worker, WorkerPolicy
+from engine import (
+    DefinitionRef,
+    Engine,
+    Forms,
+    NotificationHub,
+    Scheduler,
+    SchedulerPolicy,
+    ServiceTaskRegistry,
+    Worker,
+    WorkerPolicy,
+)
 from handlers import FORMS, Limits, Services, service_tasks
-from learning.settings import LearningSettings, PlatformSettings
+from learning.errors import SettingsIncompleteError
+from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
 from runners.subprocess_compute import SubprocessCompute
 from storage import FolderObjectStore, ObjectStore, SecurityContext, Storage
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
@@ -99,14 +110,38 @@ def _compute() -> SubprocessCompute:
 
 
 def object_store(settings: LearningSettings) -> ObjectStore:
-    """Return the object store that the settings name."""
-    return FolderObjectStore(settings.artifacts)
+    """Return the object store that the settings name.
+
+    Raises:
+        SettingsIncompleteError: An S3 endpoint is named without its keys.
+    """
+    if settings.s3_endpoint is None:
+        return FolderObjectStore(settings.artifacts)
+    from storage.s3_objects import S3Location, S3ObjectStore
+
+    if settings.s3_access_key is None or settings.s3_secret_key is None:
+        raise SettingsIncompleteError(missing=("LEARNING_S3_ACCESS_KEY", "LEARNING_S3_SECRET_KEY"))
+    location = S3Location(
+        endpoint=settings.s3_endpoint,
+        bucket=settings.s3_bucket,
+        access_key=settings.s3_access_key.get_secret_value(),
+        secret_key=settings.s3_secret_key.get_secret_value(),
+        secure=settings.s3_secure,
+    )
+    return S3ObjectStore(location)
 
 
 def worker(settings: LearningSettings, services: Services) -> Worker:
     """Return a worker for the services' engine."""
     policy = WorkerPolicy(lease_seconds=settings.lease_seconds)
     return Worker(services.engine, services.storage, services.hub, policy)
+
+
+def scheduler(services: Services) -> Scheduler:
+    """Return a scheduler for the services' engine."""
+    settings = SchedulerSettings()
+    policy = SchedulerPolicy(poll_seconds=settings.poll_seconds, retry_seconds=settings.retry_seconds)
+    return Scheduler(services.engine, services.storage, policy)
 
 
 def authenticator(settings: LearningSettings) -> DevelopmentTokens:

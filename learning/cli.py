@@ -1,20 +1,26 @@
-"""The command line: `ami-learning up | serve | worker | demo | diagram | db`."""
+"""The command line: `ami-learning up | serve | worker | scheduler | demo | diagram | db`."""
 
 from __future__ import annotations
 
 import signal
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
 
 from learning import diagrams, schema
 from learning.settings import LearningSettings, PlatformSettings
+from mcp_server.client import ToolFailedError
 from storage import ReportedError
+
+if TYPE_CHECKING:
+    from handlers import Services
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The life of a machine-learning model as BPMN.")
 app.add_typer(diagrams.app, name="diagram")
@@ -25,18 +31,21 @@ def main() -> None:
     """Run the command line; a reported error becomes one sentence and exit code 1."""
     try:
         app()
-    except ReportedError as error:
-        print(f"{error.code}: {error} {error.hint}".strip(), file=sys.stderr)  # noqa: T201 - the command line's voice
-        raise SystemExit(1) from error
+    except (ReportedError, ToolFailedError) as error:
+        _fail(f"{error.code}: {error} {error.hint}", error)
     except ValidationError as error:
         fields = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        print(f"SETTINGS_INVALID: {fields}. See .env.example.", file=sys.stderr)  # noqa: T201 - as above
-        raise SystemExit(1) from error
+        _fail(f"SETTINGS_INVALID: {fields}. See .env.example.", error)
+
+
+def _fail(sentence: str, error: Exception) -> NoReturn:
+    print(sentence.strip(), file=sys.stderr)  # noqa: T201 - the command line's voice
+    raise SystemExit(1) from error
 
 
 @app.command()
 def up() -> None:
-    """Run database, application and worker on this machine until Ctrl-C."""
+    """Run database, application, worker and scheduler on this machine until Ctrl-C."""
     from learning.supervisor import Supervisor
 
     settings = LearningSettings()
@@ -56,13 +65,12 @@ def serve() -> None:
     import uvicorn
 
     from learning.application import create_application
-    from learning.bootstrap import authenticator, configure_logging, deploy_shipped, open_database, open_services
+    from learning.bootstrap import authenticator, deploy_shipped
     from storage.authentication import require_loopback
 
     settings, host = LearningSettings(), PlatformSettings().host
-    configure_logging(settings)
     require_loopback(host)
-    with open_database(settings) as database_url, open_services(settings, database_url) as services:
+    with _running_services(settings) as services:
         deploy_shipped(services)
         application = create_application(services, authenticator(settings), host)
         uvicorn.run(application, host=host, port=settings.port, log_config=None, access_log=False)
@@ -74,20 +82,19 @@ def worker() -> None:
     from learning import bootstrap
 
     settings = LearningSettings()
-    bootstrap.configure_logging(settings)
-    with bootstrap.open_database(settings) as database_url, bootstrap.open_services(settings, database_url) as services:
+    with _running_services(settings) as services:
         running = bootstrap.worker(settings, services)
+        _run_until_told(running.run, running.stop, threads=settings.worker_threads)
 
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            threading.Thread(target=running.stop).start()  # not in the handler: it may interrupt a holder of the lock
 
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
-        threads = [threading.Thread(target=running.run, name=f"worker-{n}") for n in range(settings.worker_threads)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+@app.command()
+def scheduler() -> None:
+    """Run a scheduler: it starts process instances when their schedules are due, until SIGTERM."""
+    from learning import bootstrap
+
+    with _running_services(LearningSettings()) as services:
+        running = bootstrap.scheduler(services)
+        _run_until_told(running.run, running.stop)
 
 
 @app.command()
@@ -100,3 +107,25 @@ def demo(
     from learning.demo import run_demo
 
     run_demo(LearningSettings(), data, target, result)
+
+
+@contextmanager
+def _running_services(settings: LearningSettings) -> Iterator[Services]:
+    from learning.bootstrap import configure_logging, open_database, open_services
+
+    configure_logging(settings)
+    with open_database(settings) as database_url, open_services(settings, database_url) as services:
+        yield services
+
+
+def _run_until_told(run: Callable[[], None], stop: Callable[[], None], threads: int = 1) -> None:
+    def tell(_number: int, _frame: FrameType | None) -> None:
+        threading.Thread(target=stop).start()  # not in the handler: it may interrupt a holder of the same lock
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, tell)
+    running = [threading.Thread(target=run, name=f"run-{number}") for number in range(threads)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join()

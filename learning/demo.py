@@ -49,7 +49,7 @@ def run_demo(settings: LearningSettings, data: Path | None, target: str | None, 
     """Start the platform, drive the main job, print the account and write the result file.
 
     Raises:
-        ReportedError: With one sentence; the platform is stopped.
+        ReportedError, ToolFailedError: With one sentence; the platform is stopped.
     """
     story = Story(Console(soft_wrap=True))
     dataset = prepare_data(settings.inbox, data, target)
@@ -67,7 +67,7 @@ def run_demo(settings: LearningSettings, data: Path | None, target: str | None, 
             anyio.run(_drive, story, dataset, *clients)
             _infer_over_http(story, supervisor.address, tokens.token_of(REQUESTER), dataset)
         except* ToolFailedError as failures:
-            raise _first_failure(failures) from failures
+            raise _first_failure(failures) from None
     result.write_text(json.dumps(story.facts, indent=2) + "\n", encoding="utf-8")
     _say_where_to_look(story, settings, supervisor.address, result)
 
@@ -237,12 +237,9 @@ def _inference_request(metadata: dict[str, Any], rows: list[dict[str, Any]]) -> 
     return {"inputs": tensors}
 
 
-def _first_failure(failures: BaseExceptionGroup[ToolFailedError]) -> DemoError:
-    failure: BaseException = failures
-    while isinstance(failure, BaseExceptionGroup):
-        failure = failure.exceptions[0]
-    hint = failure.answer.get("hint", "") if isinstance(failure, ToolFailedError) else ""
-    return DemoError(str(failure), hint)
+def _first_failure(failures: BaseExceptionGroup[ToolFailedError]) -> ToolFailedError:
+    first = failures.exceptions[0]
+    return _first_failure(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def _say_where_to_look(story: Story, settings: LearningSettings, address: str, result: Path) -> None:

@@ -4,6 +4,7 @@ LearningError
 ├── PortTakenError          PORT_TAKEN
 ├── AlreadyRunningError     ALREADY_RUNNING
 ├── ProcessFailedError      PROCESS_FAILED
+├── SettingsIncompleteError SETTINGS_INCOMPLETE
 └── DemoError               DEMO_FAILED
 """
 
@@ -51,6 +52,17 @@ class ProcessFailedError(LearningError):
         self.exit_code = exit_code
         self.hint = f"Read {log}."
         super().__init__(f"The {part} did not start (exit code {exit_code}).")
+
+
+class SettingsIncompleteError(LearningError):
+    """Settings that belong together are given in part."""
+
+    code = "SETTINGS_INCOMPLETE"
+
+    def __init__(self, *, missing: tuple[str, ...]) -> None:
+        self.missing = missing
+        self.hint = "See .env.example."
+        super().__init__(f"Also set {' and '.join(missing)}.")
 
 
 class DemoError(LearningError):

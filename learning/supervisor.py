@@ -69,7 +69,7 @@ class Part:
 
 
 class Supervisor:
-    """Starts database, application and worker; watches them until told to stop."""
+    """Starts database, application, worker and scheduler; watches them until told to stop."""
 
     def __init__(self, settings: LearningSettings) -> None:
         self._settings = settings
@@ -121,7 +121,7 @@ class Supervisor:
 
     def _start_parts(self, database_url: str, logs: Path) -> None:
         environment = {**os.environ, "LEARNING_DATABASE_URL": database_url}
-        self._parts = [Part(name, environment, logs / f"{name}.log") for name in ("serve", "worker")]
+        self._parts = [Part(name, environment, logs / f"{name}.log") for name in ("serve", "worker", "scheduler")]
 
     def _stop_parts(self) -> None:
         for part in reversed(self._parts):
@@ -138,7 +138,7 @@ class Supervisor:
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + _READY_SECONDS
         application = self._parts[0]
-        while not self._answers():
+        while not self._stopping.is_set() and not self._answers():
             exit_code = application.process.poll()
             if exit_code is not None or time.monotonic() > deadline:
                 raise ProcessFailedError(part=application.name, exit_code=exit_code, log=str(application.log))

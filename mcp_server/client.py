@@ -17,13 +17,15 @@ class ToolFailedError(Exception):
 
     Attributes:
         code: The error's stable code.
-        answer: The structured error, with `audit_ref`, `hint` and `details`.
+        hint: What to do next.
+        answer: The structured error, with `audit_ref` and `details`.
     """
 
     def __init__(self, tool: str, answer: dict[str, Any], text: str) -> None:
         self.tool = tool
         self.answer = answer
         self.code = str(answer.get("code", "UNKNOWN"))
+        self.hint = str(answer.get("hint", ""))
         super().__init__(answer.get("message") or text)
 
 

@@ -1,12 +1,12 @@
 """A FEEL syntax tree to closures.
 
 Undefined names and missing keys are null; `and`, `or`, `not` are three-valued (DMN 1.3, 10.3.2.8). Every operation is
-bounded: a text result by its length, a number by its magnitude; there are no loops and no calls.
+bounded: a text by its length, a number by its magnitude, a list or context by the values and characters in it; there
+are no loops and no calls.
 """
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -29,6 +29,7 @@ from engine.feel.parser import (
 
 MAXIMUM_TEXT_LENGTH = 100_000
 MAXIMUM_MAGNITUDE = 10**34
+MAXIMUM_SIZE = 1_000_000
 
 Variables: TypeAlias = Mapping[str, JsonValue]
 _Evaluator: TypeAlias = Callable[[Variables], JsonValue]
@@ -63,6 +64,9 @@ class Expression:
             return self._evaluate(variables)
         except _OperationError as error:
             raise ExpressionEvaluationError(source=self.source, position=0, reason=str(error)) from error
+        except RecursionError as error:
+            reason = "Values nested too deeply"
+            raise ExpressionEvaluationError(source=self.source, position=0, reason=reason) from error
 
     def evaluate_condition(self, variables: Variables) -> bool:
         """Return the value of a condition.
@@ -91,18 +95,15 @@ class _OperationError(Exception):
     """An operation that these values do not allow."""
 
 
-def _compile(node: Node) -> _Evaluator:  # noqa: PLR0911 - one return for each kind of node
+def _compile(node: Node) -> _Evaluator:
     match node:
         case Literal(value):
             return lambda _variables: value
         case Path(keys):
             return _compile_path(keys)
-        case ListOf(items):
-            evaluators = [_compile(item) for item in items]
-            return lambda variables: [evaluate(variables) for evaluate in evaluators]
-        case ContextOf(entries):
-            pairs = [(name, _compile(entry)) for name, entry in entries]
-            return lambda variables: {name: evaluate(variables) for name, evaluate in pairs}
+        case ListOf() | ContextOf():
+            collect = _compile_collection(node)
+            return lambda variables: _bounded(collect(variables))
         case Negation(sign, operand):
             return _compile_negation(sign, _compile(operand))
         case Operation(symbol, left, right):
@@ -111,6 +112,19 @@ def _compile(node: Node) -> _Evaluator:  # noqa: PLR0911 - one return for each k
             test, yes, no = _compile(condition), _compile(accepted), _compile(otherwise)
             return lambda variables: yes(variables) if test(variables) is True else no(variables)
     assert_never(node)
+
+
+def _compile_collection(node: Node) -> _Evaluator:
+    """Return the evaluator of a part of a list or context; the outermost one is measured for all within it."""
+    match node:
+        case ListOf(items):
+            evaluators = [_compile_collection(item) for item in items]
+            return lambda variables: [evaluate(variables) for evaluate in evaluators]
+        case ContextOf(entries):
+            pairs = [(name, _compile_collection(entry)) for name, entry in entries]
+            return lambda variables: {name: evaluate(variables) for name, evaluate in pairs}
+        case _:
+            return _compile(node)
 
 
 def _compile_path(keys: tuple[str, ...]) -> _Evaluator:
@@ -162,6 +176,10 @@ def _decisive(decisive: bool, left: JsonValue, right: Callable[[], JsonValue]) -
 
 
 def _equal(left: JsonValue, right: JsonValue) -> bool:
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_equal, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_equal(value, right[key]) for key, value in left.items())
     # bool is a number to Python, not to FEEL.
     return isinstance(left, bool) == isinstance(right, bool) and left == right
 
@@ -187,10 +205,27 @@ def _arithmetic(symbol: str, left: JsonValue, right: JsonValue) -> JsonValue:
         raise _OperationError(f"Cannot compute {_kind(left)} {symbol} {_kind(right)}")
     if symbol == "/" and right == 0:
         return None
-    result: float = _ARITHMETIC[symbol](left, right)
-    if not math.isfinite(result) or abs(result) > MAXIMUM_MAGNITUDE:
+    return _in_bounds(_ARITHMETIC[symbol](_in_bounds(left), _in_bounds(right)))
+
+
+def _in_bounds(number: float) -> float:
+    if not abs(number) <= MAXIMUM_MAGNITUDE:  # neither is NaN
         raise _OperationError("Number too large")
-    return result
+    return number
+
+
+def _bounded(value: JsonValue) -> JsonValue:
+    """Return `value`; what it repeats counts again, since it is stored again."""
+    open_values, size = [value], 0
+    while open_values:
+        current = open_values.pop()
+        if isinstance(current, str | list | dict):
+            size += len(current)
+        if size > MAXIMUM_SIZE:
+            raise _OperationError("List or context too large")
+        if isinstance(current, list | dict):
+            open_values += current if isinstance(current, list) else current.values()
+    return value
 
 
 def _is_number(value: JsonValue) -> TypeGuard[int | float]:

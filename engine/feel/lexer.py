@@ -11,12 +11,13 @@ from engine.errors import ExpressionError
 MAXIMUM_LENGTH = 4_096
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
-      | (?P<number>\d{1,34}(?:\.\d{1,34})?)
+      | (?P<number>[0-9]{1,34}(?:\.[0-9]{1,34})?)
       | (?P<string>"(?:[^"\\]|\\.)*")
       | (?P<name>[^\W\d]\w*)
       | (?P<symbol><=|>=|!=|[-+*/=<>()\[\]{},.:])""",
     re.VERBOSE,
 )
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 KEYWORDS = frozenset({"true", "false", "null", "and", "or", "not", "if", "then", "else"})
 
 
@@ -52,12 +53,14 @@ def string_value(token: Token, source: str) -> str:
     """Return what a string token stands for (JSON's escapes are FEEL's).
 
     Raises:
-        ExpressionError: An escape that FEEL does not know.
+        ExpressionError: An escape that FEEL does not know, or a character that PostgreSQL's text does not.
     """
     try:
         value: str = json.loads(token.text)
     except ValueError as error:
         raise ExpressionError(source=source, position=token.position, reason="Invalid string") from error
+    if _UNSTORABLE.search(value):
+        raise ExpressionError(source=source, position=token.position, reason="String with NUL or half a character")
     return value
 
 

@@ -1,4 +1,4 @@
-"""FEEL tokens to a syntax tree, by precedence climbing, bounded in depth."""
+"""FEEL tokens to a syntax tree, by precedence climbing, bounded in depth and in operations."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from engine.errors import ExpressionError
 from engine.feel.lexer import Token, string_value, tokenize
 
 MAXIMUM_DEPTH = 50
+MAXIMUM_OPERATIONS = 150
 _PRECEDENCE = {
     "or": 1, "and": 2,
     "=": 3, "!=": 3, "<": 3, "<=": 3, ">": 3, ">=": 3,
@@ -91,6 +92,7 @@ class _Parser:
         self._tokens = tokenize(source)
         self._next = 0
         self._depth = 0
+        self._operations = 0
 
     def expression(self, precedence: int) -> Node:
         self._depth += 1
@@ -98,6 +100,10 @@ class _Parser:
             self._refuse("Expression nested too deeply")
         left = self._operand()
         while _PRECEDENCE.get(self._peek().kind, 0) > precedence:
+            # A chain is a tree as deep as the chain is long, whatever the depth of parentheses.
+            self._operations += 1
+            if self._operations > MAXIMUM_OPERATIONS:
+                self._refuse("Too many operations")
             operator = self._take().kind
             left = Operation(operator, left, self.expression(_PRECEDENCE[operator]))
         self._depth -= 1

@@ -88,6 +88,18 @@ class EventLog:
         rows = QUERIES.rows(self._connection, "events_after", parameters)
         return [Event.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
 
+    def has_unsettled(
+        self, *, tenant_id: str, process_instance_id: UUID | None = None, business_key: str | None = None
+    ) -> bool:
+        """Return whether committed events wait for an older transaction to end before `after` shows them."""
+        parameters = {
+            "tenant_id": tenant_id,
+            "process_instance_id": process_instance_id,
+            "business_key": business_key,
+        }
+        row = QUERIES.first(self._connection, "has_unsettled_events", parameters)
+        return row is not None and bool(row.unsettled)
+
     def of_instance(self, process_instance_id: UUID) -> list[Event]:
         """Return all events of an instance, this transaction's own included."""
         parameters = {"process_instance_id": process_instance_id}

@@ -169,6 +169,16 @@ where tenant_id = :tenant_id
   and (:sequence = 0 or (xid, sequence) > (select e.xid, e.sequence from event e where e.sequence = :sequence))
 order by xid, sequence limit :limit
 
+-- name: has_unsettled_events
+-- Committed, but younger than a transaction that still runs somewhere in the cluster: visible to events_after soon.
+select exists (
+    select 1 from event
+    where tenant_id = :tenant_id
+      and (cast(:process_instance_id as uuid) is null or process_instance_id = cast(:process_instance_id as uuid))
+      and (cast(:business_key as text) is null or business_key = cast(:business_key as text))
+      and xid >= pg_snapshot_xmin(pg_current_snapshot())
+) as unsettled
+
 -- name: events_of_instance
 select sequence, process_instance_id, business_key, kind, element_id, payload, occurred_at from event
 where process_instance_id = :process_instance_id order by sequence

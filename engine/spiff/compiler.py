@@ -31,6 +31,9 @@ from engine.spiff.specs import (
     WaitingTaskSpec,
 )
 
+# Every process spec comes with tasks named Start and End, which elements may be named too.
+_ELEMENT = "element:"
+
 
 @dataclass(frozen=True)
 class CompiledProcess:
@@ -55,6 +58,15 @@ def compile_process(model: ProcessModel, called: Mapping[str, ProcessModel], sta
         spec=_compile(model, start_event_id),
         called_specs={key: _compile(child, _none_start(child)) for key, child in called.items()},
     )
+
+
+def element_id(spec_name: str) -> str:
+    """Return the id of the element that a task spec stands for."""
+    return spec_name.removeprefix(_ELEMENT)
+
+
+def _spec_name(node_id: str) -> str:
+    return f"{_ELEMENT}{node_id}"
 
 
 def _none_start(model: ProcessModel) -> str:
@@ -90,8 +102,8 @@ def _add(spec: BpmnProcessSpec, model: ProcessModel, node: FlowNode) -> Any:
     events = model.boundary_events(node.id)
     if not events:
         return task_spec
-    split = BoundaryEventSplit(spec, f"{node.id}.BoundaryEventSplit")
-    join = BoundaryEventJoin(spec, f"{node.id}.BoundaryEventJoin", split_task=split.name, cancel=True)
+    split = BoundaryEventSplit(spec, f"split:{node.id}")
+    join = BoundaryEventJoin(spec, f"join:{node.id}", split_task=split.name, cancel=True)
     split.connect(task_spec)
     task_spec.connect(join)
     for event in events:
@@ -102,32 +114,34 @@ def _add(spec: BpmnProcessSpec, model: ProcessModel, node: FlowNode) -> Any:
 
 
 def _task_spec(spec: BpmnProcessSpec, node: FlowNode) -> Any:
+    name = _spec_name(node.id)
     match node:
         case StartEvent():
-            return StartEventSpec(spec, node.id)
+            return StartEventSpec(spec, name)
         case EndEvent():
-            task_spec = EndEventSpec(spec, node.id, event_definition=NoneEventDefinition())
+            task_spec = EndEventSpec(spec, name, event_definition=NoneEventDefinition())
             task_spec.connect(spec.end)
             return task_spec
         case ExclusiveGateway():
-            return ExclusiveGatewaySpec(spec, node.id)
+            return ExclusiveGatewaySpec(spec, name)
         case CallActivity():
-            return CallActivitySpec(spec, node.id, element=node, subworkflow_spec=node.called_process)
+            return CallActivitySpec(spec, name, element=node, subworkflow_spec=node.called_process)
         case BoundaryErrorEvent():
             return _boundary_event(spec, node)
         case _:
-            return WaitingTaskSpec(spec, node.id)
+            return WaitingTaskSpec(spec, name)
 
 
 def _boundary_event(spec: BpmnProcessSpec, event: BoundaryErrorEvent) -> Any:
-    if event.id in spec.task_specs:
-        return spec.task_specs[event.id]
+    name = _spec_name(event.id)
+    if name in spec.task_specs:
+        return spec.task_specs[name]
     definition = ErrorEventDefinition(event.id, code=event.error_code)
-    return BoundaryErrorEventSpec(spec, event.id, event_definition=definition, cancel_activity=True)
+    return BoundaryErrorEventSpec(spec, name, event_definition=definition, cancel_activity=True)
 
 
 def _connect(spec: BpmnProcessSpec, model: ProcessModel, flow: SequenceFlow, target: Any) -> None:
-    source, node = spec.task_specs[flow.source], model.nodes[flow.source]
+    source, node = spec.task_specs[_spec_name(flow.source)], model.nodes[flow.source]
     if isinstance(node, ExclusiveGateway) and flow.condition is not None and flow.id != node.default_flow:
         source.connect_if(FeelCondition(flow.condition), target)
     else:

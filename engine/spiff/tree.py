@@ -12,7 +12,9 @@ from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 
 from engine.bpmn import BoundaryErrorEvent, FlowNode, ServiceTask, UserTask
-from engine.spiff.compiler import CompiledProcess
+from engine.errors import StepLimitError
+from engine.spiff.compiler import CompiledProcess, element_id
+from engine.spiff.pruning import forget_finished_tasks
 from engine.spiff.specs import (
     ROOT_SCOPE,
     BoundaryErrorEventSpec,
@@ -23,6 +25,9 @@ from engine.spiff.specs import (
     scope_of,
 )
 from engine.spiff.state import State, dump_workflow, load_workflow
+
+# Below the depth of 1,000 at which SpiffWorkflow no longer finds a task: each automatic task adds one level at most.
+MAXIMUM_AUTOMATIC_TASKS = 800
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class ProcessTree:
 
         Raises:
             ExpressionEvaluationError: A condition or mapping met values that do not fit.
+            StepLimitError: It runs in circles without waiting for anybody.
         """
         workflow = InstanceWorkflow(compiled.spec, dict(compiled.called_specs))
         workflow.scopes[ROOT_SCOPE] = dict(variables)
@@ -116,6 +122,7 @@ class ProcessTree:
 
         Raises:
             ExpressionEvaluationError: A condition or mapping met values that do not fit.
+            StepLimitError: It runs in circles without waiting for anybody.
         """
         task = self._task(task_id)
         element, scope = self._element(task), scope_of(task)
@@ -147,25 +154,35 @@ class ProcessTree:
     def _catcher(self, task: Task, error_code: str) -> Task | None:
         while True:
             if isinstance(task.parent.task_spec, BoundaryEventSplit):
-                for sibling in task.parent.children:
-                    if sibling.state == TaskState.WAITING and self._catches(sibling, error_code):
-                        return sibling
+                catchers = [sibling for sibling in task.parent.children if self._catches(sibling, error_code)]
+                # An event that names the code goes before one that catches every error.
+                for catcher in sorted(catchers, key=lambda sibling: self._element(sibling).error_code is None):
+                    return catcher
             parent_id = task.workflow.parent_task_id
             if parent_id is None:
                 return None
             task = self._workflow.get_task_from_id(parent_id)
 
     def _catches(self, task: Task, error_code: str) -> bool:
-        if not isinstance(task.task_spec, BoundaryErrorEventSpec):
+        if task.state != TaskState.WAITING or not isinstance(task.task_spec, BoundaryErrorEventSpec):
             return False
         event = self._element(task)
         return isinstance(event, BoundaryErrorEvent) and event.error_code in {None, error_code}
 
     def _run(self) -> None:
-        self._workflow.do_engine_steps()
+        count = 0
+
+        def count_task(_task: Task) -> None:
+            nonlocal count
+            count += 1
+            if count > MAXIMUM_AUTOMATIC_TASKS:
+                raise StepLimitError(process_id=self._compiled.model.process_id, limit=MAXIMUM_AUTOMATIC_TASKS)
+
+        self._workflow.do_engine_steps(did_complete_task=count_task)
+        forget_finished_tasks(self._workflow)
 
     def _task(self, task_id: UUID) -> Task:
         return self._workflow.get_task_from_id(task_id)
 
     def _element(self, task: Any) -> FlowNode:
-        return self._compiled.node(task.workflow.spec.name, task.task_spec.name)
+        return self._compiled.node(task.workflow.spec.name, element_id(task.task_spec.name))

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+from platform_under_test import Platform, table, two_clusters
+
+from mcp_server import ToolFailedError
+
+HEADER = ("x", "y", "label")
+ONE_CLASS = table([HEADER, *((number, -number, "same") for number in range(20))])
+NAN_TARGET = table([HEADER, *((number, -number, "" if number == 7 else number % 2) for number in range(20))])
+CONTINUOUS = table([HEADER, *((number, -number, number * 1.37) for number in range(40))])
+FEW_ROWS = table([HEADER, (1, 2, "a"), (2, 3, "b"), (3, 4, "a"), (4, 5, "b")])
+LONELY_CLASS = table([HEADER, *((number, -number, "b" if number == 3 else "a") for number in range(20))])
+CONSTANT = table([HEADER, *((1, 1, number % 2) for number in range(20))])
+
+
+def refused(platform: Platform, tool: str, user_id: str = "ada", **arguments: Any) -> ToolFailedError:
+    with pytest.raises(ToolFailedError) as refusal:
+        platform.call(user_id, tool, **arguments)
+    return refusal.value
+
+
+@pytest.mark.requirement("bad-input")
+@pytest.mark.requirement("audit")
+@pytest.mark.parametrize(
+    ("content", "target", "code"),
+    [
+        pytest.param(two_clusters(), "no-such-column", "TARGET_COLUMN_MISSING", id="unknown target"),
+        pytest.param(b"\x89PNG\r\n\x1a\n\x00\x00", "label", "FILE_NOT_TABULAR", id="not a table"),
+        pytest.param(b"", "label", "FILE_NOT_TABULAR", id="empty"),
+        pytest.param("one column\n1\n2\n", "one column", "FILE_NOT_TABULAR", id="one column"),
+        pytest.param(b"PAR1 and nothing else", "label", "FILE_NOT_TABULAR", id="damaged parquet"),
+        pytest.param(ONE_CLASS, "label", "DATASET_SINGLE_CLASS", id="one class"),
+        pytest.param(NAN_TARGET, "label", "DATASET_TARGET_MISSING_VALUES", id="missing target"),
+        pytest.param(CONTINUOUS, "label", "DATASET_TOO_MANY_CLASSES", id="continuous target"),
+        pytest.param(FEW_ROWS, "label", "DATASET_TOO_FEW_ROWS", id="few rows"),
+        pytest.param(LONELY_CLASS, "label", "DATASET_CLASS_TOO_SMALL", id="class of one row"),
+        pytest.param(CONSTANT, "label", "DATASET_NO_FEATURES", id="nothing to learn from"),
+    ],
+)
+def test_a_dataset_that_cannot_be_used_is_refused_and_leaves_nothing(
+    platform: Platform, content: str | bytes, target: str, code: str
+) -> None:
+    name = f"bad-{uuid4().hex[:8]}"
+    payload = {"name": name, "source_uri": platform.put(f"{name}.csv", content), "target": target}
+
+    refusal = refused(platform, "create_dataset", dataset_payload=payload)
+
+    assert (refusal.code, bool(refusal.answer["hint"]), bool(refusal.answer["audit_ref"])) == (code, True, True)
+    mended = {**payload, "source_uri": platform.put(f"{name}-mended.csv", two_clusters()), "target": "kind"}
+    assert platform.call("ada", "create_dataset", dataset_payload=mended)["dataset_version"] == 1
+
+
+@pytest.mark.requirement("bad-input")
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("{inbox}/absent.csv", "FILE_UNREADABLE"),
+        ("{inbox}", "FILE_UNREADABLE"),
+        ("{inbox}/../principals.json", "DATASET_SOURCE_NOT_ALLOWED"),
+        ("{inbox}/%2e%2e/principals.json", "DATASET_SOURCE_NOT_ALLOWED"),
+        ("file:///etc/passwd", "DATASET_SOURCE_NOT_ALLOWED"),
+        ("http://127.0.0.1/data.csv", "DATASET_SOURCE_NOT_ALLOWED"),
+        ("s3://bucket/data.csv", "DATASET_SOURCE_NOT_ALLOWED"),
+        ("data.csv", "DATASET_SOURCE_NOT_ALLOWED"),
+        ("", "ARGUMENTS_INVALID"),
+    ],
+)
+def test_a_source_outside_the_inbox_is_refused(platform: Platform, source: str, code: str) -> None:
+    uri = source.replace("{inbox}", platform.inbox.as_uri())
+
+    refusal = refused(
+        platform, "create_dataset", dataset_payload={"name": "outside", "source_uri": uri, "target": "label"}
+    )
+
+    assert refusal.code == code
+
+
+@pytest.mark.requirement("bad-input")
+@pytest.mark.parametrize(
+    ("tool", "arguments", "code"),
+    [
+        ("launch_experiment", {"experiment_payload": {"dataset_id": str(uuid4())}}, "RECORD_NOT_FOUND"),
+        ("launch_experiment", {"experiment_payload": {"dataset_id": "seven"}}, "ARGUMENTS_INVALID"),
+        ("launch_experiment", {"experiment_payload": {}}, "ARGUMENTS_INVALID"),
+        ("get_experiment_status", {"experiment_id": str(uuid4())}, "RECORD_NOT_FOUND"),
+        ("complete_user_task", {"user_task_id": str(uuid4()), "submission": {}}, "USER_TASK_NOT_FOUND"),
+        ("run_inference", {"inference_payload": {"instances": [{}]}}, "ARGUMENTS_INVALID"),
+        (
+            "run_inference",
+            {"inference_payload": {"model_id": str(uuid4()), "instances": [{"x": 1}]}},
+            "ENDPOINT_NOT_FOUND",
+        ),
+        ("stream_events", {"experiment_id": str(uuid4()), "subscription_token": "999999999"}, "CURSOR_UNKNOWN"),
+        ("stream_events", {"experiment_id": str(uuid4()), "subscription_token": "soon"}, "ARGUMENTS_INVALID"),
+        ("no_such_tool", {}, "TOOL_NOT_FOUND"),
+    ],
+)
+def test_a_call_that_makes_no_sense_gets_its_own_code(
+    platform: Platform, tool: str, arguments: dict[str, Any], code: str
+) -> None:
+    assert refused(platform, tool, **arguments).code == code
+
+
+@pytest.mark.requirement("bad-input")
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"config": {"epochs": 0}}, "ARGUMENTS_INVALID"),
+        ({"config": {"learning_rate": "fast"}}, "ARGUMENTS_INVALID"),
+        ({"config": {"surprise": 1}}, "ARGUMENTS_INVALID"),
+        ({"dataset_version": 99}, "RECORD_NOT_FOUND"),
+        ({"compute_profile": "nvidia"}, "COMPUTE_PROFILE_NOT_ALLOWED"),
+        ({"model_name": "../escape"}, "ARGUMENTS_INVALID"),
+    ],
+)
+def test_an_experiment_that_cannot_run_is_not_launched(
+    platform: Platform, dataset: dict[str, Any], change: dict[str, Any], code: str
+) -> None:
+    payload = {"dataset_id": dataset["dataset_id"], **change}
+
+    assert refused(platform, "launch_experiment", experiment_payload=payload).code == code
+
+
+@pytest.mark.requirement("authentication")
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, "AUTHENTICATION_REQUIRED"),
+        ({"Authorization": "Basic YWRhOmFkYQ=="}, "AUTHENTICATION_REQUIRED"),
+        ({"Authorization": "Bearer wrong"}, "TOKEN_INVALID"),
+    ],
+)
+@pytest.mark.parametrize("path", ["/mcp", "/v2/models/clusters", "/v2/models/clusters/infer"])
+def test_nobody_is_let_in_without_a_token(platform: Platform, path: str, headers: dict[str, str], code: str) -> None:
+    answer = httpx2.post(platform.address + path, headers=headers, json={})
+
+    assert (answer.status_code, answer.json()["code"], bool(answer.json()["hint"])) == (401, code, True)
+
+
+@pytest.mark.requirement("authentication")
+def test_a_request_under_a_foreign_host_name_is_refused(platform: Platform) -> None:
+    headers = {**platform.headers("ada"), "Host": "attacker.example", "Origin": "http://attacker.example"}
+
+    answer = httpx2.post(f"{platform.address}/mcp", headers=headers, json={})
+
+    assert answer.status_code in {403, 421}
+
+
+@pytest.mark.requirement("authorisation")
+def test_only_a_candidate_group_sees_and_completes_a_task(platform: Platform, dataset: dict[str, Any]) -> None:
+    payload = {"dataset_id": dataset["dataset_id"], "model_name": "guarded", "config": {"epochs": 2}}
+    experiment = platform.call("ada", "launch_experiment", experiment_payload=payload)
+    platform.follow(experiment["experiment_id"], lambda event: event["kind"] == "user_task.created")
+    (task_id,) = platform.call("ada", "get_experiment_status", experiment_id=experiment["experiment_id"])[
+        "open_user_task_ids"
+    ]
+
+    refusal = refused(
+        platform, "complete_user_task", "operator", user_task_id=task_id, submission={"decision": "approve"}
+    )
+
+    assert refusal.code == "NOT_A_CANDIDATE"
+    assert platform.call("operator", "list_user_tasks")["user_tasks"] == []
+
+
+@pytest.mark.requirement("bad-input")
+def test_a_form_that_is_filled_in_wrongly_leaves_the_task_open(platform: Platform, dataset: dict[str, Any]) -> None:
+    payload = {"dataset_id": dataset["dataset_id"], "model_name": "form", "config": {"epochs": 2}}
+    experiment = platform.call("ada", "launch_experiment", experiment_payload=payload)
+    platform.follow(experiment["experiment_id"], lambda event: event["kind"] == "user_task.created")
+    status = platform.call("ada", "get_experiment_status", experiment_id=experiment["experiment_id"])
+    (task_id,) = status["open_user_task_ids"]
+
+    refusal = refused(platform, "complete_user_task", "grace", user_task_id=task_id, submission={"decision": "perhaps"})
+
+    again = platform.call("ada", "get_experiment_status", experiment_id=experiment["experiment_id"])
+    assert (refusal.code, "decision" in refusal.answer["details"]) == ("FORM_INVALID", True)
+    assert again["open_user_task_ids"] == [task_id]

@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx2
+import psutil
+import pytest
+from mcp.client import Client
+from mcp.client.streamable_http import streamable_http_client
+from platform_under_test import Platform, free_port, processes_of, running_platform, two_clusters
+
+FIELDS = {
+    "dataset_id", "dataset_version", "experiment_id", "process_instance_id", "model_id", "model_version",
+    "approved_by", "requested_by", "endpoint_id", "accuracy", "predictions", "labels", "definitions", "steps",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    yield tmp_path_factory.mktemp("demo-home")
+
+
+def run_demo(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LEARNING_HOME": str(home), "LEARNING_PORT": str(free_port()), **settings}
+    return subprocess.run(
+        [sys.executable, "-m", "learning", "demo"],
+        env=environment, cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+def result_of(home: Path) -> dict[str, Any]:
+    result: dict[str, Any] = json.loads((home / "demo-result.json").read_text())
+    return result
+
+
+@pytest.mark.requirement("demo")
+@pytest.mark.requirement("audit")
+def test_the_demo_walks_the_digits_into_service_and_tells_about_it(demo_home: Path) -> None:
+    run = run_demo(demo_home)
+
+    result = result_of(demo_home)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert result.keys() == FIELDS
+    assert (result["requested_by"], result["approved_by"], result["model_version"]) == ("ada", "grace", 1)
+    assert result["accuracy"] > 0.9
+    assert (len(result["predictions"]), len(result["labels"])) == (5, 5)
+    assert {item["id"] for item in result["definitions"]} == {"dataset-validation", "supervised-training", "promotion"}
+    assert {step["state"] for step in result["steps"]} == {"completed"}
+    assert "SEPARATION_OF_DUTIES" in run.stdout
+    assert run.stdout.count("audit_ref") >= 7
+    assert processes_of(demo_home) == []
+
+
+@pytest.mark.requirement("demo")
+def test_the_demo_works_again_on_a_file_of_the_users_own(demo_home: Path, tmp_path: Path) -> None:
+    (tmp_path / "my clusters.csv").write_text(two_clusters())
+
+    run = run_demo(demo_home, DATA=str(tmp_path / "my clusters.csv"), TARGET="kind")
+
+    result = result_of(demo_home)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert result["predictions"] == result["labels"]
+    assert set(result["labels"]) <= {"large", "small"}
+
+
+@pytest.mark.requirement("demo")
+def test_the_demo_run_twice_registers_the_next_version(demo_home: Path) -> None:
+    before = result_of(demo_home)["model_version"]
+
+    runs = [run_demo(demo_home).returncode for _ in range(1)]
+
+    assert (before, runs, result_of(demo_home)["model_version"]) == (1, [0], 2)
+
+
+@pytest.mark.requirement("one-sentence")
+@pytest.mark.parametrize(
+    ("data", "target", "code"),
+    [
+        ("absent.csv", "kind", "FILE_UNREADABLE"),
+        ("picture.csv", "kind", "FILE_NOT_TABULAR"),
+        ("clusters.csv", "no-such-column", "TARGET_COLUMN_MISSING"),
+        ("clusters.csv", "", "DEMO_FAILED"),
+    ],
+)
+def test_a_demo_that_cannot_start_says_why_in_one_sentence(tmp_path: Path, data: str, target: str, code: str) -> None:
+    (tmp_path / "clusters.csv").write_text(two_clusters())
+    (tmp_path / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
+
+    run = run_demo(tmp_path, DATA=str(tmp_path / data), TARGET=target)
+
+    assert (run.returncode, run.stderr.startswith(f"{code}: "), run.stderr.count("\n")) == (1, True, 1)
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.requirement("one-sentence")
+def test_a_dataset_that_the_process_rejects_ends_the_demo_with_its_reason(tmp_path: Path) -> None:
+    rows = "\n".join(f"{number},{-number},same" for number in range(20))
+    (tmp_path / "one-class.csv").write_text(f"x,y,label\n{rows}\n")
+
+    run = run_demo(tmp_path, DATA=str(tmp_path / "one-class.csv"), TARGET="label")
+
+    assert (run.returncode, run.stderr.split(":")[0], run.stderr.count("\n")) == (1, "DATASET_SINGLE_CLASS", 1)
+    assert processes_of(tmp_path) == []
+
+
+@pytest.mark.requirement("one-sentence")
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    with socket.socket() as occupant:
+        occupant.bind(("127.0.0.1", 0))
+        occupant.listen()
+        port = str(occupant.getsockname()[1])
+
+        run = run_demo(tmp_path, LEARNING_PORT=port)
+
+    assert (run.returncode, run.stderr.split(":")[0], port in run.stderr) == (1, "PORT_TAKEN", True)
+
+
+@pytest.mark.requirement("one-sentence")
+def test_development_principals_do_not_listen_to_the_network(tmp_path: Path) -> None:
+    run = run_demo(tmp_path, AMI_HOST="0.0.0.0")  # noqa: S104 - the address that must be refused
+
+    assert (run.returncode, run.stderr.split(":")[0]) == (1, "HOST_NOT_LOOPBACK")
+
+
+@pytest.mark.requirement("one-sentence")
+def test_a_setting_that_is_no_port_is_named(tmp_path: Path) -> None:
+    run = run_demo(tmp_path, LEARNING_PORT="eighty")
+
+    assert (run.returncode, run.stderr.split(":")[0], "port" in run.stderr) == (1, "SETTINGS_INVALID", True)
+
+
+@pytest.mark.requirement("clean-stop")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_up_stops_cleanly_and_can_be_started_again(tmp_path: Path, number: signal.Signals) -> None:
+    with running_platform(tmp_path) as platform:
+        platform.process.send_signal(number)
+        exit_code = platform.process.wait(40)
+
+    assert (exit_code, processes_of(tmp_path), (tmp_path / "up.lock").exists()) == (0, [], False)
+
+
+@pytest.mark.requirement("clean-stop")
+def test_a_killed_supervisor_takes_its_parts_along_and_the_next_one_stops_the_database(tmp_path: Path) -> None:
+    with running_platform(tmp_path) as platform:
+        parts = psutil.Process(platform.process.pid).children()
+        platform.process.kill()
+        _, alive = psutil.wait_procs(parts, timeout=20)
+    with running_platform(tmp_path) as platform:
+        answer = httpx2.get(f"{platform.address}/healthz")
+
+    assert (alive, answer.status_code, processes_of(tmp_path)) == ([], 200, [])
+
+
+@pytest.mark.requirement("one-sentence")
+def test_a_second_up_on_the_same_home_is_refused(platform: Platform) -> None:
+    run = run_demo(platform.home)
+
+    assert (run.returncode, run.stderr.split(":")[0]) == (1, "ALREADY_RUNNING")
+
+
+@pytest.mark.requirement("mcp-eras")
+@pytest.mark.parametrize("mode", ["legacy", "auto", "2026-07-28"])
+def test_clients_of_every_era_see_the_same_tools(platform: Platform, mode: str) -> None:
+    async def list_tools() -> list[str]:
+        async with httpx2.AsyncClient(headers=platform.headers("ada")) as http:
+            transport = streamable_http_client(f"{platform.address}/mcp", http_client=http)
+            async with Client(transport, mode=mode) as client:
+                listed = await client.list_tools()
+                called = await client.call_tool("learning.list_user_tasks", {})
+                assert called.structured_content is not None
+                assert called.structured_content["audit_ref"]
+                return [tool.name for tool in listed.tools]
+
+    assert anyio.run(list_tools) == [
+        "learning.create_dataset",
+        "learning.launch_experiment",
+        "learning.get_experiment_status",
+        "learning.stream_events",
+        "learning.list_user_tasks",
+        "learning.complete_user_task",
+        "learning.run_inference",
+    ]

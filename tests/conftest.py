@@ -1,0 +1,78 @@
+"""One embedded PostgreSQL for the whole run; each test gets a fresh database, copied from a migrated template."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from storage import FolderObjectStore, Storage
+from storage.database import connect, migrate
+from storage.embedded_postgres import embedded_postgres
+
+
+@pytest.fixture(scope="session")
+def cluster_url(testrun_uid: str) -> Iterator[str]:
+    # Named after the run: xdist's workers join one cluster, which the last to leave stops. Not below pytest's own
+    # folder, whose permissions another run takes away from the user that a cluster of root runs as.
+    folder = Path(tempfile.gettempdir()) / f"ami-tests-{testrun_uid[:12]}"
+    folder.mkdir(exist_ok=True)
+    folder.chmod(0o755)
+    cluster = ExitStack()
+    with _alone(folder / "lock"):
+        url = cluster.enter_context(embedded_postgres(folder / "postgres"))
+        _make_template(url)
+    yield url
+    with _alone(folder / "lock"):
+        cluster.close()
+        if not (folder / "postgres" / "postmaster.pid").exists():
+            shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database_url(cluster_url: str) -> str:
+    """URL of a database of the test's own, at the newest revision."""
+    name = f"test_{uuid4().hex}"
+    _create_database(cluster_url, name, "migrated")
+    return _with_database(cluster_url, name)
+
+
+@pytest.fixture(name="storage")
+def fresh_storage(database_url: str, tmp_path: Path) -> Iterator[Storage]:
+    engine = connect(database_url)
+    yield Storage(engine, FolderObjectStore(tmp_path / "objects"))
+    engine.dispose()
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _make_template(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        if connection.execute("select 1 from pg_database where datname = 'migrated'").fetchone():
+            return
+    _create_database(url, "migrated", "template1")
+    engine = connect(_with_database(url, "migrated"), pool_size=1)
+    migrate(engine)
+    engine.dispose()
+
+
+def _create_database(url: str, name: str, template: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template "{template}"'.encode())
+
+
+def _with_database(url: str, name: str) -> str:
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
