@@ -30,7 +30,7 @@ class ReportedError(Exception):
         retryable: Whether the same call may succeed later without a change.
     """
 
-    code: ClassVar[str] = "INTERNAL"
+    code: str = "INTERNAL"
     hint: str = "Read the server's log for the audit reference of this answer."
     retryable: ClassVar[bool] = False
 

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from engine.bpmn import Contracts, ProcessModel, StartEvent, read_diagram, verify
+from engine.bpmn import Contracts, ProcessModel, StartEvent, called_processes, find_call_cycles, read_diagram, verify
 from engine.description import InstanceDescription, UserTaskDescription, describe_instance, describe_user_task
 from engine.errors import (
     DiagramError,
@@ -78,7 +78,7 @@ class Engine:
         definitions = Definitions(work)
         definitions.lock()
         read = [(xml, model) for xml in diagrams for model in read_diagram(xml)]
-        self._verify([model for _, model in read], definitions)
+        self._verify(work, [model for _, model in read])
         return tuple(self._store(work, xml, model, context) for xml, model in read)
 
     def start(
@@ -217,14 +217,24 @@ class Engine:
         """Return whether committed events are about to appear without a further notification: look again soon."""
         return EventLog(work).has_unsettled(tenant_id=context.tenant_id, business_key=business_key)
 
-    def _verify(self, models: list[ProcessModel], definitions: Definitions) -> None:
-        deployed = {ref.process_id for ref in definitions.all_newest()}
+    def _verify(self, work: UnitOfWork, models: list[ProcessModel]) -> None:
+        deployed = {ref.process_id: ref for ref in Definitions(work).all_newest()}
+        offered = {model.process_id: model for model in models}
         contracts = Contracts(
             inputs=self.registry.contracts(),
             form_ids=frozenset(self._forms),
-            process_ids=frozenset(deployed | {model.process_id for model in models}),
+            process_ids=frozenset(deployed.keys() | offered.keys()),
         )
-        findings = tuple(finding for model in models for finding in verify(model, contracts))
+
+        def callees(process_id: str) -> frozenset[str]:
+            model, ref = offered.get(process_id), deployed.get(process_id)
+            if model is None and ref is not None:
+                model = self.library.model(work, ref.process_definition_id, process_id)
+            return frozenset() if model is None else called_processes(model)
+
+        findings = tuple(
+            finding for model in models for finding in (*verify(model, contracts), *find_call_cycles(model, callees))
+        )
         if findings:
             raise DiagramError(findings)
 

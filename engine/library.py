@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 from uuid import UUID
 
-from engine.bpmn import CallActivity, ProcessModel, read_diagram
+from engine.bpmn import ProcessModel, called_processes, read_diagram
 from engine.errors import UnknownProcessError
 from engine.persistence import DefinitionRef, Definitions
 from engine.spiff import CompiledProcess, compile_process
@@ -67,11 +67,6 @@ class ProcessLibrary:
         compiled = compile_process(models.pop(process_id), models, start_event_id)
         with self._lock:
             return _keep(self._compiled, key, compiled)
-
-
-def called_processes(model: ProcessModel) -> set[str]:
-    """Return the ids of the processes that `model` calls directly."""
-    return {node.called_process for node in model.nodes.values() if isinstance(node, CallActivity)}
 
 
 def _keep(cache: OrderedDict[Key, Value], key: Key, value: Value) -> Value:

@@ -191,7 +191,7 @@ class Worker:
         with self._storage.transaction() as work:
             step = self._load(work, job)
             Jobs(work).finish(job)
-            payload: dict[str, JsonValue] = {"error_code": error.error_code, "message": error.message}
+            payload: dict[str, JsonValue] = {"error_code": error.error_code, "message": _storable(error.message)}
             append_event(work, step.row, "element.error", {"kind": "error", **payload}, job.element_id)
             if not step.tree.raise_error(job.task_id, error.error_code, error.variables):
                 Jobs(work).fail(job, payload)
@@ -204,7 +204,7 @@ class Worker:
     def _fail(self, job: ClaimedJob, error: Exception) -> None:
         facts: dict[str, JsonValue] = {
             "code": error.code if isinstance(error, ReportedError) else "TASK_FAILED",
-            "message": str(error)[:2_000] or type(error).__name__,
+            "message": _storable(str(error))[:2_000] or type(error).__name__,
             "attempt": job.attempt,
         }
         with self._storage.transaction() as work:
@@ -221,6 +221,11 @@ class Worker:
         with self._storage.transaction() as work:
             due = Jobs(work).seconds_until_next(self._engine.registry.types)
         return self._policy.poll_seconds if due is None else min(self._policy.poll_seconds, max(due, 0.01))
+
+
+def _storable(text: str) -> str:
+    """Return `text` without what PostgreSQL refuses: NUL and halves of characters, as in names of damaged files."""
+    return text.replace("\x00", "").encode(errors="replace").decode()
 
 
 class _InterruptedError(Exception):

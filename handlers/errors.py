@@ -17,8 +17,6 @@ HandlerError
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from storage import ReportedError
 from storage.models import JsonObject
 
@@ -47,7 +45,7 @@ class DatasetRejectedError(HandlerError):
         findings: Every finding, the one that gave this error its class first.
     """
 
-    code: ClassVar[str] = "DATASET_REJECTED"
+    code = "DATASET_REJECTED"
 
     def __init__(self, findings: tuple[JsonObject, ...]) -> None:
         self.findings = findings

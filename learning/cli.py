@@ -16,7 +16,6 @@ from pydantic import ValidationError
 
 from learning import diagrams, schema
 from learning.settings import LearningSettings, PlatformSettings
-from mcp_server.client import ToolFailedError
 from storage import ReportedError
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def main() -> None:
     """Run the command line; a reported error becomes one sentence and exit code 1."""
     try:
         app()
-    except (ReportedError, ToolFailedError) as error:
+    except ReportedError as error:
         _fail(f"{error.code}: {error} {error.hint}", error)
     except ValidationError as error:
         fields = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())

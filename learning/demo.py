@@ -49,7 +49,7 @@ def run_demo(settings: LearningSettings, data: Path | None, target: str | None, 
     """Start the platform, drive the main job, print the account and write the result file.
 
     Raises:
-        ReportedError, ToolFailedError: With one sentence; the platform is stopped.
+        ReportedError: With one sentence; the platform is stopped.
     """
     story = Story(Console(soft_wrap=True))
     dataset = prepare_data(settings.inbox, data, target)

@@ -51,7 +51,8 @@ class ProcessFailedError(LearningError):
         self.part = part
         self.exit_code = exit_code
         self.hint = f"Read {log}."
-        super().__init__(f"The {part} did not start (exit code {exit_code}).")
+        outcome = "does not answer" if exit_code is None else f"ended with exit code {exit_code}"
+        super().__init__(f"The part {part!r} {outcome}.")
 
 
 class SettingsIncompleteError(LearningError):

@@ -63,6 +63,17 @@ class LearningSettings(BaseSettings):
         """The folders from which dataset files may be read, resolved."""
         return tuple(root.resolve() for root in self.import_roots) or (self.inbox,)
 
+    def as_environment(self) -> dict[str, str]:
+        """Return the variables that give another process the settings that were given to this one."""
+        given = {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+        return {f"LEARNING_{name.upper()}": _as_text(value) for name, value in given.items() if value is not None}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
 
 class PlatformSettings(BaseSettings):
     """`AMI_*`: what the whole platform shares.

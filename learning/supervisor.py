@@ -120,7 +120,7 @@ class Supervisor:
         return {part.name: part.process.pid for part in self._parts}
 
     def _start_parts(self, database_url: str, logs: Path) -> None:
-        environment = {**os.environ, "LEARNING_DATABASE_URL": database_url}
+        environment = {**os.environ, **self._settings.as_environment(), "LEARNING_DATABASE_URL": database_url}
         self._parts = [Part(name, environment, logs / f"{name}.log") for name in ("serve", "worker", "scheduler")]
 
     def _stop_parts(self) -> None:

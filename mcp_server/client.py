@@ -11,13 +11,13 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import TextContent
 
+from storage import ReportedError
 
-class ToolFailedError(Exception):
-    """A tool answered with an error.
+
+class ToolFailedError(ReportedError):
+    """A tool answered with an error; `code` and `hint` are the server's.
 
     Attributes:
-        code: The error's stable code.
-        hint: What to do next.
         answer: The structured error, with `audit_ref` and `details`.
     """
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from platform_under_test import Platform, running_platform, two_clusters
 from sqlalchemy import make_url
 
 from storage import FolderObjectStore, Storage
@@ -50,6 +51,20 @@ def fresh_storage(database_url: str, tmp_path: Path) -> Iterator[Storage]:
     engine = connect(database_url)
     yield Storage(engine, FolderObjectStore(tmp_path / "objects"))
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One running platform for all tests; each test uses datasets of its own names."""
+    with running_platform(tmp_path_factory.mktemp("home"), LEARNING_LEASE_SECONDS="1") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def dataset(platform: Platform) -> dict[str, object]:
+    """A validated dataset."""
+    payload = {"name": "clusters", "source_uri": platform.put("clusters.csv", two_clusters()), "target": "kind"}
+    return platform.call("ada", "create_dataset", dataset_payload=payload)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Diagrams: reading the `zeebe:` dialect into a typed model, and refusing what cannot be executed as drawn."""
 
+from engine.bpmn.calls import called_processes, find_call_cycles
 from engine.bpmn.model import (
     Activity,
     BoundaryErrorEvent,
@@ -31,6 +32,8 @@ __all__ = [
     "ServiceTask",
     "StartEvent",
     "UserTask",
+    "called_processes",
+    "find_call_cycles",
     "read_diagram",
     "verify",
 ]

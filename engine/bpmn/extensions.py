@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from engine.bpmn.model import Mapping
@@ -29,18 +29,19 @@ class Extensions:
     propagates_child_variables: bool = True
 
 
-def read_extensions(container: Element | None, allowed: frozenset[str], report: Report) -> Extensions:
-    """Return the extensions in `container`; every unknown or misplaced one is reported."""
-    extensions = Extensions()
-    for child in () if container is None else container:
-        if not isinstance(child.tag, str):
-            continue
-        name = child.tag.removeprefix(f"{{{ZEEBE}}}")
+def read_extensions(containers: Sequence[Element], allowed: frozenset[str], report: Report) -> Extensions:
+    """Return the extensions in the containers; every unknown, misplaced or repeated one is reported."""
+    extensions, seen = Extensions(), set[str]()
+    for child in (child for container in containers for child in container):
+        name = zeebe_name(child)
         read = _READERS.get(name)
         if name not in allowed or read is None:
             listed = ", ".join(sorted(allowed)) or "none"
             report(child, "EXTENSION_UNSUPPORTED", f"Extension {name} has no meaning here.", f"Allowed: {listed}.")
+        elif name in seen:
+            report(child, "EXTENSION_REPEATED", f"Extension {name} stands here twice.", "Keep one of them.")
         else:
+            seen.add(name)
             read(child, extensions, report)
     return extensions
 
@@ -59,13 +60,18 @@ def _task_definition(element: Element, extensions: Extensions, report: Report) -
 
 
 def _io_mapping(element: Element, extensions: Extensions, report: Report) -> None:
+    lists = {"input": extensions.inputs, "output": extensions.outputs}
     for child in element:
-        target = child.get("target", "")
-        if not target.isidentifier():
+        target, source = child.get("target", ""), child.get("source")
+        mappings = lists.get(zeebe_name(child))
+        if mappings is None:
+            report(child, "EXTENSION_UNSUPPORTED", f"{zeebe_name(child)} is no mapping.", "Allowed: input, output.")
+        elif not target.isidentifier():
             report(child, "MAPPING_INVALID", f"Target {target!r} is not a variable name.", "Use a plain name.")
-            continue
-        mappings = extensions.inputs if child.tag.endswith("}input") else extensions.outputs
-        mappings.append(Mapping(source=expression_text(child.get("source", "")), target=target))
+        elif source is None:
+            report(child, "MAPPING_INVALID", f"Nothing is mapped to {target!r}.", "Give the mapping a source.")
+        else:
+            mappings.append(Mapping(source=expression_text(source), target=target))
 
 
 def _task_headers(element: Element, extensions: Extensions, _report: Report) -> None:
@@ -103,6 +109,12 @@ def _static(element: Element, attribute: str, report: Report) -> str | None:
         report(element, "EXPRESSION_UNSUPPORTED", f"{attribute} is an expression.", "Write the value itself.")
         return None
     return value
+
+
+def zeebe_name(element: Element) -> str:
+    """Return an extension's name without the `zeebe:` namespace; of another namespace, the whole of it."""
+    name: str = element.tag
+    return name.removeprefix(f"{{{ZEEBE}}}") if name.startswith(f"{{{ZEEBE}}}") else repr(name)
 
 
 def expression_text(source: str) -> str:

@@ -5,6 +5,8 @@ Reading refuses every element and extension that it does not know, with its id a
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from typing import TypedDict
 
@@ -21,7 +23,7 @@ from engine.bpmn.model import (
     StartEvent,
     UserTask,
 )
-from engine.bpmn.xml import BPMN, Element, parse_xml
+from engine.bpmn.xml import BPMN, BPMN_DIAGRAM, Element, parse_xml
 from engine.errors import DiagramError, Finding
 
 _SUPPORTED = (
@@ -30,7 +32,11 @@ _SUPPORTED = (
 _TOP_LEVEL = frozenset({"process", "collaboration", "message", "error", "BPMNDiagram"})
 _DESCRIPTIVE = frozenset({"documentation", "extensionElements", "laneSet", "textAnnotation", "association"})
 _NODE_CHILDREN = frozenset({"incoming", "outgoing", "documentation", "extensionElements"})
+_FLOW_CHILDREN = frozenset({"documentation", "extensionElements", "conditionExpression"})
+_DEFINITION_CHILDREN = frozenset({"documentation"})
 _ACTIVITY = frozenset({"ioMapping", "taskHeaders", "properties"})
+_ID = re.compile(r"[^\W\d][\w.-]*")
+_CHANGED_MEANINGS = {"cancelActivity": "false", "isForCompensation": "true"}
 
 
 class _Common(TypedDict):
@@ -60,25 +66,42 @@ class _Reader:
         self.findings: list[Finding] = []
 
     def models(self) -> tuple[ProcessModel, ...]:
-        for child in _elements(self._root):
+        self._require_ids()
+        for child in self._root:
             if _local(child) not in _TOP_LEVEL:
                 self._unsupported(child)
-        processes = [child for child in _elements(self._root) if _local(child) == "process"]
+            elif _local(child) in {"message", "error"}:
+                self._extensions(child, frozenset({"properties"}))
+        processes = [child for child in self._root if _local(child) == "process"]
         executable = [process for process in processes if process.get("isExecutable") == "true"]
         if not executable:
             self._find(self._root, "NOT_EXECUTABLE", "No process is executable.", "Set 'Executable' in the editor.")
         return tuple(self._process(process) for process in executable)
 
+    def _require_ids(self) -> None:
+        named = [element for element in self._root.iter(f"{{{BPMN}}}*") if element.get("id") is not None]
+        counts = Counter(element.get("id") for element in named)
+        for element in named:
+            element_id = element.get("id")
+            if not _ID.fullmatch(element_id):
+                message = f"{element_id!r} is not an id."
+                self._find(element, "ID_INVALID", message, "Use letters, digits, '_', '-' and '.'.")
+            elif counts[element_id] > 1:
+                message = f"{counts[element_id]} elements have the id {element_id!r}."
+                self._find(element, "ID_DUPLICATE", message, "Give each its own.")
+
     def _process(self, process: Element) -> ProcessModel:
         self._lanes = _lanes(process)
         nodes: dict[str, FlowNode] = {}
         flows: list[SequenceFlow] = []
-        for child in _elements(process):
+        for child in process:
             if _local(child) == "sequenceFlow":
                 flows.append(self._flow(child, len(flows)))
             elif _local(child) not in _DESCRIPTIVE:
                 nodes.update({node.id: node for node in self._nodes(child)})
         process_id = process.get("id", "")
+        if not process_id:
+            self._find(process, "ID_MISSING", "The process has no id.", "Give it an id in the editor.")
         return ProcessModel(
             process_id=process_id,
             name=process.get("name") or process_id,
@@ -93,6 +116,7 @@ class _Reader:
         if node_id is None:
             self._find(element, "ID_MISSING", f"A {_local(element)} has no id.", "Give it an id in the editor.")
             return
+        self._require_plain_meaning(element)
         common = _Common(
             id=node_id,
             name=" ".join((element.get("name") or node_id).split()),
@@ -119,6 +143,12 @@ class _Reader:
                 yield self._boundary_event(element, common)
             case _:
                 self._unsupported(element)
+
+    def _require_plain_meaning(self, element: Element) -> None:
+        for attribute, value in _CHANGED_MEANINGS.items():
+            if element.get(attribute) == value:
+                message = f"{attribute}={value} is not executed by this engine."
+                self._find(element, "ATTRIBUTE_UNSUPPORTED", message, "Choose another kind of element.")
 
     def _start_event(self, element: Element, common: _Common) -> StartEvent:
         definition = self._event_definition(element, "messageEventDefinition")
@@ -184,7 +214,11 @@ class _Reader:
         )
 
     def _flow(self, element: Element, number: int) -> SequenceFlow:
+        self._extensions(element, frozenset({"properties"}))
+        self._require_children(element, _FLOW_CHILDREN)
         condition = element.find(f"{{{BPMN}}}conditionExpression")
+        if condition is not None:
+            self._require_children(condition, frozenset())
         text = (condition.text or "").strip() if condition is not None else None
         if text is not None and not text.startswith("="):
             self._find(element, "CONDITION_INVALID", "A condition is FEEL and starts with '='.", "Put '=' before it.")
@@ -202,27 +236,32 @@ class _Reader:
         return self._extensions(element, allowed | _ACTIVITY)
 
     def _extensions(self, element: Element, allowed: frozenset[str]) -> Extensions:
-        return read_extensions(element.find(f"{{{BPMN}}}extensionElements"), allowed, self._find)
+        return read_extensions(element.findall(f"{{{BPMN}}}extensionElements"), allowed, self._find)
 
     def _event_definition(self, element: Element, allowed: str | None) -> Element | None:
         self._extensions(element, frozenset({"properties"}))
         definition = None
-        for child in _elements(element):
+        for child in element:
             if allowed is not None and _local(child) == allowed and definition is None:
                 definition = child
+                self._require_children(child, _DEFINITION_CHILDREN)
             elif _local(child) not in _NODE_CHILDREN:
                 self._unsupported(child, owner=element)
         return definition
 
-    def _require_children(self, element: Element) -> None:
-        for child in _elements(element):
-            if _local(child) not in _NODE_CHILDREN:
+    def _require_children(self, element: Element, allowed: frozenset[str] = _NODE_CHILDREN) -> None:
+        for child in element:
+            if _local(child) not in allowed:
                 self._unsupported(child, owner=element)
 
     def _referenced(self, kind: str, reference: str | None, attribute: str) -> str | None:
         for element in self._root.findall(f"{{{BPMN}}}{kind}"):
             if reference is not None and element.get("id") == reference:
-                return element.get(attribute) or None
+                value = str(element.get(attribute) or "")
+                if value.startswith("="):
+                    message = f"{attribute} is an expression."
+                    self._find(element, "EXPRESSION_UNSUPPORTED", message, "Write the value itself.")
+                return value or None
         return None
 
     def _unsupported(self, element: Element, owner: Element | None = None) -> None:
@@ -249,9 +288,7 @@ def _lanes(process: Element) -> dict[str, str]:
     }
 
 
-def _elements(parent: Element) -> Iterator[Element]:
-    return (child for child in parent if isinstance(child.tag, str))
-
-
 def _local(element: Element) -> str:
-    return str(element.tag).rpartition("}")[2]
+    """Return an element's name within BPMN; of another namespace, the whole of it, which nothing here is called."""
+    namespace, _, name = str(element.tag).removeprefix("{").rpartition("}")
+    return name if namespace in {BPMN, BPMN_DIAGRAM} else str(element.tag)

@@ -103,6 +103,10 @@ def _node(model: ProcessModel, node: FlowNode, contracts: Contracts) -> Iterator
             if not isinstance(model.nodes.get(node.attached_to), ServiceTask | CallActivity):
                 message = "It is attached to nothing that can raise an error."
                 yield _finding(node, "BOUNDARY_MISPLACED", message, "Attach it to a service task or call activity.")
+            first = next(e for e in model.boundary_events(node.attached_to) if e.error_code == node.error_code)
+            if first is not node:
+                caught = node.error_code or "every error"
+                yield _finding(node, "BOUNDARY_AMBIGUOUS", f"{first.id} catches {caught} too.", "Keep one of them.")
         case ServiceTask():
             yield from _handler_contract(node, contracts)
         case UserTask():

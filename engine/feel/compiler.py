@@ -29,7 +29,7 @@ from engine.feel.parser import (
 
 MAXIMUM_TEXT_LENGTH = 100_000
 MAXIMUM_MAGNITUDE = 10**34
-MAXIMUM_SIZE = 1_000_000
+MAXIMUM_SIZE = 500_000
 
 Variables: TypeAlias = Mapping[str, JsonValue]
 _Evaluator: TypeAlias = Callable[[Variables], JsonValue]
@@ -224,7 +224,8 @@ def _bounded(value: JsonValue) -> JsonValue:
         if size > MAXIMUM_SIZE:
             raise _OperationError("List or context too large")
         if isinstance(current, list | dict):
-            open_values += current if isinstance(current, list) else current.values()
+            parts = current if isinstance(current, list) else current.values()
+            open_values += [part for part in parts if isinstance(part, str | list | dict)]
     return value
 
 

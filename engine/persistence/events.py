@@ -74,7 +74,7 @@ class EventLog:
         """Return the events behind the cursor (0: from the start), in an order in which none can still appear.
 
         Raises:
-            UnknownCursorError: No event has that sequence number.
+            UnknownCursorError: No event of the tenant has that sequence number.
         """
         parameters = {
             "sequence": sequence,
@@ -83,7 +83,7 @@ class EventLog:
             "business_key": business_key,
             "limit": limit,
         }
-        if sequence and QUERIES.first(self._connection, "event_exists", {"sequence": sequence}) is None:
+        if sequence and QUERIES.first(self._connection, "event_exists", parameters) is None:
             raise UnknownCursorError(sequence=sequence)
         rows = QUERIES.rows(self._connection, "events_after", parameters)
         return [Event.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name

@@ -156,7 +156,7 @@ values (:tenant_id, :process_instance_id, :business_key, :kind, :element_id, cas
 select pg_notify(:channel, :payload)
 
 -- name: event_exists
-select sequence from event where sequence = :sequence
+select sequence from event where sequence = :sequence and tenant_id = :tenant_id
 
 -- name: events_after
 -- Transactions commit out of order, so sequence numbers appear out of order. Reading in order of transaction, and only

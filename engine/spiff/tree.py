@@ -154,20 +154,21 @@ class ProcessTree:
     def _catcher(self, task: Task, error_code: str) -> Task | None:
         while True:
             if isinstance(task.parent.task_spec, BoundaryEventSplit):
-                catchers = [sibling for sibling in task.parent.children if self._catches(sibling, error_code)]
                 # An event that names the code goes before one that catches every error.
-                for catcher in sorted(catchers, key=lambda sibling: self._element(sibling).error_code is None):
-                    return catcher
+                for named_code in (error_code, None):
+                    for sibling in task.parent.children:
+                        if self._names(sibling, named_code):
+                            return sibling
             parent_id = task.workflow.parent_task_id
             if parent_id is None:
                 return None
             task = self._workflow.get_task_from_id(parent_id)
 
-    def _catches(self, task: Task, error_code: str) -> bool:
+    def _names(self, task: Task, error_code: str | None) -> bool:
         if task.state != TaskState.WAITING or not isinstance(task.task_spec, BoundaryErrorEventSpec):
             return False
         event = self._element(task)
-        return isinstance(event, BoundaryErrorEvent) and event.error_code in {None, error_code}
+        return isinstance(event, BoundaryErrorEvent) and event.error_code == error_code
 
     def _run(self) -> None:
         count = 0

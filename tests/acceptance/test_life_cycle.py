@@ -4,34 +4,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from experiment_steps import QUICK, decide, launch, review_task, to_the_end
 from platform_under_test import Platform, two_clusters
 
 from mcp_server import ToolFailedError
 
-QUICK = {"epochs": 5, "hidden_sizes": [16], "learning_rate": 0.05}
 LARGE = {"width": 14, "height": 7.25, "colour": "red"}
 SMALL = {"width": 2, "height": 1.25, "colour": "blue"}
-
-
-def launch(platform: Platform, dataset: dict[str, Any], model_name: str, **config: Any) -> dict[str, Any]:
-    payload = {"dataset_id": dataset["dataset_id"], "model_name": model_name, "config": {**QUICK, **config}}
-    return platform.call("ada", "launch_experiment", experiment_payload=payload)
-
-
-def review_task(platform: Platform, experiment: dict[str, Any]) -> dict[str, Any]:
-    platform.follow(experiment["experiment_id"], lambda event: event["kind"] == "user_task.created")
-    tasks: list[dict[str, Any]] = platform.call("grace", "list_user_tasks")["user_tasks"]
-    return next(task for task in tasks if task["process_instance_id"] == experiment["process_instance_id"])
-
-
-def decide(platform: Platform, user_id: str, task: dict[str, Any], decision: str) -> dict[str, Any]:
-    submission = {"decision": decision, "comment": "Looked at the metrics."}
-    return platform.call(user_id, "complete_user_task", user_task_id=task["user_task_id"], submission=submission)
-
-
-def to_the_end(platform: Platform, experiment: dict[str, Any]) -> dict[str, Any]:
-    platform.follow(experiment["experiment_id"], lambda event: event["kind"] == "process.completed")
-    return platform.call("ada", "get_experiment_status", experiment_id=experiment["experiment_id"], include_runs=True)
 
 
 @pytest.mark.requirement("life-cycle")

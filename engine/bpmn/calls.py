@@ -1,0 +1,47 @@
+"""Which process calls which: a circle of calls would nest instances without end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from engine.bpmn.model import CallActivity, ProcessModel
+from engine.errors import Finding
+
+
+def called_processes(model: ProcessModel) -> frozenset[str]:
+    """Return the ids of the processes that `model` calls directly."""
+    return frozenset(node.called_process for node in _call_activities(model))
+
+
+def find_call_cycles(model: ProcessModel, callees: Callable[[str], frozenset[str]]) -> tuple[Finding, ...]:
+    """Return one finding for each call activity through which `model` calls itself, directly or not.
+
+    Args:
+        model: The process that is to be deployed.
+        callees: Gives the processes that a process calls directly.
+    """
+    return tuple(
+        Finding(
+            line=node.line,
+            element_id=node.id,
+            code="CALL_CYCLE",
+            message=f"Calling {node.called_process!r} leads back to {model.process_id!r}.",
+            hint="Draw the repetition as a loop inside one process.",
+        )
+        for node in _call_activities(model)
+        if _leads_to(node.called_process, model.process_id, callees)
+    )
+
+
+def _leads_to(process_id: str, destination: str, callees: Callable[[str], frozenset[str]]) -> bool:
+    reached, frontier = set[str](), [process_id]
+    while frontier:
+        current = frontier.pop()
+        if current not in reached:
+            reached.add(current)
+            frontier += callees(current)
+    return destination in reached
+
+
+def _call_activities(model: ProcessModel) -> Iterator[CallActivity]:
+    return (node for node in model.nodes.values() if isinstance(node, CallActivity))
