@@ -3,7 +3,14 @@
 from engine.bpmn import Contracts, ProcessModel, read_diagram, verify
 from engine.description import InstanceDescription, StepDescription, UserTaskDescription
 from engine.engine import Engine, Forms
-from engine.errors import BpmnError, DiagramError, EngineError, Finding, PermanentTaskError
+from engine.errors import (
+    BpmnError,
+    DiagramError,
+    EngineError,
+    Finding,
+    IdempotencyConflictError,
+    PermanentTaskError,
+)
 from engine.persistence import DefinitionRef, Event, InstanceStatus, MissedFires, NotificationHub, ScheduleRow
 from engine.scheduler import Scheduler, SchedulerPolicy
 from engine.service_tasks import ExternalTask, JobContext, ServiceTaskRegistry, TaskContext, TransactionalTask
@@ -20,6 +27,7 @@ __all__ = [
     "ExternalTask",
     "Finding",
     "Forms",
+    "IdempotencyConflictError",
     "InstanceDescription",
     "InstanceStatus",
     "JobContext",

@@ -31,6 +31,7 @@ from engine.library import ProcessLibrary
 from engine.persistence import (
     DefinitionRef,
     Definitions,
+    EngineStatistics,
     Event,
     EventLog,
     InstanceRow,
@@ -39,6 +40,7 @@ from engine.persistence import (
     UserTaskRow,
     UserTasks,
     UserTaskStatus,
+    engine_statistics,
 )
 from engine.service_tasks import ServiceTaskRegistry
 from engine.spiff import ProcessTree
@@ -163,13 +165,11 @@ class Engine:
         Raises:
             UnknownInstanceError: There is none in the principal's tenant.
         """
-        row = Instances(work).read(process_instance_id, context.tenant_id)
-        if row is None:
-            raise UnknownInstanceError(process_instance_id=process_instance_id)
-        return describe_instance(work, row)
+        return describe_instance(work, _readable(work, process_instance_id, context))
 
     def instances_of(self, work: UnitOfWork, business_key: str, *, context: SecurityContext) -> list[UUID]:
         """Return the ids of the instances of a business key, oldest first."""
+        _require_read(context)
         return Instances(work).with_business_key(context.tenant_id, business_key)
 
     def variables(
@@ -180,10 +180,8 @@ class Engine:
         Raises:
             UnknownInstanceError: There is none in the principal's tenant.
         """
-        row = Instances(work).read(process_instance_id, context.tenant_id)
-        if row is None:
-            raise UnknownInstanceError(process_instance_id=process_instance_id)
-        variables: dict[str, JsonValue] = row.state["scopes"]["root"]
+        state = _readable(work, process_instance_id, context).state
+        variables: dict[str, JsonValue] = state["scopes"]["root"]
         return variables
 
     def events_after(
@@ -203,6 +201,7 @@ class Engine:
         Raises:
             UnknownCursorError: No event has that sequence number.
         """
+        _require_read(context)
         return EventLog(work).after(
             sequence,
             tenant_id=context.tenant_id,
@@ -216,6 +215,10 @@ class Engine:
     ) -> bool:
         """Return whether committed events are about to appear without a further notification: look again soon."""
         return EventLog(work).has_unsettled(tenant_id=context.tenant_id, business_key=business_key)
+
+    def statistics(self, work: UnitOfWork) -> EngineStatistics:
+        """Return live counts over all tenants, for the operator's metrics."""
+        return engine_statistics(work)
 
     def _verify(self, work: UnitOfWork, models: list[ProcessModel]) -> None:
         deployed = {ref.process_id: ref for ref in Definitions(work).all_newest()}
@@ -318,6 +321,18 @@ class Engine:
         step.tree.complete(task.task_id, {**values, "completed_by": context.user_id})
         finish_step(step, context)
         return audit_ref
+
+
+def _require_read(context: SecurityContext) -> None:
+    require(context, Permission.READ, Resource(kind="process instances", tenant_id=context.tenant_id))
+
+
+def _readable(work: UnitOfWork, process_instance_id: UUID, context: SecurityContext) -> InstanceRow:
+    _require_read(context)
+    row = Instances(work).read(process_instance_id, context.tenant_id)
+    if row is None:
+        raise UnknownInstanceError(process_instance_id=process_instance_id)
+    return row
 
 
 def _require_completable(task: UserTaskRow, context: SecurityContext) -> None:

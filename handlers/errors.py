@@ -9,6 +9,7 @@ HandlerError
 │   ├── ClassTooSmallError         DATASET_CLASS_TOO_SMALL
 │   ├── TooFewRowsError            DATASET_TOO_FEW_ROWS
 │   └── NoFeaturesError            DATASET_NO_FEATURES
+├── ValidationIncidentError        DATASET_VALIDATION_INCIDENT
 ├── DatasetNotValidatedError       DATASET_NOT_VALIDATED
 ├── ProfileNotAllowedError         COMPUTE_PROFILE_NOT_ALLOWED
 ├── JobFailedError                 JOB_FAILED
@@ -95,6 +96,18 @@ def rejection(findings: tuple[JsonObject, ...]) -> DatasetRejectedError:
     ordered = (*blocking, *(finding for finding in findings if finding not in blocking))
     kinds = {kind.code: kind for kind in DatasetRejectedError.__subclasses__()}
     return kinds.get(str(ordered[0]["code"]), DatasetRejectedError)(ordered)
+
+
+class ValidationIncidentError(HandlerError):
+    """The dataset-validation process stopped at an incident before it came to a verdict."""
+
+    code = "DATASET_VALIDATION_INCIDENT"
+    hint = "Ask the operator to look at the process instance's incident."
+
+    def __init__(self, *, process_instance_id: object, reason: str) -> None:
+        self.process_instance_id = str(process_instance_id)
+        self.reason = reason
+        super().__init__(f"Process instance {process_instance_id} stopped: {reason}")
 
 
 class DatasetNotValidatedError(HandlerError):

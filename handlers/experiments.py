@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from engine import InstanceDescription, TaskContext, TransactionalTask
+from engine import IdempotencyConflictError, InstanceDescription, TaskContext, TransactionalTask
 from handlers.dataset_rules import RuleFinding
 from handlers.datasets import Name, Nothing, find_version
 from handlers.errors import DatasetNotValidatedError, ProfileNotAllowedError
@@ -26,6 +26,7 @@ from storage.models import (
 )
 
 PROCESS_ID = "supervised-training"
+_WHAT_WAS_ASKED_FOR = ("task_name", "model_name", "dataset_version_id", "config", "compute_profile")
 
 
 class ExperimentConfig(BaseModel):
@@ -155,7 +156,12 @@ def _launch(
     started = services.engine.describe(work, instance_id, context=context)
     replayed = started.business_key != str(experiment.id)
     if replayed:
-        experiment = work.get_crud(Experiment).read(UUID(str(started.business_key)), context=context)
+        asked_for, experiment = (
+            experiment,
+            work.get_crud(Experiment).read(UUID(str(started.business_key)), context=context),
+        )
+        if any(getattr(asked_for, field) != getattr(experiment, field) for field in _WHAT_WAS_ASKED_FOR):
+            raise IdempotencyConflictError(idempotency_key=str(idempotency_key))
     else:
         experiment = experiment.model_copy(update={"process_instance_id": instance_id})
         experiment = work.get_crud(Experiment).create(experiment, context=context)

@@ -8,6 +8,7 @@ from uuid import UUID
 from engine import Event, InstanceDescription, InstanceStatus
 from handlers.services import Services
 from storage import SecurityContext
+from storage.models import Experiment
 
 _SETTLING_SECONDS = 0.02
 
@@ -31,10 +32,23 @@ def wait_for_end(
         services.hub.wait_for_event(mark, remaining)
 
 
-def events_after(
-    services: Services, business_key: str, sequence: int, timeout_seconds: float, *, context: SecurityContext
+def experiment_events(
+    services: Services, experiment_id: UUID, sequence: int, timeout_seconds: float, *, context: SecurityContext
 ) -> list[Event]:
-    """Return the events of a business key behind a cursor; where there are none yet, wait for the first."""
+    """Return an experiment's events behind a cursor; where there are none yet, wait for the first.
+
+    Raises:
+        RecordNotFoundError: There is no such experiment.
+        UnknownCursorError: No event has that sequence number.
+    """
+    with services.storage.transaction() as work:
+        work.get_crud(Experiment).read(experiment_id, context=context)
+    return _events_after(services, str(experiment_id), sequence, timeout_seconds, context)
+
+
+def _events_after(
+    services: Services, business_key: str, sequence: int, timeout_seconds: float, context: SecurityContext
+) -> list[Event]:
     deadline = time.monotonic() + timeout_seconds
     while True:
         mark = services.hub.event_mark()

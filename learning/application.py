@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -18,9 +18,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from console import home_page
 from handlers import Services
+from handlers.errors import EndpointNotFoundError
 from handlers.inference import find_deployed
-from learning.metrics import HTTP_REQUESTS, HTTP_SECONDS, REGISTRY
+from learning.metrics import HTTP_REQUESTS, HTTP_SECONDS, REGISTRY, EngineCollector
 from mcp_server import create_mcp_server, mcp_application
+from serving.errors import ModelNotDeployedError
 from serving.open_inference import DeployedModel, OpenInference, Resolve
 from storage import ReportedError
 from storage.authentication import PRINCIPAL, Authenticator
@@ -43,7 +45,7 @@ def create_application(services: Services, authenticator: Authenticator, host: s
         routes=[
             Route("/", home_page, methods=["GET"]),
             Route("/healthz", _health(services), methods=["GET"]),
-            Route("/metrics", _metrics, methods=["GET"]),
+            Route("/metrics", _metrics(services), methods=["GET"]),
             *inference.routes(),
             Mount("/", app=mcp),
         ],
@@ -110,7 +112,10 @@ def _refusal(error: ReportedError) -> Response:
 def _resolver(services: Services) -> Resolve:
     def resolve(request: Request, name: str) -> DeployedModel:
         principal = request.scope[PRINCIPAL]
-        endpoint, artifact = find_deployed(services, {"name": name}, context=principal)
+        try:
+            endpoint, artifact = find_deployed(services, {"name": name}, context=principal)
+        except EndpointNotFoundError as error:
+            raise ModelNotDeployedError(name=name) from error
         model = services.models.get(artifact.artifact_uri)
         return DeployedModel(name=endpoint.name, version=str(artifact.version), model=model)
 
@@ -130,5 +135,12 @@ def _health(services: Services) -> Callable[[Request], Awaitable[Response]]:
     return health
 
 
-async def _metrics(_request: Request) -> Response:
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+def _metrics(services: Services) -> Callable[[Request], Awaitable[Response]]:
+    live = CollectorRegistry()
+    live.register(EngineCollector(services))
+
+    async def metrics(_request: Request) -> Response:
+        content = generate_latest(REGISTRY) + await run_in_threadpool(generate_latest, live)
+        return Response(content, media_type=CONTENT_TYPE_LATEST)
+
+    return metrics

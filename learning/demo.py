@@ -85,6 +85,8 @@ async def _register(story: Story, dataset: DemoData, requester: LearningClient) 
     story.heading(f"1  Dataset: {dataset.path.name}, target {dataset.target!r}")
     payload = {"name": dataset.name, "source_uri": dataset.path.as_uri(), "target": dataset.target}
     answer = await requester.call("learning.create_dataset", dataset_payload=payload, wait_seconds=25)
+    while answer["validation_status"] == "pending":  # a large file takes longer than one call may wait
+        answer = await requester.call("learning.create_dataset", dataset_payload=payload, wait_seconds=25)
     stats = answer["feature_stats"]
     story.facts |= {
         "dataset_id": answer["dataset_id"],

@@ -12,10 +12,10 @@ from pydantic import Field, JsonValue
 from engine import Event, InstanceStatus
 from handlers import Services
 from handlers.datasets import DatasetPayload, Registration, find_version, register_dataset
-from handlers.errors import rejection
+from handlers.errors import ValidationIncidentError, rejection
 from handlers.experiments import ExperimentPayload, get_experiment_status, launch_experiment
 from handlers.inference import InferencePayload, run_inference
-from handlers.processes import events_after, wait_for_end
+from handlers.processes import experiment_events, wait_for_end
 from mcp_server.answers import (
     CompletionAnswer,
     DatasetAnswer,
@@ -69,6 +69,8 @@ class LearningTools:
         registration = register_dataset(self._services, dataset_payload, context=context)
         instance_id = registration.process_instance_id
         instance = wait_for_end(self._services, instance_id, wait_seconds, context=context)
+        if instance.incident is not None:
+            raise ValidationIncidentError(process_instance_id=instance_id, reason=str(instance.incident["message"]))
         if instance.status is InstanceStatus.COMPLETED:
             self._require_validated(instance_id, context)
             registration = self._reread(registration, context)
@@ -129,8 +131,8 @@ class LearningTools:
         Call again with the token returned to follow the experiment live: process steps, training progress, user tasks.
         """
         context = principal_of(ctx)
-        key, sequence = str(experiment_id), int(subscription_token)
-        events = events_after(self._services, key, sequence, wait_seconds, context=context)
+        sequence = int(subscription_token)
+        events = experiment_events(self._services, experiment_id, sequence, wait_seconds, context=context)
         return EventsAnswer(
             audit_ref=self._audited("tool.stream_events", f"Experiment/{experiment_id}", context),
             events=tuple(_event_answer(event) for event in events),

@@ -291,4 +291,4 @@ def _lanes(process: Element) -> dict[str, str]:
 def _local(element: Element) -> str:
     """Return an element's name within BPMN; of another namespace, the whole of it, which nothing here is called."""
     namespace, _, name = str(element.tag).removeprefix("{").rpartition("}")
-    return name if namespace in {BPMN, BPMN_DIAGRAM} else str(element.tag)
+    return name if namespace in {BPMN, BPMN_DIAGRAM} else f"{{{namespace}}}{name}"

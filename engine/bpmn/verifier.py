@@ -123,10 +123,10 @@ def _gateway(model: ProcessModel, gateway: ExclusiveGateway) -> Iterator[Finding
     flows = model.outgoing(gateway.id)
     if not flows:
         yield _finding(gateway, "OUTGOING_FLOWS", "No flow leaves the gateway.", "Draw an outgoing flow.")
-    if len(flows) == 1 and flows[0].condition is None:
-        return
     if gateway.default_flow is not None and gateway.default_flow not in {flow.id for flow in flows}:
         yield _finding(gateway, "DEFAULT_FLOW_MISSING", "Its default flow is not one of its flows.", "Choose it anew.")
+    if len(flows) == 1 and flows[0].condition is None:
+        return
     if gateway.default_flow is None:
         yield _finding(gateway, "DEFAULT_FLOW_MISSING", "No flow is the default.", "Mark one flow as default.")
     for flow in flows:

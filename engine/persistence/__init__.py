@@ -6,12 +6,14 @@ from engine.persistence.instances import InstanceRow, Instances, InstanceStatus
 from engine.persistence.jobs import ClaimedJob, Jobs
 from engine.persistence.notifications import NotificationHub
 from engine.persistence.schedules import MissedFires, ScheduleRow, Schedules
+from engine.persistence.statistics import EngineStatistics, engine_statistics
 from engine.persistence.user_tasks import UserTaskRow, UserTasks, UserTaskStatus
 
 __all__ = [
     "ClaimedJob",
     "DefinitionRef",
     "Definitions",
+    "EngineStatistics",
     "Event",
     "EventLog",
     "InstanceRow",
@@ -25,4 +27,5 @@ __all__ = [
     "UserTaskRow",
     "UserTaskStatus",
     "UserTasks",
+    "engine_statistics",
 ]

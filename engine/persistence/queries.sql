@@ -215,3 +215,19 @@ update schedule set is_active = false where schedule_id = :schedule_id and tenan
 
 -- name: schedules_of_tenant
 select * from schedule where tenant_id = :tenant_id order by schedule_id
+
+-- name: live_instances
+select d.process_id, i.status, count(*) as number
+from process_instance i join process_definition d using (process_definition_id)
+where i.status in ('running', 'incident') group by d.process_id, i.status
+
+-- name: live_jobs
+select type, status, count(*) as number from job
+where status in ('available', 'running') group by type, status
+
+-- name: open_user_task_counts
+select name, count(*) as number from user_task where status = 'open' group by name
+
+-- name: longest_job_wait
+select extract(epoch from clock_timestamp() - min(available_at)) as seconds from job
+where status = 'available' and available_at <= clock_timestamp()

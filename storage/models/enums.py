@@ -87,7 +87,7 @@ class ValidationStatus(StrEnum):
 class ExperimentStatus(StrEnum):
     """Where an experiment is in its life."""
 
-    REQUESTED = "requested"
+    RUNNING = "running"
     AWAITING_REVIEW = "awaiting_review"
     COMPLETED = "completed"
     REJECTED = "rejected"

@@ -69,7 +69,7 @@ class Experiment(StorageModel):
     dataset_version_id: UUID
     config: JsonObject
     compute_profile: ComputeProfile
-    status: ExperimentStatus = ExperimentStatus.REQUESTED
+    status: ExperimentStatus = ExperimentStatus.RUNNING
     owner: str
     process_instance_id: UUID | None = None
     metrics_summary: JsonObject = Field(default_factory=dict)

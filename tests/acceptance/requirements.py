@@ -12,6 +12,7 @@ REQUIREMENTS = {
     "crash": "A worker killed at any moment loses nothing and doubles nothing.",
     "audit": "Every answer and every refusal carries an audit reference.",
     "open-inference": "A deployed model answers over the Open Inference Protocol.",
+    "observability": "An operator sees what runs and what waits, without an id in any label.",
     "clean-stop": "Stopping leaves no process and no lock behind.",
     "demo": "The demo works, twice, on the digits and on a file of the user's own.",
     "one-sentence": "What goes wrong at the start is said in one sentence with exit code 1.",

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from experiment_steps import approve, launch, to_the_end
 from platform_under_test import Platform, table, two_clusters
 
 from mcp_server import ToolFailedError
@@ -16,6 +17,15 @@ CONTINUOUS = table([HEADER, *((number, -number, number * 1.37) for number in ran
 FEW_ROWS = table([HEADER, (1, 2, "a"), (2, 3, "b"), (3, 4, "a"), (4, 5, "b")])
 LONELY_CLASS = table([HEADER, *((number, -number, "b" if number == 3 else "a") for number in range(20))])
 CONSTANT = table([HEADER, *((1, 1, number % 2) for number in range(20))])
+
+
+@pytest.fixture(scope="module")
+def served(platform: Platform, dataset: dict[str, Any]) -> str:
+    """The endpoint of a model in service."""
+    experiment = launch(platform, dataset, "served")
+    approve(platform, experiment)
+    endpoint_id: str = to_the_end(platform, experiment)["variables"]["endpoint_id"]
+    return endpoint_id
 
 
 def refused(platform: Platform, tool: str, user_id: str = "ada", **arguments: Any) -> ToolFailedError:
@@ -95,7 +105,7 @@ def test_a_source_outside_the_inbox_is_refused(platform: Platform, source: str, 
             {"inference_payload": {"model_id": str(uuid4()), "instances": [{"x": 1}]}},
             "ENDPOINT_NOT_FOUND",
         ),
-        ("stream_events", {"experiment_id": str(uuid4()), "subscription_token": "999999999"}, "CURSOR_UNKNOWN"),
+        ("stream_events", {"experiment_id": str(uuid4())}, "RECORD_NOT_FOUND"),
         ("stream_events", {"experiment_id": str(uuid4()), "subscription_token": "soon"}, "ARGUMENTS_INVALID"),
         ("no_such_tool", {}, "TOOL_NOT_FOUND"),
     ],
@@ -181,3 +191,51 @@ def test_a_form_that_is_filled_in_wrongly_leaves_the_task_open(platform: Platfor
     again = platform.call("ada", "get_experiment_status", experiment_id=experiment["experiment_id"])
     assert (refusal.code, "decision" in refusal.answer["details"]) == ("FORM_INVALID", True)
     assert again["open_user_task_ids"] == [task_id]
+
+
+@pytest.mark.requirement("bad-input")
+def test_an_idempotency_key_used_for_another_experiment_is_a_conflict(
+    platform: Platform, dataset: dict[str, Any]
+) -> None:
+    payload = {"dataset_id": dataset["dataset_id"], "model_name": "keyed", "config": {"epochs": 2}}
+    platform.call("ada", "launch_experiment", experiment_payload=payload, idempotency_key="keyed")
+
+    refusal = refused(
+        platform,
+        "launch_experiment",
+        experiment_payload={**payload, "config": {"epochs": 3}},
+        idempotency_key="keyed",
+    )
+
+    assert refusal.code == "IDEMPOTENCY_CONFLICT"
+
+
+@pytest.mark.requirement("bad-input")
+def test_a_token_that_no_event_has_is_refused(platform: Platform, dataset: dict[str, Any]) -> None:
+    payload = {"dataset_id": dataset["dataset_id"], "model_name": "cursor", "config": {"epochs": 2}}
+    experiment = platform.call("ada", "launch_experiment", experiment_payload=payload)
+
+    refusal = refused(
+        platform, "stream_events", experiment_id=experiment["experiment_id"], subscription_token="999999999"
+    )
+
+    assert refusal.code == "CURSOR_UNKNOWN"
+
+
+@pytest.mark.requirement("bad-input")
+def test_a_model_that_is_not_deployed_is_not_found_over_http(platform: Platform) -> None:
+    answer = httpx2.get(f"{platform.address}/v2/models/nobody", headers=platform.headers("ada"))
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "MODEL_NOT_DEPLOYED")
+
+
+@pytest.mark.requirement("bad-input")
+def test_a_prediction_names_the_fields_that_do_not_fit(platform: Platform, served: str) -> None:
+    payload = {"endpoint_id": served, "instances": [{"width": 3, "colour": "red", "weight": 3}]}
+
+    refusal = refused(platform, "run_inference", inference_payload=payload)
+
+    assert (refusal.code, refusal.answer["details"].keys()) == (
+        "INPUT_SCHEMA_MISMATCH",
+        {"height", "weight"},
+    )

@@ -117,3 +117,14 @@ def test_a_decision_taken_is_not_taken_again(platform: Platform, dataset: dict[s
         decide(platform, "grace", task, "approve")
 
     assert refusal.value.code == "USER_TASK_ALREADY_COMPLETED"
+
+
+@pytest.mark.requirement("observability")
+def test_the_operator_sees_what_waits_in_the_metrics(platform: Platform, dataset: dict[str, Any]) -> None:
+    review_task(platform, launch(platform, dataset, "measured"))
+
+    metrics = httpx2.get(f"{platform.address}/metrics").text
+
+    assert 'ami_user_tasks_open{task="Review model"}' in metrics
+    assert 'ami_process_instances{process="supervised-training",status="running"}' in metrics
+    assert 'ami_http_requests_total{door="mcp",status="200"}' in metrics

@@ -61,6 +61,8 @@ create table process_instance (
 );
 create index process_instance_by_business_key on process_instance (tenant_id, business_key);
 
+create index process_instance_live on process_instance (status) where status in ('running', 'incident');
+
 create table job (
     job_id uuid primary key,
     process_instance_id uuid not null references process_instance,
