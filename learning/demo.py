@@ -11,7 +11,7 @@ import httpx2
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from learning.bootstrap import WORKFLOWS, authenticator
+from learning.bootstrap import WORKFLOWS, authenticator, configure_logging
 from learning.demo_data import DemoData, prepare_data
 from learning.errors import DemoError
 from learning.settings import LearningSettings
@@ -53,6 +53,7 @@ def run_demo(settings: LearningSettings, data: Path | None, target: str | None, 
     """
     story = Story(Console(soft_wrap=True))
     dataset = prepare_data(settings.inbox, data, target)
+    configure_logging(settings, settings.inbox.parent / "demo.log")
     supervisor = Supervisor(settings)
     story.heading("Starting PostgreSQL, the application and a worker")
     with supervisor.running():

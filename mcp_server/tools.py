@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -49,13 +50,17 @@ class LearningTools:
 
     def add_to(self, server: MCPServer[Any]) -> None:
         """Register every tool under its dotted name."""
-        server.add_tool(self.create_dataset, name="learning.create_dataset", annotations=_CREATES)
-        server.add_tool(self.launch_experiment, name="learning.launch_experiment", annotations=_CREATES)
-        server.add_tool(self.get_experiment_status, name="learning.get_experiment_status", annotations=_READS)
-        server.add_tool(self.stream_events, name="learning.stream_events", annotations=_READS)
-        server.add_tool(self.list_user_tasks, name="learning.list_user_tasks", annotations=_READS)
-        server.add_tool(self.complete_user_task, name="learning.complete_user_task", annotations=_DECIDES)
-        server.add_tool(self.run_inference, name="learning.run_inference", annotations=_READS)
+        for tool, annotations in (
+            (self.create_dataset, _CREATES),
+            (self.launch_experiment, _CREATES),
+            (self.get_experiment_status, _READS),
+            (self.stream_events, _READS),
+            (self.list_user_tasks, _READS),
+            (self.complete_user_task, _DECIDES),
+            (self.run_inference, _READS),
+        ):
+            name = f"learning.{tool.__name__}"
+            server.add_tool(tool, name=name, description=inspect.getdoc(tool), annotations=annotations)
 
     def create_dataset(
         self, dataset_payload: DatasetPayload, ctx: Ctx, wait_seconds: WaitSeconds = 20

@@ -1,4 +1,4 @@
-"""Nothing in a diagram reaches Python: hostile text in every place is refused, or stays text while the instance runs."""
+"""Nothing in a diagram reaches Python: hostile text in any place is refused, or stays text while the instance runs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ TEMPLATE = """\
       <bpmn:messageEventDefinition id="{definition id:MD}" messageRef="{message reference:Message}" />
     </bpmn:startEvent>
     <bpmn:sequenceFlow id="FlowM" sourceRef="OnMessage" targetRef="Work" />
-    <bpmn:sequenceFlow id="{flow id:F1}" name="{flow name:f}" sourceRef="{flow source:Begin}" targetRef="{flow target:Work}" />
+    <bpmn:sequenceFlow id="{flow id:F1}" name="{flow name:f}"
+      sourceRef="{flow source:Begin}" targetRef="{flow target:Work}" />
     <bpmn:serviceTask id="{task id:Work}" name="{task name:w}" implementation="{implementation:x}"
       operationRef="{operation:o}" zeebe:modelerTemplate="{template:t}">
       <bpmn:extensionElements>
@@ -105,12 +106,18 @@ EVENT_PARTS = (
 HOSTILE_ELEMENTS = (
     "<bpmn:scriptTask id='X' scriptFormat='python'><bpmn:script>{}</bpmn:script></bpmn:scriptTask>",
     "<bpmn:businessRuleTask id='X' implementation='{}' />",
-    "<bpmn:callActivity id='X'><bpmn:standardLoopCharacteristics><bpmn:loopCondition>{}</bpmn:loopCondition>"
-    "</bpmn:standardLoopCharacteristics></bpmn:callActivity>",
-    "<bpmn:serviceTask id='X'><bpmn:multiInstanceLoopCharacteristics><bpmn:loopCardinality>{}</bpmn:loopCardinality>"
-    "</bpmn:multiInstanceLoopCharacteristics></bpmn:serviceTask>",
-    "<bpmn:serviceTask id='X'><bpmn:extensionElements><s:preScript xmlns:s='http://spiffworkflow.org/bpmn/schema/1.0/core'>"
-    "{}</s:preScript></bpmn:extensionElements></bpmn:serviceTask>",
+    (
+        "<bpmn:callActivity id='X'><bpmn:standardLoopCharacteristics><bpmn:loopCondition>{}</bpmn:loopCondition>"
+        "</bpmn:standardLoopCharacteristics></bpmn:callActivity>"
+    ),
+    (
+        "<bpmn:serviceTask id='X'><bpmn:multiInstanceLoopCharacteristics><bpmn:loopCardinality>{}</bpmn:loopCardinality>"
+        "</bpmn:multiInstanceLoopCharacteristics></bpmn:serviceTask>"
+    ),
+    (
+        "<bpmn:serviceTask id='X'><bpmn:extensionElements><s:preScript xmlns:s='http://spiffworkflow.org/bpmn/schema/1.0/core'>"
+        "{}</s:preScript></bpmn:extensionElements></bpmn:serviceTask>"
+    ),
     "<bpmn:adHocSubProcess id='X'><bpmn:completionCondition>{}</bpmn:completionCondition></bpmn:adHocSubProcess>",
     "<bpmn:dataObject id='X' name='{}' />",
 )
@@ -144,7 +151,7 @@ def _run(content: bytes) -> None:
             while waiting := tree.waiting_tasks():
                 tree.inputs(waiting[0])
                 if result is None and isinstance(waiting[0].element, ServiceTask):
-                    caught = [e.error_code for e in first.boundary_events("Work")][0]
+                    caught = next(e.error_code for e in first.boundary_events("Work"))
                     assert tree.raise_error(waiting[0].task_id, str(caught), {})
                 else:
                     tree.complete(waiting[0].task_id, result or {})

@@ -83,7 +83,14 @@ def test_metadata_of_a_numeric_model_has_one_features_tensor(client: TestClient,
         "name": "digits",
         "versions": ["3"],
         "platform": "pytorch_safetensors",
-        "inputs": [{"name": "features", "datatype": "FP64", "shape": [-1, len(digits.signature.inputs)]}],
+        "inputs": [
+            {
+                "name": "features",
+                "datatype": "FP64",
+                "shape": [-1, len(digits.signature.inputs)],
+                "parameters": {"columns": [field.name for field in digits.signature.inputs]},
+            }
+        ],
         "outputs": [
             {"name": "label", "datatype": "INT64", "shape": [-1]},
             {"name": "probabilities", "datatype": "FP64", "shape": [-1, 10]},
