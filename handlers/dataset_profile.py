@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from typing import Any, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
+
+from domain_sdk.errors import TargetUnusableError
 
 _MAXIMUM_CLASSES_COUNTED = 1_000
 Column: TypeAlias = Any  # pyarrow's stubs do not follow its kernels from chunked array to chunked array
@@ -20,7 +23,7 @@ class ColumnProfile(BaseModel):
     Attributes:
         missing: Rows with null or NaN.
         distinct: Different values, missing not counted.
-        mean: Of finite values; `None` where the column is not numeric, as the other moments.
+        mean: Of finite values; `None` where the column is not numeric or the sum is too large, as the other moments.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,7 +58,12 @@ class DatasetProfile(BaseModel):
 
 
 def profile_table(table: pa.Table, target: str) -> DatasetProfile:
-    """Return the profile of a table that has the column `target`."""
+    """Return the profile of a table that has the column `target`; every number in it is finite.
+
+    Raises:
+        TargetUnusableError: The target's values cannot be counted as classes.
+        ArrowException: The table has a type of column that cannot be measured.
+    """
     columns = tuple(_profile_column(name, table.column(name)) for name in table.schema.names)
     labels: Column = table.column(target)
     present: Column = labels.filter(pc.invert(_is_missing(labels)))
@@ -65,16 +73,33 @@ def profile_table(table: pa.Table, target: str) -> DatasetProfile:
         target=target,
         schema_hash=_schema_hash(table.schema),
         columns=columns,
-        class_counts=_class_counts(present),
+        class_counts=_class_counts(present, target),
         missing_target_count=table.num_rows - len(present),
     )
+
+
+def first_column_with_nul(table: pa.Table) -> str | None:
+    """Return the name of the first column that has NUL in its name or its text, or `None`."""
+    for field in table.schema:
+        if "\0" in field.name or (_is_text(field.type) and _holds_nul(table.column(field.name))):
+            return field.name
+    return None
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def _holds_nul(column: Column) -> bool:
+    found: Any = pc.any(pc.match_substring(column, "\0"))
+    return bool(found.as_py())
 
 
 def _profile_column(name: str, column: Column) -> ColumnProfile:
     present: Column = column.filter(pc.invert(_is_missing(column)))
     moments: dict[str, float] = {}
     if (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)) and len(present) > 0:
-        finite: Column = present.cast(pa.float64())
+        finite: Column = present.cast(pa.float64(), safe=False)  # whole numbers beyond 53 bits are rounded
         is_finite: Any = pc.is_finite(finite)
         finite = finite.filter(is_finite)
         if len(finite) > 0:
@@ -89,7 +114,7 @@ def _profile_column(name: str, column: Column) -> ColumnProfile:
         type=str(column.type),
         missing=len(column) - len(present),
         distinct=_distinct(present),
-        **moments,
+        **{name: value for name, value in moments.items() if math.isfinite(value)},
     )
 
 
@@ -105,9 +130,12 @@ def _distinct(column: Column) -> int:
     return count
 
 
-def _class_counts(labels: Column) -> dict[str, int]:
-    values: Any = pc.value_counts(labels)
-    counted = values.slice(0, _MAXIMUM_CLASSES_COUNTED).to_pylist()
+def _class_counts(labels: Column, target: str) -> dict[str, int]:
+    try:
+        values: Any = pc.value_counts(labels)
+        counted = values.slice(0, _MAXIMUM_CLASSES_COUNTED).to_pylist()
+    except (pa.ArrowNotImplementedError, ValueError, OverflowError) as error:  # nested types, dates beyond year 9999
+        raise TargetUnusableError(target=target, reason=f"its values of type {labels.type} are no classes") from error
     return {str(entry["values"]): entry["counts"] for entry in sorted(counted, key=lambda entry: -entry["counts"])}
 
 

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
+import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from domain_sdk.errors import DomainSdkError, TargetColumnMissingError
+from domain_sdk.errors import DomainSdkError, FileNotTabularError, TargetColumnMissingError
 from domain_sdk.tables import read_schema, read_table
 from engine import BpmnError, ExternalTask, JobContext, TaskContext, TransactionalTask
-from handlers.dataset_profile import DatasetProfile, profile_table
+from handlers.dataset_profile import DatasetProfile, first_column_with_nul, profile_table
 from handlers.dataset_rules import RuleFinding, Severity, check_profile
 from handlers.dataset_sources import local_source
 from handlers.services import Services
@@ -93,7 +94,7 @@ def _register(
     file_format: str,
     context: SecurityContext,
 ) -> Registration:
-    work.lock(f"dataset:{context.tenant_id}:{payload.name}")
+    _lock_dataset(work, payload.name, context)
     dataset = _dataset(work, payload, context)
     versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=10_000, context=context)
     known = _same_content(versions, stored, payload.target)
@@ -120,6 +121,10 @@ def _register(
     )
     audit_ref = _audit(work, "dataset.registered", version, context)
     return Registration(dataset=dataset, version=version, process_instance_id=instances[0], audit_ref=audit_ref)
+
+
+def _lock_dataset(work: UnitOfWork, name: str, context: SecurityContext) -> None:
+    work.lock(f"dataset:{context.tenant_id}:{name}")
 
 
 def _dataset(work: UnitOfWork, payload: DatasetPayload, context: SecurityContext) -> Dataset:
@@ -213,14 +218,26 @@ def profile_version(context: JobContext, request: VersionInput) -> ProfileOutput
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = context.storage.objects.fetch(version.storage_location, Path(folder) / "dataset")
-            table = read_table(path)
-        if version.target not in table.schema.names:
-            raise TargetColumnMissingError(target=version.target, columns=tuple(table.schema.names))
-        return ProfileOutput(profile=profile_table(table, version.target))
+            return ProfileOutput(profile=_profile_file(path, version.target))
     except (DomainSdkError, ObjectCorruptError, ObjectNotFoundError) as error:
         finding = RuleFinding(code=error.code, severity=Severity.ERROR, message=str(error), hint=error.hint)
         findings: JsonObject = {"findings": [finding.model_dump(mode="json")]}
         raise BpmnError("DATASET_UNREADABLE", str(error), variables=findings) from error
+
+
+def _profile_file(path: Path, target: str) -> DatasetProfile:
+    table = read_table(path)
+    if target not in table.schema.names:
+        raise TargetColumnMissingError(target=target, columns=tuple(table.schema.names))
+    unstorable = first_column_with_nul(table)
+    if unstorable is not None:
+        raise FileNotTabularError(path=path, reason=f"column {unstorable!r} holds NUL characters")
+    try:
+        table.validate(full=True)  # text that is not UTF-8, above all
+        return profile_table(table, target)
+    except pa.ArrowException as error:
+        reason = f"it cannot be measured ({str(error).splitlines()[0][:200]})"
+        raise FileNotTabularError(path=path, reason=reason) from error
 
 
 def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> ValidationOutput:
@@ -254,9 +271,11 @@ def withdraw_version(context: TaskContext, request: WithdrawInput) -> Validation
     versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
     version = versions.read(request.dataset_version_id, context=context.principal)
     if version.validation_status is ValidationStatus.PENDING:
+        dataset = datasets.read(version.dataset_id, context=context.principal)
+        _lock_dataset(context.work, dataset.name, context.principal)  # somebody may be registering the next version
         versions.delete(version, context=context.principal)
-        if not versions.query({"dataset_id": version.dataset_id}, limit=1, context=context.principal):
-            datasets.delete(datasets.read(version.dataset_id, context=context.principal), context=context.principal)
+        if not versions.query({"dataset_id": dataset.id}, limit=1, context=context.principal):
+            datasets.delete(dataset, context=context.principal)
     else:
         reasons = tuple(finding.model_dump(mode="json") for finding in findings)
         patch = {"validation_status": ValidationStatus.REJECTED, "findings": reasons}

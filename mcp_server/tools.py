@@ -50,7 +50,7 @@ class LearningTools:
 
     def add_to(self, server: MCPServer[Any]) -> None:
         """Register every tool under its dotted name."""
-        for tool, annotations in (
+        for tool, kind in (
             (self.create_dataset, _CREATES),
             (self.launch_experiment, _CREATES),
             (self.get_experiment_status, _READS),
@@ -60,7 +60,7 @@ class LearningTools:
             (self.run_inference, _READS),
         ):
             name = f"learning.{tool.__name__}"
-            server.add_tool(tool, name=name, description=inspect.getdoc(tool), annotations=annotations)
+            server.add_tool(tool, name=name, description=inspect.getdoc(tool), annotations=kind)
 
     def create_dataset(
         self, dataset_payload: DatasetPayload, ctx: Ctx, wait_seconds: WaitSeconds = 20

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -17,10 +18,12 @@ from sqlalchemy import Connection
 
 from storage.errors import RecordNotFoundError
 from storage.identifiers import new_id
+from storage.json_documents import require_storable
 from storage.security import SecurityContext
 from storage.sql import Queries
 
 _LEAF_PREFIX = b"\x00"
+_LARGEST_EXACT_INTEGER = 2**53 - 1
 
 
 class AuditEntry(BaseModel):
@@ -74,7 +77,11 @@ class AuditTrail:
 
 
 def canonical_leaf(audit_ref: UUID, entry: AuditEntry, context: SecurityContext, at: datetime) -> bytes:
-    """Return the RFC 8785 bytes of a leaf."""
+    """Return the RFC 8785 bytes of a leaf; integers beyond 53 bits appear as decimal text (RFC 8785, appendix D).
+
+    Raises:
+        RecordTextError, RecordNumberError: A value that is no JSON text or number.
+    """
     leaf = {
         "audit_ref": str(audit_ref),
         "recorded_at": at.isoformat(),
@@ -86,5 +93,26 @@ def canonical_leaf(audit_ref: UUID, entry: AuditEntry, context: SecurityContext,
         "details": entry.details,
     }
     if entry.digest_of:
-        leaf["content_sha256"] = hashlib.sha256(rfc8785.dumps(to_jsonable_python(entry.digest_of))).hexdigest()
-    return rfc8785.dumps(to_jsonable_python(leaf))
+        leaf["content_sha256"] = hashlib.sha256(_canonical(entry.digest_of)).hexdigest()
+    return _canonical(leaf)
+
+
+def _canonical(document: Mapping[str, object]) -> bytes:
+    value = to_jsonable_python(document)
+    try:
+        return rfc8785.dumps(_exact(value))
+    except rfc8785.CanonicalizationError:
+        require_storable(value, model="AuditLeaf")
+        raise
+
+
+def _exact(value: JsonValue) -> JsonValue:
+    match value:
+        case dict():
+            return {name: _exact(item) for name, item in value.items()}
+        case list():
+            return [_exact(item) for item in value]
+        case int() if abs(value) > _LARGEST_EXACT_INTEGER:
+            return str(value)
+        case _:
+            return value

@@ -10,10 +10,12 @@ import hashlib
 import ipaddress
 import os
 import secrets
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SecretStr, field_serializer
+from pydantic_core.core_schema import SerializationInfo
 
 from storage.errors import AuthenticationError, InvalidTokenError, NotLoopbackError
 from storage.models import RoleType
@@ -23,6 +25,8 @@ PRINCIPAL = "ami.principal"
 """Key of an ASGI scope under which the application leaves the authenticated `SecurityContext`."""
 
 DEVELOPMENT_TENANT = "local"
+
+_TOKEN_FILE = "token file"
 
 
 class Authenticator(Protocol):
@@ -40,24 +44,29 @@ class Authenticator(Protocol):
 class DevelopmentPrincipal(BaseModel):
     """One person of the token file."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     user_id: str
     roles: frozenset[RoleType]
     groups: frozenset[str]
-    token: str
+    token: SecretStr
+
+    @field_serializer("token", when_used="json")
+    def _reveal(self, token: SecretStr, info: SerializationInfo) -> str:
+        """Write the token in clear only where the caller asks for it, which is the token file."""
+        return token.get_secret_value() if info.context == _TOKEN_FILE else str(token)
 
 
 class DevelopmentTokens(BaseModel):
     """The token file's content; an `Authenticator` for loopback."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     principals: tuple[DevelopmentPrincipal, ...]
 
     def token_of(self, user_id: str) -> str:
         """Return a person's token."""
-        return next(principal.token for principal in self.principals if principal.user_id == user_id)
+        return next(principal.token.get_secret_value() for principal in self.principals if principal.user_id == user_id)
 
     def authenticate(self, authorization: str | None, address: str | None) -> SecurityContext:
         """See `Authenticator.authenticate`."""
@@ -67,7 +76,7 @@ class DevelopmentTokens(BaseModel):
         # Digests are compared, so the time taken tells nothing about a token.
         digest = hashlib.sha256(token.strip().encode()).digest()
         for principal in self.principals:
-            if secrets.compare_digest(digest, hashlib.sha256(principal.token.encode()).digest()):
+            if secrets.compare_digest(digest, hashlib.sha256(principal.token.get_secret_value().encode()).digest()):
                 return _context(principal, address)
         raise InvalidTokenError
 
@@ -75,7 +84,7 @@ class DevelopmentTokens(BaseModel):
 def development_tokens(path: Path) -> DevelopmentTokens:
     """Return the tokens in `path`, made on first use and readable by their owner only."""
     if not path.exists():
-        _write_private(path, _new_tokens().model_dump_json(indent=2))
+        _write_private(path, _new_tokens().model_dump_json(indent=2, context=_TOKEN_FILE))
     return DevelopmentTokens.model_validate_json(path.read_bytes())
 
 
@@ -101,7 +110,10 @@ def _new_tokens() -> DevelopmentTokens:
     )
     principals = (
         DevelopmentPrincipal(
-            user_id=user_id, roles=frozenset({role}), groups=frozenset({group}), token=secrets.token_urlsafe(32)
+            user_id=user_id,
+            roles=frozenset({role}),
+            groups=frozenset({group}),
+            token=SecretStr(secrets.token_urlsafe(32)),
         )
         for user_id, role, group in people
     )
@@ -120,12 +132,13 @@ def _context(principal: DevelopmentPrincipal, address: str | None) -> SecurityCo
 
 def _write_private(path: Path, content: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    incoming = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600 from the first moment
+    incoming = Path(name)
+    with os.fdopen(handle, "w") as file:
         file.write(content)
     try:
         os.link(incoming, path)
     except FileExistsError:
-        return  # another process was faster; its tokens count
+        return  # somebody else was faster; its tokens count
     finally:
         incoming.unlink()

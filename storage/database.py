@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic_core import to_json
 from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from storage.errors import DatabaseUnavailableError
 
@@ -24,13 +24,17 @@ def connect(url: str, *, pool_size: int = 10) -> Engine:
     Raises:
         DatabaseUnavailableError: Nothing answers there, or it refuses us.
     """
-    engine = create_engine(
-        sqlalchemy_url(url),
-        pool_size=pool_size,
-        max_overflow=pool_size,
-        pool_pre_ping=True,
-        json_serializer=lambda value: to_json(value).decode(),
-    )
+    try:
+        engine = create_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            json_serializer=lambda value: to_json(value).decode(),
+        )
+    except (ArgumentError, ImportError, ValueError) as error:
+        # The URL may hold a password, so it is not repeated.
+        raise DatabaseUnavailableError(reason="its URL is not postgresql://user:password@host:port/name") from error
     try:
         with engine.connect() as connection:
             connection.execute(text("select 1"))
@@ -40,8 +44,9 @@ def connect(url: str, *, pool_size: int = 10) -> Engine:
 
 
 def sqlalchemy_url(url: str) -> str:
-    """Return `url` with the driver named: `postgresql://` becomes `postgresql+psycopg://`."""
-    return url.replace("postgresql://", "postgresql+psycopg://", 1)
+    """Return `url` with the driver named: `postgresql://` and `postgres://` become `postgresql+psycopg://`."""
+    scheme, separator, rest = url.partition("://")
+    return f"postgresql+psycopg://{rest}" if separator and scheme in {"postgresql", "postgres"} else url
 
 
 def migrate(engine: Engine) -> None:

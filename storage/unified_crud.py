@@ -11,17 +11,20 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue
-from pydantic_core import to_json, to_jsonable_python
+from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection
 
 from storage.access import Resource, decide, require
 from storage.audit import AuditEntry, AuditTrail
-from storage.errors import RecordConflictError, RecordNotFoundError, UnknownFieldError
-from storage.models import Permission, StorageModel
+from storage.errors import FixedFieldError, RecordConflictError, RecordNotFoundError, UnknownFieldError
+from storage.json_documents import jsonb_text
+from storage.models import DataClassification, Permission, StorageModel
 from storage.security import SecurityContext
 from storage.sql import Queries
 
 ModelT = TypeVar("ModelT", bound=StorageModel)
+
+_FIXED_FIELDS = frozenset({"id", "tenant_id", "created_at", "revision"})
 
 
 class UnifiedCRUD(Generic[ModelT]):
@@ -38,6 +41,7 @@ class UnifiedCRUD(Generic[ModelT]):
 
         Raises:
             AccessDeniedError: No WRITE permission.
+            RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
         require(context, Permission.WRITE, self._resource(payload))
         self._queries.execute(self._connection, "insert_document", self._row(payload))
@@ -64,12 +68,15 @@ class UnifiedCRUD(Generic[ModelT]):
 
         Raises:
             UnknownFieldError: `criteria` names a field that the model does not have.
+            RecordTextError, RecordNumberError: A value that no record can hold.
         """
         self._require_fields(criteria)
         parameters = {
             "model": self._model.__name__,
             "tenant_id": context.tenant_id,
-            "filter": to_json(dict(criteria)).decode(),
+            "filter": jsonb_text(dict(criteria), model=self._model.__name__),
+            "readable": [kind.value for kind in DataClassification if self._can_read_all(kind, context)],
+            "granted": sorted(context.granted),
             "limit": limit,
         }
         rows = self._queries.rows(self._connection, "query_documents", parameters)
@@ -82,10 +89,13 @@ class UnifiedCRUD(Generic[ModelT]):
         Raises:
             AccessDeniedError: No MODIFY permission.
             RecordConflictError: Somebody changed it since.
-            UnknownFieldError: `patch` names a field that the model does not have.
+            UnknownFieldError, FixedFieldError: `patch` names a field that the model does not have, or that never changes.
+            RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
         require(context, Permission.MODIFY, self._resource(record))
         self._require_fields(patch)
+        for name in _FIXED_FIELDS & patch.keys():
+            raise FixedFieldError(model=self._model.__name__, field=name)
         changes = {**patch, "updated_at": datetime.now(UTC), "revision": record.revision + 1}
         changed = self._model.model_validate({**record.model_dump(), **changes})
         parameters = {**self._row(changed), "revision": record.revision}
@@ -100,7 +110,8 @@ class UnifiedCRUD(Generic[ModelT]):
         """Put a tombstone on the record; no query returns it any more.
 
         Raises:
-            AccessDeniedError: No DELETE or MODIFY permission.
+            AccessDeniedError: No MODIFY permission; DELETE is for removal that leaves no tombstone.
+            RecordNotFoundError: It is gone already.
         """
         require(context, Permission.MODIFY, self._resource(record))
         key = {"id": record.id, "model": self._model.__name__, "tenant_id": context.tenant_id}
@@ -113,6 +124,10 @@ class UnifiedCRUD(Generic[ModelT]):
             if name not in self._model.model_fields:
                 known = tuple(sorted(self._model.model_fields))
                 raise UnknownFieldError(model=self._model.__name__, field=name, known=known)
+
+    def _can_read_all(self, classification: DataClassification, context: SecurityContext) -> bool:
+        resource = Resource(kind=self._model.__name__, tenant_id=context.tenant_id, data_classification=classification)
+        return decide(context, Permission.READ, resource).allowed
 
     def _resource(self, record: ModelT) -> Resource:
         return Resource(
@@ -128,7 +143,7 @@ class UnifiedCRUD(Generic[ModelT]):
             "model": self._model.__name__,
             "tenant_id": record.tenant_id,
             "data_classification": record.data_classification.value,
-            "body": record.model_dump_json(exclude={"revision"}),
+            "body": jsonb_text(record.model_dump(mode="json", exclude={"revision"}), model=self._model.__name__),
             "created_at": record.created_at,
             "updated_at": record.updated_at,
         }

@@ -1,0 +1,62 @@
+"""JSON as PostgreSQL's `jsonb` can hold it: text without NUL and half characters, finite numbers."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+
+from pydantic import JsonValue
+from pydantic_core import to_jsonable_python
+
+from storage.errors import RecordNumberError, RecordTextError
+
+
+def jsonb_text(document: object, *, model: str) -> str:
+    """Return `document` as JSON text that `jsonb` accepts and gives back unchanged.
+
+    Args:
+        document: Anything that pydantic can turn into JSON.
+        model: The record's model, for the errors.
+
+    Raises:
+        RecordTextError: A text or a key holds NUL or half of a surrogate pair.
+        RecordNumberError: A number is NaN or infinite.
+    """
+    value = to_jsonable_python(document)
+    text = json.dumps(value, ensure_ascii=False)
+    if "\\u0000" in text or "NaN" in text or "Infinity" in text or not _is_encodable(text):
+        require_storable(value, model=model)
+    return text
+
+
+def require_storable(value: JsonValue, *, model: str) -> None:
+    """Return if `jsonb` can hold `value`; raises as `jsonb_text`."""
+    for path, leaf in _leaves(value):
+        if isinstance(leaf, float) and not math.isfinite(leaf):
+            raise RecordNumberError(model=model, field=path, value=leaf)
+        if isinstance(leaf, str) and ("\0" in leaf or not _is_encodable(leaf)):
+            reason = "a NUL character" if "\0" in leaf else "half of a surrogate pair"
+            raise RecordTextError(model=model, field=path, reason=reason)
+
+
+def _leaves(value: JsonValue, path: str = "") -> Iterator[tuple[str, JsonValue]]:
+    match value:
+        case dict():
+            for name, item in value.items():
+                below = f"{path}.{name}" if path else name
+                yield path or name, name
+                yield from _leaves(item, below)
+        case list():
+            for index, item in enumerate(value):
+                yield from _leaves(item, f"{path}[{index}]")
+        case _:
+            yield path, value
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
