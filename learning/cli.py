@@ -49,7 +49,7 @@ def up() -> None:
     from learning.supervisor import Supervisor
 
     settings = LearningSettings()
-    configure_logging(settings)
+    configure_logging(settings, settings.logs / "up.log")
     supervisor = Supervisor(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: supervisor.stop())

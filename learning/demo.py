@@ -53,7 +53,7 @@ def run_demo(settings: LearningSettings, data: Path | None, target: str | None, 
     """
     story = Story(Console(soft_wrap=True))
     dataset = prepare_data(settings.inbox, data, target)
-    configure_logging(settings, settings.inbox.parent / "demo.log")
+    configure_logging(settings, settings.logs / "demo.log")
     supervisor = Supervisor(settings)
     story.heading("Starting PostgreSQL, the application and a worker")
     with supervisor.running():

@@ -59,6 +59,13 @@ class LearningSettings(BaseSettings):
         return (self.home / "inbox").resolve()
 
     @property
+    def logs(self) -> Path:
+        """The folder of the log files, made if it is not there."""
+        folder = (self.home / "logs").resolve()
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @property
     def roots(self) -> tuple[Path, ...]:
         """The folders from which dataset files may be read, resolved."""
         return tuple(root.resolve() for root in self.import_roots) or (self.inbox,)

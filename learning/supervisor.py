@@ -93,15 +93,14 @@ class Supervisor:
         require_loopback(self._host)
         self._require_free_port()
         home = self._settings.home.resolve()
-        for folder in (home / "logs", self._settings.inbox):
-            folder.mkdir(parents=True, exist_ok=True)
+        self._settings.inbox.mkdir(parents=True, exist_ok=True)
         authenticator(self._settings)
         with ExitStack() as stack:
             stack.enter_context(_exclusive(home / "up.lock"))
             database_url = stack.enter_context(open_database(self._settings))
             prepare_database(database_url)
             stack.callback(self._stop_parts)
-            self._start_parts(database_url, home / "logs")
+            self._start_parts(database_url)
             self._wait_until_ready()
             yield
 
@@ -119,8 +118,9 @@ class Supervisor:
         """Return the process id of each part."""
         return {part.name: part.process.pid for part in self._parts}
 
-    def _start_parts(self, database_url: str, logs: Path) -> None:
+    def _start_parts(self, database_url: str) -> None:
         environment = {**os.environ, **self._settings.as_environment(), "LEARNING_DATABASE_URL": database_url}
+        logs = self._settings.logs
         self._parts = [Part(name, environment, logs / f"{name}.log") for name in ("serve", "worker", "scheduler")]
 
     def _stop_parts(self) -> None:

@@ -39,9 +39,7 @@ def _calling(process_id: str, called: str) -> bytes:
     return diagram(process_id, start(), path("Begin", "Call", "Done"), call_activity("Call", called), end())
 
 
-def test_the_same_text_stays_the_version_it_is_and_a_new_text_is_a_new_version(
-    engine: Engine, storage: Storage
-) -> None:
+def test_the_same_text_stays_its_version_and_a_new_text_is_a_new_one(engine: Engine, storage: Storage) -> None:
     (first,) = _deploy(engine, storage, PLAIN)
     (again,) = _deploy(engine, storage, PLAIN)
     (second,) = _deploy(engine, storage, CHANGED)

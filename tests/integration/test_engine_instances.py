@@ -65,9 +65,7 @@ REVIEW = diagram(
 )
 PLAIN = diagram("plain", start(), path("Begin", "Done"), end())
 ON_MESSAGE = document(
-    process(
-        "direct-or-message", start(), start("OnMessage", "M"), path("Begin", "Done"), flow("OnMessage", "Done"), end()
-    ),
+    process("either-way", start(), start("OnMessage", "M"), path("Begin", "Done"), flow("OnMessage", "Done"), end()),
     process("message-only", start("OnMessage2", "M"), path("OnMessage2", "Done2"), end("Done2")),
     message("M", "arrived"),
 )
@@ -128,9 +126,7 @@ def test_a_key_of_another_process_is_a_conflict_and_of_another_tenant_is_not(eng
 
 
 @pytest.mark.parametrize("process_id", ["none", "message-only"])
-def test_a_process_that_cannot_be_started_directly_is_unknown(
-    engine: Engine, storage: Storage, process_id: str
-) -> None:
+def test_what_cannot_be_started_directly_is_unknown(engine: Engine, storage: Storage, process_id: str) -> None:
     with pytest.raises(UnknownProcessError) as raised, storage.transaction() as work:
         engine.start(work, process_id, {}, context=INITIATOR)
 
@@ -170,7 +166,7 @@ def test_a_message_starts_every_process_that_waits_for_it_once(engine: Engine, s
     assert first == again
     assert set(first).isdisjoint(other)
     assert unheard == ()
-    assert [each.process_id for each in described] == ["direct-or-message", "message-only"]
+    assert [each.process_id for each in described] == ["either-way", "message-only"]
     assert set(with_key) == {*first, *other}
 
 

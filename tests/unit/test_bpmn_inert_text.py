@@ -111,7 +111,8 @@ HOSTILE_ELEMENTS = (
         "</bpmn:standardLoopCharacteristics></bpmn:callActivity>"
     ),
     (
-        "<bpmn:serviceTask id='X'><bpmn:multiInstanceLoopCharacteristics><bpmn:loopCardinality>{}</bpmn:loopCardinality>"
+        "<bpmn:serviceTask id='X'><bpmn:multiInstanceLoopCharacteristics>"
+        "<bpmn:loopCardinality>{}</bpmn:loopCardinality>"
         "</bpmn:multiInstanceLoopCharacteristics></bpmn:serviceTask>"
     ),
     (
