@@ -1,18 +1,14 @@
-"""Endpoints: provisioning, probing and taking down the places where models answer."""
+"""Endpoints: provisioning, finding and taking down the places where models answer."""
 
 from __future__ import annotations
 
-import math
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from domain_sdk.errors import DomainSdkError
-from domain_sdk.tabular_classification.signature import ModelSignature
-from engine import BpmnError, ExternalTask, JobContext, TaskContext, TransactionalTask
+from engine import TaskContext, TransactionalTask
 from handlers.errors import EndpointNotFoundError
 from storage import SecurityContext, UnitOfWork
-from storage.errors import ObjectCorruptError, ObjectNotFoundError
 from storage.models import EndpointState, ModelArtifact, ServingEndpoint
 
 
@@ -36,12 +32,6 @@ class EndpointInput(DeployInput):
     endpoint_id: UUID
 
 
-class ProbeOutput(BaseModel):
-    """Whether the endpoint answered."""
-
-    healthy: bool
-
-
 class TearDownOutput(BaseModel):
     """The version is not in service."""
 
@@ -61,33 +51,6 @@ def deploy_endpoint(context: TaskContext, request: DeployInput) -> DeployOutput:
     )
     context.work.get_crud(ServingEndpoint).create(endpoint, context=context.principal)
     return DeployOutput(endpoint_id=endpoint.id)
-
-
-def probe_endpoint(context: JobContext, request: EndpointInput) -> ProbeOutput:
-    """Load the version from its registered objects and ask it one question.
-
-    Raises:
-        BpmnError: ARTIFACT_CORRUPT, where the objects are not what was registered.
-    """
-    from serving.loading import load_model
-
-    with context.storage.transaction() as work:
-        artifact = work.get_crud(ModelArtifact).read(request.model_artifact_id, context=context.principal)
-    try:
-        model = load_model(context.storage.objects, artifact.artifact_uri)
-    except (ObjectCorruptError, ObjectNotFoundError, DomainSdkError) as error:
-        raise BpmnError("ARTIFACT_CORRUPT", str(error)) from error
-    (prediction,) = model.predict([neutral_row(model.signature)])
-    return ProbeOutput(healthy=math.isclose(sum(prediction.probabilities.values()), 1.0, abs_tol=1e-5))
-
-
-def neutral_row(signature: ModelSignature) -> dict[str, JsonValue]:
-    """Return a row that every model of this signature must answer."""
-    values: dict[str, JsonValue] = {"FP64": 0.0, "INT64": 0, "BOOL": False}
-    return {
-        field.name: (field.categories or ("",))[0] if field.datatype == "BYTES" else values[field.datatype]
-        for field in signature.inputs
-    }
 
 
 def tear_down_endpoint(context: TaskContext, request: EndpointInput) -> TearDownOutput:
@@ -117,6 +80,5 @@ def healthy_endpoint(
 
 SERVICE_TASKS = (
     TransactionalTask("endpoints.deploy_endpoint", DeployInput, deploy_endpoint),
-    ExternalTask("endpoints.probe_endpoint", EndpointInput, probe_endpoint),
     TransactionalTask("endpoints.tear_down_endpoint", EndpointInput, tear_down_endpoint),
 )

@@ -102,7 +102,9 @@ def promote_model(context: TaskContext, request: PromoteInput) -> PromoteOutput:
         endpoints.update(old, {"health_state": EndpointState.RETIRED}, context=principal)
     for predecessor in artifacts.query({**of_this_model, "status": ModelStatus.PRODUCTION.value}, context=principal):
         artifacts.update(predecessor, {"status": ModelStatus.ARCHIVED}, context=principal)
-    endpoints.update(endpoint, {"health_state": EndpointState.HEALTHY}, context=principal)
+    validation: JsonObject = {"validated_at": context.now.isoformat(), "approved_by": request.approved_by}
+    opened = {"health_state": EndpointState.HEALTHY, "last_validation": validation}
+    endpoints.update(endpoint, opened, context=principal)
     patch = {"status": ModelStatus.PRODUCTION, "approved_by": request.approved_by}
     artifacts.update(artifact, patch, context=principal)
     return PromoteOutput(promoted=True)

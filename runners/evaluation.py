@@ -81,6 +81,7 @@ def _measured(answers: _HeldBackAnswers, *, weights_sha256: str, duration_second
         training_row_count=len(split.training),
         held_back_row_count=len(split.held_back),
         held_back_rows=tuple(split.held_back.tolist()),
+        predictions=tuple(answers.target.labels[index] for index in predicted.tolist()),
         weights_sha256=weights_sha256,
         duration_seconds=duration_seconds,
     )

@@ -82,6 +82,7 @@ class EvaluationResult(BaseModel):
         baseline_accuracy: Of always answering the commonest class of the training rows.
         confusion: `confusion[actual][predicted]` counts rows; classes in the order of `classes`.
         held_back_rows: Indices into the dataset, ascending.
+        predictions: What the model said of them, in the same order.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -96,6 +97,7 @@ class EvaluationResult(BaseModel):
     training_row_count: int
     held_back_row_count: int
     held_back_rows: tuple[int, ...]
+    predictions: tuple[JsonScalar, ...]
     weights_sha256: str
     duration_seconds: float
 

@@ -57,7 +57,11 @@ def decide(context: SecurityContext, permission: Permission, resource: Resource)
     for role in sorted(context.roles):
         if permission in _ROLE_PERMISSIONS[role]:
             return Decision(allowed=True, reason=f"role {role} carries {permission}")
-    return Decision(allowed=False, reason=f"none of the roles {sorted(context.roles)} carries {permission}")
+    return Decision(allowed=False, reason=f"{_named(context.roles)} carries {permission}")
+
+
+def _named(roles: frozenset[RoleType]) -> str:
+    return f"none of the roles {', '.join(sorted(roles))}" if roles else "no role"
 
 
 def require(context: SecurityContext, permission: Permission, resource: Resource) -> None:

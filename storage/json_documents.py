@@ -11,6 +11,8 @@ from pydantic_core import to_jsonable_python
 
 from storage.errors import RecordNumberError, RecordTextError
 
+_HALF_CHARACTER = "half of a surrogate pair"
+
 
 def jsonb_text(document: object, *, model: str) -> str:
     """Return `document` as JSON text that `jsonb` accepts and gives back unchanged.
@@ -23,7 +25,10 @@ def jsonb_text(document: object, *, model: str) -> str:
         RecordTextError: A text or a key holds NUL or half of a surrogate pair.
         RecordNumberError: A number is NaN or infinite.
     """
-    value = to_jsonable_python(document)
+    try:
+        value = to_jsonable_python(document)
+    except UnicodeEncodeError as error:  # only names are encoded here
+        raise RecordTextError(model=model, field="a name", reason=_HALF_CHARACTER) from error
     text = json.dumps(value, ensure_ascii=False)
     if "\\u0000" in text or "NaN" in text or "Infinity" in text or not _is_encodable(text):
         require_storable(value, model=model)
@@ -36,7 +41,7 @@ def require_storable(value: JsonValue, *, model: str) -> None:
         if isinstance(leaf, float) and not math.isfinite(leaf):
             raise RecordNumberError(model=model, field=path, value=leaf)
         if isinstance(leaf, str) and ("\0" in leaf or not _is_encodable(leaf)):
-            reason = "a NUL character" if "\0" in leaf else "half of a surrogate pair"
+            reason = "a NUL character" if "\0" in leaf else _HALF_CHARACTER
             raise RecordTextError(model=model, field=path, reason=reason)
 
 

@@ -143,7 +143,7 @@ class UnifiedCRUD(Generic[ModelT]):
             "model": self._model.__name__,
             "tenant_id": record.tenant_id,
             "data_classification": record.data_classification.value,
-            "body": jsonb_text(record.model_dump(mode="json", exclude={"revision"}), model=self._model.__name__),
+            "body": jsonb_text(record.model_dump(exclude={"revision"}), model=self._model.__name__),
             "created_at": record.created_at,
             "updated_at": record.updated_at,
         }

@@ -53,10 +53,17 @@ def fresh_storage(database_url: str, tmp_path: Path) -> Iterator[Storage]:
     engine.dispose()
 
 
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """A home of the platform; not below pytest's own folder, for the reason told above."""
+    with _new_home() as folder:
+        yield folder
+
+
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def platform() -> Iterator[Platform]:
     """One running platform for all tests; each test uses datasets of its own names."""
-    with running_platform(tmp_path_factory.mktemp("home"), LEARNING_LEASE_SECONDS="1") as running:
+    with _new_home() as folder, running_platform(folder, LEARNING_LEASE_SECONDS="1") as running:
         yield running
 
 
@@ -65,6 +72,13 @@ def dataset(platform: Platform) -> dict[str, object]:
     """A validated dataset."""
     payload = {"name": "clusters", "source_uri": platform.put("clusters.csv", two_clusters()), "target": "kind"}
     return platform.call("ada", "create_dataset", dataset_payload=payload)
+
+
+@contextmanager
+def _new_home() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="ami-home-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from diagrams import diagram, document, end, flow, message, path, process, start
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 
-from engine import Engine, InstanceStatus, ServiceTaskRegistry
+from engine import Engine, Event, InstanceStatus, ServiceTaskRegistry
 from engine.errors import (
     FormInvalidError,
     IdempotencyConflictError,
@@ -275,6 +275,19 @@ def test_another_tenant_sees_nothing_of_an_instance(engine: Engine, storage: Sto
         assert engine.events_after(work, 0, context=STRANGER) == []
 
 
+def _events(engine: Engine, storage: Storage, cursor: int = 0) -> list[Event]:
+    """Return the events once all committed ones are shown: transactions of other tests can hold them up."""
+    pause = threading.Event()
+    for _ in range(JOIN_SECONDS * 50):
+        with storage.transaction() as work:
+            settled = not engine.has_unsettled_events(work, context=INITIATOR)
+            events = engine.events_after(work, cursor, context=INITIATOR)
+        if settled:
+            return events
+        pause.wait(0.02)
+    raise TimeoutError
+
+
 def _append(work: UnitOfWork, process_instance_id: UUID, kind: str) -> None:
     log = EventLog(work)
     log.append(kind, {}, tenant_id="north", process_instance_id=process_instance_id, business_key=None)
@@ -282,8 +295,7 @@ def _append(work: UnitOfWork, process_instance_id: UUID, kind: str) -> None:
 
 def test_a_reader_misses_no_event_of_a_transaction_that_commits_late(engine: Engine, storage: Storage) -> None:
     process_instance_id, _ = _started(engine, storage)
-    with storage.transaction() as work:
-        cursor = engine.events_after(work, 0, context=INITIATOR)[-1].sequence
+    cursor = _events(engine, storage)[-1].sequence
 
     with storage.transaction() as slow:
         _append(slow, process_instance_id, "slow")
@@ -292,21 +304,19 @@ def test_a_reader_misses_no_event_of_a_transaction_that_commits_late(engine: Eng
         with storage.transaction() as reading:
             early = engine.events_after(reading, cursor, context=INITIATOR)
             unsettled = engine.has_unsettled_events(reading, context=INITIATOR)
-    with storage.transaction() as reading:
-        late = engine.events_after(reading, cursor, context=INITIATOR)
-        after_fast = engine.events_after(reading, late[0].sequence, context=INITIATOR)
+    late = _events(engine, storage, cursor)
+    after_slow = _events(engine, storage, late[0].sequence)
 
     assert (early, unsettled) == ([], True)
     assert [event.kind for event in late] == ["slow", "fast"]
-    assert [event.kind for event in after_fast] == ["fast"]
+    assert [event.kind for event in after_slow] == ["fast"]
 
 
 def test_reading_in_pages_gives_what_reading_at_once_gives(engine: Engine, storage: Storage) -> None:
     _started(engine, storage)
     _started(engine, storage)
-    pages, cursor = [], 0
+    pages, cursor, whole = [], 0, _events(engine, storage)
     with storage.transaction() as work:
-        whole = engine.events_after(work, 0, context=INITIATOR)
         while page := engine.events_after(work, cursor, context=INITIATOR, limit=2):
             pages += page
             cursor = page[-1].sequence
@@ -317,8 +327,8 @@ def test_reading_in_pages_gives_what_reading_at_once_gives(engine: Engine, stora
 
 def test_a_cursor_that_names_no_event_of_the_tenant_is_an_error(engine: Engine, storage: Storage) -> None:
     _started(engine, storage)
+    known = _events(engine, storage)[-1].sequence
     with storage.transaction() as work:
-        known = engine.events_after(work, 0, context=INITIATOR)[-1].sequence
         for cursor, context in ((known + 1_000, INITIATOR), (-1, INITIATOR), (known, STRANGER)):
             with pytest.raises(UnknownCursorError) as raised:
                 engine.events_after(work, cursor, context=context)

@@ -94,5 +94,5 @@ def test_a_refusal_says_who_wanted_what_and_why_not() -> None:
         "user_id": "ada",
         "permission": "write",
         "resource": "Dataset 7",
-        "reason": "none of the roles ['viewer'] carries write",
+        "reason": "none of the roles viewer carries write",
     }

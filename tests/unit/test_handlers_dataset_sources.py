@@ -1,0 +1,105 @@
+"""Only regular files below the operator's folders are datasets, however the URI is written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from handlers.dataset_sources import local_source
+from handlers.errors import SourceNotAllowedError
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    inbox = tmp_path / "inbox"
+    (inbox / "below").mkdir(parents=True)
+    for path in (inbox / "data.csv", inbox / "below" / "my data.csv", tmp_path / "secret.csv"):
+        path.write_text("a,b\n1,2\n")
+    (tmp_path / "inbox-of-another").mkdir()
+    (tmp_path / "inbox-of-another" / "data.csv").write_text("a,b\n1,2\n")
+    return inbox.resolve()
+
+
+@pytest.mark.parametrize(
+    ("uri", "path"),
+    [
+        ("file://{inbox}/data.csv", "data.csv"),
+        ("file://localhost{inbox}/data.csv", "data.csv"),
+        ("FILE://{inbox}/data.csv", "data.csv"),
+        ("file://{inbox}/below/my%20data.csv", "below/my data.csv"),
+        ("file://{inbox}/below/../data.csv", "data.csv"),
+        ("file://{inbox}/absent.csv", "absent.csv"),
+    ],
+)
+def test_a_file_below_the_inbox_is_found(inbox: Path, uri: str, path: str) -> None:
+    assert local_source(uri.format(inbox=inbox), (inbox,)) == inbox / path
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        pytest.param("file://{inbox}/../secret.csv", id="parent folder"),
+        pytest.param("file://{inbox}/%2e%2e/secret.csv", id="escaped parent folder"),
+        pytest.param("file://{inbox}/%2e%2e%2fsecret.csv", id="escaped slash"),
+        pytest.param("file://{inbox}/below/../../secret.csv", id="down and up"),
+        pytest.param("file://{inbox}-of-another/data.csv", id="folder of a longer name"),
+        pytest.param("file:///etc/passwd", id="elsewhere"),
+        pytest.param("file://elsewhere{inbox}/data.csv", id="host"),
+        pytest.param("file://localhost:80{inbox}/data.csv", id="host with port"),
+        pytest.param("file://user@{inbox}/data.csv", id="user"),
+        pytest.param("file://{inbox}/data.csv?version=1", id="query"),
+        pytest.param("file://{inbox}/data.csv#sheet", id="fragment"),
+        pytest.param("file://{inbox}/data.csv%00.txt", id="NUL"),
+        pytest.param("file://{inbox}/\ud800.csv", id="half a character"),
+        pytest.param("file:data.csv", id="relative"),
+        pytest.param("file:below/../data.csv", id="relative with folders"),
+        pytest.param("data.csv", id="no scheme"),
+        pytest.param("{inbox}/data.csv", id="path"),
+        pytest.param("http://127.0.0.1/data.csv", id="http"),
+        pytest.param("s3://bucket/data.csv", id="s3"),
+        pytest.param("object://sha256/00", id="object"),
+        pytest.param("file://[{inbox}/data.csv", id="no URI"),
+        pytest.param("", id="nothing"),
+    ],
+)
+def test_anything_else_is_refused(inbox: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    monkeypatch.chdir(inbox)
+
+    with pytest.raises(SourceNotAllowedError) as refusal:
+        local_source(uri.format(inbox=inbox), (inbox,))
+
+    assert refusal.value.hint == f"Put the file below {inbox} and name it as file:///absolute/path."
+
+
+def test_a_link_is_judged_by_where_it_leads(inbox: Path) -> None:
+    (inbox / "in.csv").symlink_to(inbox / "data.csv")
+    (inbox / "out.csv").symlink_to(inbox.parent / "secret.csv")
+    (inbox / "out").symlink_to(inbox.parent)
+
+    assert local_source((inbox / "in.csv").as_uri(), (inbox,)) == inbox / "data.csv"
+    for name in ("out.csv", "out/secret.csv"):
+        with pytest.raises(SourceNotAllowedError):
+            local_source((inbox / name).as_uri(), (inbox,))
+
+
+def test_links_in_a_circle_are_refused(inbox: Path) -> None:
+    (inbox / "first").symlink_to(inbox / "second")
+    (inbox / "second").symlink_to(inbox / "first")
+
+    with pytest.raises(SourceNotAllowedError):
+        local_source((inbox / "first").as_uri(), (inbox,))
+
+
+def test_a_pipe_is_refused_before_anybody_waits_for_it(inbox: Path) -> None:
+    os.mkfifo(inbox / "pipe.csv")
+
+    with pytest.raises(SourceNotAllowedError):
+        local_source((inbox / "pipe.csv").as_uri(), (inbox,))
+
+
+def test_each_of_several_folders_is_open(inbox: Path) -> None:
+    other = inbox.parent / "inbox-of-another"
+
+    assert local_source((other / "data.csv").as_uri(), (inbox, other)) == other / "data.csv"
