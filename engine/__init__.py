@@ -1,6 +1,6 @@
 """Floor 2: BPMN processes on SpiffWorkflow. Knows principals and records, knows nothing of machine learning."""
 
-from engine.bpmn import Contracts, ProcessModel, read_diagram, verify
+from engine.bpmn import Contracts, ProcessModel, called_processes, read_diagram, verify
 from engine.description import InstanceDescription, StepDescription, UserTaskDescription
 from engine.engine import Engine, Forms
 from engine.errors import (
@@ -45,6 +45,7 @@ __all__ = [
     "UserTaskDescription",
     "Worker",
     "WorkerPolicy",
+    "called_processes",
     "read_diagram",
     "verify",
 ]

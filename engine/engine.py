@@ -13,7 +13,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from engine.bpmn import Contracts, ProcessModel, StartEvent, called_processes, find_call_cycles, read_diagram, verify
+from engine.bpmn import Contracts, ProcessModel, StartEvent, called_processes, read_diagram, verify
 from engine.description import InstanceDescription, UserTaskDescription, describe_instance, describe_user_task
 from engine.errors import (
     DiagramError,
@@ -221,23 +221,16 @@ class Engine:
         return engine_statistics(work)
 
     def _verify(self, work: UnitOfWork, models: list[ProcessModel]) -> None:
-        deployed = {ref.process_id: ref for ref in Definitions(work).all_newest()}
-        offered = {model.process_id: model for model in models}
+        deployed = [
+            self.library.model(work, ref.process_definition_id, ref.process_id)
+            for ref in Definitions(work).all_newest()
+        ]
         contracts = Contracts(
             inputs=self.registry.contracts(),
             form_ids=frozenset(self._forms),
-            process_ids=frozenset(deployed.keys() | offered.keys()),
+            calls={model.process_id: called_processes(model) for model in (*deployed, *models)},
         )
-
-        def callees(process_id: str) -> frozenset[str]:
-            model, ref = offered.get(process_id), deployed.get(process_id)
-            if model is None and ref is not None:
-                model = self.library.model(work, ref.process_definition_id, process_id)
-            return frozenset() if model is None else called_processes(model)
-
-        findings = tuple(
-            finding for model in models for finding in (*verify(model, contracts), *find_call_cycles(model, callees))
-        )
+        findings = tuple(finding for model in models for finding in verify(model, contracts))
         if findings:
             raise DiagramError(findings)
 

@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, JsonValue
 
 from engine.engine import Engine
-from engine.errors import BpmnError, ContractError, ExpressionError, PermanentTaskError, StaleLeaseError, StepLimitError
+from engine.errors import BpmnError, PermanentTaskError, StaleLeaseError
 from engine.execution import Step, append_event, audit_transition, finish_step, load_step, raise_incident
 from engine.persistence import ClaimedJob, InstanceRow, Instances, Jobs, NotificationHub
 from engine.service_tasks import ExternalTask, JobContext, TaskContext, TransactionalTask
@@ -22,8 +22,6 @@ from storage import ReportedError, Storage, UnitOfWork
 from storage.identifiers import new_id
 
 logger = logging.getLogger(__name__)
-
-_PERMANENT = (PermanentTaskError, ContractError, ExpressionError, StepLimitError)
 
 
 @dataclass(frozen=True)
@@ -210,7 +208,7 @@ class Worker:
         with self._storage.transaction() as work:
             step = self._load(work, job)
             append_event(work, step.row, "job.failed", facts, job.element_id)
-            if isinstance(error, _PERMANENT) or job.attempt >= job.max_attempts:
+            if _is_permanent(error) or job.attempt >= job.max_attempts:
                 Jobs(work).fail(job, facts)
                 raise_incident(work, step.row, job.element_id, facts, step.row.started_by)
             else:
@@ -230,3 +228,8 @@ def _storable(text: str) -> str:
 
 class _InterruptedError(Exception):
     """The handler was stopped because the worker stops or lost the lease."""
+
+
+def _is_permanent(error: Exception) -> bool:
+    """Return whether the same attempt would fail the same way: reported errors say so themselves."""
+    return isinstance(error, ReportedError) and not error.retryable

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from engine import Contracts, DiagramError, Finding, read_diagram, verify
+from engine import Contracts, DiagramError, Finding, ProcessModel, called_processes, read_diagram, verify
 from learning import bootstrap
 from learning.settings import LearningSettings
 
@@ -64,17 +64,17 @@ def _verify(files: list[Path]) -> dict[Path, tuple[Finding, ...]]:
             models += [(path, model) for model in read_diagram(path.read_bytes())]
         except DiagramError as error:
             findings[path] = error.findings
-    contracts = _contracts(frozenset(model.process_id for _, model in models))
+    contracts = _contracts([model for _, model in models])
     for path, model in models:
         findings[path] = (*findings.get(path, ()), *verify(model, contracts))
     return findings
 
 
-def _contracts(process_ids: frozenset[str]) -> Contracts:
+def _contracts(offered: list[ProcessModel]) -> Contracts:
     registry, forms = bootstrap.contracts()
-    shipped = {
-        model.process_id for path in bootstrap.WORKFLOWS.glob("*.bpmn") for model in read_diagram(path.read_bytes())
-    }
+    shipped = [model for path in bootstrap.WORKFLOWS.glob("*.bpmn") for model in read_diagram(path.read_bytes())]
     return Contracts(
-        inputs=registry.contracts(), form_ids=frozenset(forms), process_ids=process_ids | frozenset(shipped)
+        inputs=registry.contracts(),
+        form_ids=frozenset(forms),
+        calls={model.process_id: called_processes(model) for model in (*shipped, *offered)},
     )

@@ -99,6 +99,7 @@ class JobResultMissingError(RunnerError):
 
     code = "JOB_RESULT_MISSING"
     hint = "Run the job again; what is in its output folder is not a finished result."
+    retryable: ClassVar[bool] = True
 
     def __init__(self, *, path: Path) -> None:
         self.path = path

@@ -1,6 +1,6 @@
 """Diagrams: reading the `zeebe:` dialect into a typed model, and refusing what cannot be executed as drawn."""
 
-from engine.bpmn.calls import called_processes, find_call_cycles
+from engine.bpmn.calls import called_processes
 from engine.bpmn.model import (
     Activity,
     BoundaryErrorEvent,
@@ -33,7 +33,6 @@ __all__ = [
     "StartEvent",
     "UserTask",
     "called_processes",
-    "find_call_cycles",
     "read_diagram",
     "verify",
 ]

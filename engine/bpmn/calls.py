@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 
 from engine.bpmn.model import CallActivity, ProcessModel
 from engine.errors import Finding
@@ -13,12 +13,12 @@ def called_processes(model: ProcessModel) -> frozenset[str]:
     return frozenset(node.called_process for node in _call_activities(model))
 
 
-def find_call_cycles(model: ProcessModel, callees: Callable[[str], frozenset[str]]) -> tuple[Finding, ...]:
+def find_call_cycles(model: ProcessModel, calls: Mapping[str, frozenset[str]]) -> tuple[Finding, ...]:
     """Return one finding for each call activity through which `model` calls itself, directly or not.
 
     Args:
         model: The process that is to be deployed.
-        callees: Gives the processes that a process calls directly.
+        calls: Each process to those that it calls directly.
     """
     return tuple(
         Finding(
@@ -29,17 +29,17 @@ def find_call_cycles(model: ProcessModel, callees: Callable[[str], frozenset[str
             hint="Draw the repetition as a loop inside one process.",
         )
         for node in _call_activities(model)
-        if _leads_to(node.called_process, model.process_id, callees)
+        if _leads_to(node.called_process, model.process_id, calls)
     )
 
 
-def _leads_to(process_id: str, destination: str, callees: Callable[[str], frozenset[str]]) -> bool:
+def _leads_to(process_id: str, destination: str, calls: Mapping[str, frozenset[str]]) -> bool:
     reached, frontier = set[str](), [process_id]
     while frontier:
         current = frontier.pop()
         if current not in reached:
             reached.add(current)
-            frontier += callees(current)
+            frontier += calls.get(current, frozenset())
     return destination in reached
 
 

@@ -6,9 +6,10 @@ cut: soundness of concurrent flows needs no check while there is no parallel gat
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from engine.bpmn.calls import find_call_cycles
 from engine.bpmn.model import (
     Activity,
     BoundaryErrorEvent,
@@ -32,11 +33,12 @@ class Contracts:
 
     Attributes:
         inputs: Service-task type to the names of its handler's inputs; `True` where one is required.
+        calls: Each process that exists, this one included, to those that it calls directly.
     """
 
     inputs: dict[str, dict[str, bool]]
     form_ids: frozenset[str]
-    process_ids: frozenset[str]
+    calls: Mapping[str, frozenset[str]]
 
 
 def verify(model: ProcessModel, contracts: Contracts) -> tuple[Finding, ...]:
@@ -44,6 +46,7 @@ def verify(model: ProcessModel, contracts: Contracts) -> tuple[Finding, ...]:
     return (
         *_structure(model),
         *_reachability(model),
+        *find_call_cycles(model, contracts.calls),
         *(finding for flow in model.flows for finding in _flow(model, flow)),
         *(finding for node in model.nodes.values() for finding in _node(model, node, contracts)),
     )
@@ -114,7 +117,7 @@ def _node(model: ProcessModel, node: FlowNode, contracts: Contracts) -> Iterator
                 known = ", ".join(sorted(contracts.form_ids)) or "none"
                 yield _finding(node, "FORM_UNKNOWN", f"No form {node.form_id!r}.", f"Known forms: {known}.")
         case CallActivity():
-            if node.called_process not in contracts.process_ids:
+            if node.called_process not in contracts.calls:
                 message = f"No process {node.called_process!r} is deployed."
                 yield _finding(node, "PROCESS_UNKNOWN", message, "Deploy the called process first, or with this one.")
 

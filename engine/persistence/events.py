@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
-from pydantic_core import to_json
 
 from engine.errors import UnknownCursorError
 from engine.persistence.statements import EVENT_CHANNEL, QUERIES
 from storage import UnitOfWork
+from storage.json_documents import jsonb_text
 
 
 class Event(BaseModel):
@@ -56,7 +56,7 @@ class EventLog:
             "business_key": business_key,
             "kind": kind,
             "element_id": element_id,
-            "payload": to_json(dict(payload)).decode(),
+            "payload": jsonb_text(dict(payload), model="event"),
         }
         QUERIES.execute(self._connection, "insert_event", parameters)
         notice = {"channel": EVENT_CHANNEL, "payload": str(process_instance_id)}

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
-from pydantic_core import to_json
 from sqlalchemy import Row
 
 from engine.persistence.statements import QUERIES
 from storage import SecurityContext, UnitOfWork
+from storage.json_documents import jsonb_text
 
 
 class InstanceStatus(StrEnum):
@@ -68,7 +68,7 @@ class Instances:
         """Store a new instance."""
         parameters = row.model_dump(exclude={"incident", "started_at", "ended_at"})
         for field in ("pinned_definitions", "state"):
-            parameters[field] = to_json(parameters[field]).decode()
+            parameters[field] = jsonb_text(parameters[field], model="process instance")
         parameters["started_by"] = row.started_by.model_dump_json()
         QUERIES.execute(self._connection, "insert_instance", parameters)
 
@@ -86,9 +86,9 @@ class Instances:
         """Write state, status and incident."""
         parameters = {
             "process_instance_id": row.process_instance_id,
-            "state": to_json(row.state).decode(),
+            "state": jsonb_text(row.state, model="process instance"),
             "status": row.status.value,
-            "incident": None if row.incident is None else to_json(row.incident).decode(),
+            "incident": None if row.incident is None else jsonb_text(row.incident, model="process instance"),
             "has_ended": row.status is InstanceStatus.COMPLETED,
         }
         QUERIES.execute(self._connection, "save_instance", parameters)

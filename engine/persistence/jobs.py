@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
-from pydantic_core import to_json
 
 from engine.persistence.statements import JOB_CHANNEL, QUERIES
 from storage import UnitOfWork
+from storage.json_documents import jsonb_text
 
 
 class ClaimedJob(BaseModel):
@@ -48,7 +48,7 @@ class Jobs:
     def insert(self, job: ClaimedJob) -> None:
         """Offer a job to the workers once this transaction commits."""
         parameters = job.model_dump(exclude={"attempt", "epoch", "input"})
-        parameters["input"] = to_json(job.input).decode()
+        parameters["input"] = jsonb_text(job.input, model="job")
         QUERIES.execute(self._connection, "insert_job", parameters)
         QUERIES.rows(self._connection, "notify", {"channel": JOB_CHANNEL, "payload": job.type})
 
@@ -84,10 +84,14 @@ class Jobs:
 
     def retry(self, job: ClaimedJob, error: dict[str, JsonValue], delay_seconds: float) -> None:
         """Offer a locked job again after a while."""
-        parameters = {"job_id": job.job_id, "last_error": to_json(error).decode(), "delay_seconds": delay_seconds}
+        parameters = {
+            "job_id": job.job_id,
+            "last_error": jsonb_text(error, model="job"),
+            "delay_seconds": delay_seconds,
+        }
         QUERIES.execute(self._connection, "retry_job", parameters)
 
     def fail(self, job: ClaimedJob, error: dict[str, JsonValue]) -> None:
         """Close a locked job as failed."""
-        parameters = {"job_id": job.job_id, "last_error": to_json(error).decode()}
+        parameters = {"job_id": job.job_id, "last_error": jsonb_text(error, model="job")}
         QUERIES.execute(self._connection, "fail_job", parameters)

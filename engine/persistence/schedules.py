@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
-from pydantic_core import to_json
 from sqlalchemy import Row
 
 from engine.persistence.statements import QUERIES
 from storage import SecurityContext, UnitOfWork
+from storage.json_documents import jsonb_text
 
 
 class MissedFires(StrEnum):
@@ -58,7 +58,7 @@ class Schedules:
         """Store a new, active schedule."""
         fields = {"due_at", "is_active", "last_fire_at", "failures", "last_error"}
         parameters = row.model_dump(exclude=fields)
-        parameters["variables"] = to_json(row.variables).decode()
+        parameters["variables"] = jsonb_text(row.variables, model="schedule")
         parameters["started_by"] = row.started_by.model_dump_json()
         QUERIES.execute(self._connection, "insert_schedule", parameters)
 
@@ -77,7 +77,7 @@ class Schedules:
         parameters = {
             "schedule_id": row.schedule_id,
             "fire_at": row.next_fire_at,
-            "last_error": to_json(error).decode(),
+            "last_error": jsonb_text(error, model="schedule"),
             "delay_seconds": delay_seconds,
         }
         QUERIES.execute(self._connection, "postpone_schedule", parameters)

@@ -8,11 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
-from pydantic_core import to_json
 from sqlalchemy import Row
 
 from engine.persistence.statements import QUERIES
 from storage import UnitOfWork
+from storage.json_documents import jsonb_text
 
 
 class UserTaskStatus(StrEnum):
@@ -57,7 +57,7 @@ class UserTasks:
         fields = {"status", "submission", "completed_by", "created_at", "completed_at"}
         parameters = row.model_dump(exclude=fields)
         for field in ("candidate_groups", "excluded_principals", "context"):
-            parameters[field] = to_json(parameters[field]).decode()
+            parameters[field] = jsonb_text(parameters[field], model="user task")
         QUERIES.execute(self._connection, "insert_user_task", parameters)
 
     def open(self, tenant_id: str, groups: frozenset[str], limit: int) -> list[UserTaskRow]:
@@ -88,7 +88,7 @@ class UserTasks:
         """Close a locked task with what was submitted."""
         parameters = {
             "user_task_id": user_task_id,
-            "submission": to_json(submission).decode(),
+            "submission": jsonb_text(submission, model="user task"),
             "completed_by": completed_by,
         }
         QUERIES.execute(self._connection, "complete_user_task", parameters)

@@ -26,7 +26,7 @@ from engine.errors import (
 )
 from engine.persistence import EventLog
 from storage import SecurityContext, Storage, UnitOfWork
-from storage.errors import AccessDeniedError
+from storage.errors import AccessDeniedError, RecordNumberError, RecordTextError
 from storage.identifiers import new_id
 from storage.models import RoleType
 
@@ -333,3 +333,17 @@ def test_a_cursor_that_names_no_event_of_the_tenant_is_an_error(engine: Engine, 
             with pytest.raises(UnknownCursorError) as raised:
                 engine.events_after(work, cursor, context=context)
             assert raised.value.sequence == cursor
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [(float("nan"), RecordNumberError), (float("inf"), RecordNumberError), ("a\0b", RecordTextError)],
+)
+def test_variables_that_the_database_cannot_hold_are_refused(
+    engine: Engine, storage: Storage, value: str | float, error: type[Exception]
+) -> None:
+    with pytest.raises(error), storage.transaction() as work:
+        engine.start(work, "plain", {"value": value}, context=INITIATOR, business_key="unstorable")
+
+    with storage.transaction() as work:
+        assert engine.instances_of(work, "unstorable", context=INITIATOR) == []

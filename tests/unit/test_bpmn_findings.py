@@ -28,7 +28,7 @@ from engine.errors import DiagramError, Finding
 CONTRACTS = Contracts(
     inputs={"work": {"needed": True, "optional": False}, "plain": {}},
     form_ids=frozenset({"review"}),
-    process_ids=frozenset({"p", "child"}),
+    calls={"p": frozenset(), "child": frozenset()},
 )
 WORK = service_task("Work", "plain")
 STRAIGHT = (start(), path("Begin", "Work", "Done"), end())

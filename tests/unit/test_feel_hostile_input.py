@@ -95,23 +95,23 @@ BOUNDED = [
 
 @pytest.mark.parametrize("source", HOSTILE)
 def test_what_is_no_expression_of_the_subset_is_refused_at_once(source: str) -> None:
-    started_at = time.perf_counter()
+    started_at = time.thread_time()
 
     with pytest.raises(ExpressionError) as raised:
         compile_expression(source)
 
-    assert time.perf_counter() - started_at < LIMIT_SECONDS
+    assert time.thread_time() - started_at < LIMIT_SECONDS
     assert raised.value.code == "EXPRESSION_INVALID"
     assert len(str(raised.value)) < 2_000
 
 
 @pytest.mark.parametrize("source", BOUNDED)
 def test_what_would_grow_without_end_is_bounded(source: str) -> None:
-    started_at = time.perf_counter()
+    started_at = time.thread_time()
 
     _value_or_refusal(source)
 
-    assert time.perf_counter() - started_at < LIMIT_SECONDS
+    assert time.thread_time() - started_at < LIMIT_SECONDS
 
 
 def test_repeating_a_list_within_itself_ends_before_memory_does() -> None:

@@ -1,0 +1,242 @@
+"""Registering and validating datasets: one version for one content, and nothing left of what was rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from handlers_platform import ADA, STRANGER, VIEWER, RememberingCompute, Workshop, open_workshop, two_clusters
+from pyarrow import parquet
+from sqlalchemy import text
+
+from domain_sdk.errors import FileNotTabularError, FileUnreadableError, TargetColumnMissingError
+from engine import InstanceStatus
+from handlers.datasets import DatasetPayload, Registration, _register, find_version, register_dataset
+from handlers.errors import SourceNotAllowedError
+from storage.errors import AccessDeniedError, RecordNotFoundError, ReportedError
+from storage.models import Dataset, DatasetVersion, ValidationStatus
+
+ONE_CLASS = two_clusters(words=("same", "same"))
+
+
+@pytest.fixture
+def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
+    shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
+    yield shop
+    shop.services.storage._engine.dispose()
+
+
+def put_parquet(shop: Workshop, columns: dict[str, Any]) -> str:
+    path = shop.inbox / "data.parquet"
+    parquet.write_table(pa.table(columns), path, store_schema=False)
+    return path.as_uri()
+
+
+def finding_codes(shop: Workshop, registration: Registration) -> list[str]:
+    findings = shop.variables(registration.process_instance_id)["findings"]
+    return [finding["code"] for finding in findings]
+
+
+def test_a_good_dataset_is_measured_and_opened_for_training(shop: Workshop) -> None:
+    registered = shop.register(two_clusters())
+    shop.finish_jobs()
+
+    (dataset,), (version,) = shop.records(Dataset), shop.records(DatasetVersion)
+    assert (dataset.id, version.id) == (registered.dataset.id, registered.version.id)
+    assert (dataset.validation_status, version.validation_status) == (ValidationStatus.VALIDATED,) * 2
+    assert (version.version, version.row_count, version.findings) == (1, 40, ())
+    assert version.feature_stats["class_counts"] == {"large": 20, "small": 20}
+    assert dataset.schema_hash == version.feature_stats["schema_hash"]
+    assert shop.instance(registered.process_instance_id).status is InstanceStatus.COMPLETED
+    assert find_version(shop.services, dataset.id, None, context=ADA) == (dataset, version)
+
+
+def test_the_same_content_is_the_same_version_and_starts_nothing(shop: Workshop) -> None:
+    first = shop.register(two_clusters())
+    waiting = shop.register(two_clusters())
+    shop.finish_jobs()
+    validated = shop.register(two_clusters())
+
+    assert {answer.version.id for answer in (first, waiting, validated)} == {first.version.id}
+    assert {answer.process_instance_id for answer in (first, waiting, validated)} == {first.process_instance_id}
+    assert len({answer.audit_ref for answer in (first, waiting, validated)}) == 3
+    assert not shop.worker.run_one()
+
+
+def test_other_content_or_another_target_is_the_next_version(shop: Workshop) -> None:
+    registered = [
+        shop.register(two_clusters()),
+        shop.register(two_clusters(rows=60)),
+        shop.register(two_clusters(), target="colour"),
+    ]
+
+    assert [answer.version.version for answer in registered] == [1, 2, 3]
+    assert len({answer.dataset.id for answer in registered}) == 1
+    assert registered[2].version.checksum == registered[0].version.checksum
+
+
+@pytest.mark.parametrize("sizes", [(40, 40, 40), (40, 60, 80)])
+def test_versions_registered_at_the_same_moment_are_numbered_without_gap_or_double(
+    shop: Workshop, sizes: tuple[int, ...]
+) -> None:
+    start = Barrier(len(sizes))
+
+    def register(rows: int) -> Registration:
+        payload = DatasetPayload(name="clusters", source_uri=shop.put(f"{rows}.csv", two_clusters(rows)), target="kind")
+        start.wait()
+        return register_dataset(shop.services, payload, context=ADA)
+
+    for rows in sizes:
+        shop.put(f"{rows}.csv", two_clusters(rows))
+    with ThreadPoolExecutor(len(sizes)) as threads:
+        registered = list(threads.map(register, sizes))
+
+    assert len(shop.records(Dataset)) == 1
+    assert [version.version for version in shop.records(DatasetVersion)] == list(range(1, len(set(sizes)) + 1))
+    assert len({answer.process_instance_id for answer in registered}) == len(set(sizes))
+
+
+def test_tenants_have_datasets_of_their_own_under_one_name(shop: Workshop) -> None:
+    ours, theirs = shop.register(two_clusters()), shop.register(two_clusters(), context=STRANGER)
+
+    assert ours.dataset.id != theirs.dataset.id
+    assert (ours.version.version, theirs.version.version) == (1, 1)
+    with pytest.raises(RecordNotFoundError):
+        find_version(shop.services, ours.dataset.id, None, context=STRANGER)
+
+
+def test_a_rejected_first_version_leaves_nothing_but_its_findings(shop: Workshop) -> None:
+    rejected = shop.register(ONE_CLASS)
+    shop.finish_jobs()
+
+    assert (shop.records(Dataset), shop.records(DatasetVersion)) == ([], [])
+    assert finding_codes(shop, rejected) == ["DATASET_SINGLE_CLASS"]
+    assert shop.instance(rejected.process_instance_id).status is InstanceStatus.COMPLETED
+    assert shop.register(two_clusters()).version.version == 1
+
+
+def test_a_rejected_second_version_leaves_the_first_as_it_was(shop: Workshop) -> None:
+    first = shop.register(two_clusters())
+    shop.finish_jobs()
+    before = (shop.records(Dataset), shop.records(DatasetVersion))
+    shop.register(ONE_CLASS)
+    shop.finish_jobs()
+
+    assert (shop.records(Dataset), shop.records(DatasetVersion)) == before
+    assert find_version(shop.services, first.dataset.id, None, context=ADA)[1].id == first.version.id
+
+
+@pytest.mark.parametrize(("harm", "code"), [("damage", "OBJECT_CORRUPT"), ("lose", "OBJECT_NOT_FOUND")])
+def test_a_stored_file_that_cannot_be_trusted_is_withdrawn(shop: Workshop, harm: str, code: str) -> None:
+    registered = shop.register(two_clusters())
+    getattr(shop, harm)(registered.version.storage_location)
+    shop.finish_jobs()
+
+    assert finding_codes(shop, registered) == [code]
+    assert (shop.records(Dataset), shop.records(DatasetVersion)) == ([], [])
+    assert shop.instance(registered.process_instance_id).status is InstanceStatus.COMPLETED
+
+
+LABELS = ["a", "b"] * 6
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [
+        pytest.param({"x": ["fine", "not\0fine"] * 6, "label": LABELS}, "FILE_NOT_TABULAR", id="NUL in text"),
+        pytest.param({"x\0": [1, 2] * 6, "label": LABELS}, "FILE_NOT_TABULAR", id="NUL in a name"),
+        pytest.param({"x": [1, 2] * 6, "label": ["a", "b\0"] * 6}, "FILE_NOT_TABULAR", id="NUL in a label"),
+        pytest.param(
+            {"x": pa.Array.from_buffers(pa.string(), 12, pa.array([b"\xff"] * 12).buffers()), "label": LABELS},
+            "FILE_NOT_TABULAR",
+            id="text that is not UTF-8",
+        ),
+        pytest.param({"x": [1, 2] * 6, "label": [[1], [2]] * 6}, "TARGET_UNUSABLE", id="lists as classes"),
+    ],
+)
+def test_a_table_that_cannot_be_kept_is_rejected_and_nobody_is_called(
+    shop: Workshop, columns: dict[str, Any], code: str
+) -> None:
+    payload = DatasetPayload(name="hostile", source_uri=put_parquet(shop, columns), target="label")
+    registered = register_dataset(shop.services, payload, context=ADA)
+    shop.finish_jobs()
+
+    assert shop.instance(registered.process_instance_id).status is InstanceStatus.COMPLETED
+    assert finding_codes(shop, registered) == [code]
+    assert (shop.records(Dataset), shop.records(DatasetVersion)) == ([], [])
+
+
+def test_columns_of_unusual_numbers_are_measured(shop: Workshop) -> None:
+    columns = {"id": [2**60 + number for number in range(12)], "huge": [1.7e308, -1.7e308] * 6, "label": LABELS}
+    payload = DatasetPayload(name="unusual", source_uri=put_parquet(shop, columns), target="label")
+    register_dataset(shop.services, payload, context=ADA)
+    shop.finish_jobs()
+
+    (version,) = shop.records(DatasetVersion)
+    assert version.validation_status is ValidationStatus.VALIDATED
+
+
+def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_being_registered(shop: Workshop) -> None:
+    shop.register(ONE_CLASS)
+    payload = DatasetPayload(name="clusters", source_uri=shop.put("next.csv", two_clusters()), target="kind")
+    stored = shop.services.storage.objects.put_file(shop.inbox / "next.csv")
+
+    with ThreadPoolExecutor(1) as threads:
+        with shop.services.storage.transaction() as work:
+            second = _register(shop.services, work, payload, stored, file_format="csv", context=ADA)
+            withdrawing = threads.submit(shop.finish_jobs)
+            _wait_for_lock(shop, withdrawing)
+        withdrawing.result()
+    shop.finish_jobs()
+
+    assert [dataset.id for dataset in shop.records(Dataset)] == [second.dataset.id]
+    (left,) = shop.records(DatasetVersion)
+    assert (left.id, left.version, left.validation_status) == (second.version.id, 2, ValidationStatus.VALIDATED)
+
+
+def _wait_for_lock(shop: Workshop, doing: Future[None]) -> None:
+    """Return once somebody waits for a named lock, or `doing` is over without having waited."""
+    waiting = text(
+        "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        " and database = (select oid from pg_database where datname = current_database())"
+    )
+    while not doing.done():
+        with shop.services.storage.transaction() as work:
+            if work.connection.execute(waiting).scalar_one():
+                return
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "error"),
+    [
+        ("{inbox}/clusters.csv", "no such column", TargetColumnMissingError),
+        ("{inbox}/absent.csv", "kind", FileUnreadableError),
+        ("{inbox}", "kind", FileUnreadableError),
+        ("{inbox}/binary.csv", "kind", FileNotTabularError),
+        ("file:///etc/passwd", "kind", SourceNotAllowedError),
+    ],
+)
+def test_a_file_that_is_refused_at_the_door_leaves_no_object_and_no_record(
+    shop: Workshop, source: str, target: str, error: type[ReportedError]
+) -> None:
+    shop.put("clusters.csv", two_clusters())
+    shop.put("binary.csv", "a,b\n\0,1\n")
+    uri = source.format(inbox=shop.inbox.as_uri())
+
+    with pytest.raises(error):
+        register_dataset(shop.services, DatasetPayload(name="bad", source_uri=uri, target=target), context=ADA)
+
+    assert shop.records(Dataset) == []
+    assert list(shop.objects.iterdir()) == []
+
+
+def test_who_may_not_write_registers_nothing(shop: Workshop) -> None:
+    with pytest.raises(AccessDeniedError):
+        shop.register(two_clusters(), context=VIEWER)
+
+    assert list(shop.objects.iterdir()) == []
