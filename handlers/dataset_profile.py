@@ -7,11 +7,13 @@ import json
 import math
 from typing import Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from domain_sdk.errors import TargetUnusableError
+from domain_sdk.errors import DomainSdkError, TargetUnusableError
+from domain_sdk.tabular_classification import TabularEncoding
 
 _MAXIMUM_CLASSES_COUNTED = 1_000
 Column: TypeAlias = Any  # pyarrow's stubs do not follow its kernels from chunked array to chunked array
@@ -38,12 +40,23 @@ class ColumnProfile(BaseModel):
     standard_deviation: float | None = None
 
 
+class Obstacle(BaseModel):
+    """Why a training could not learn from the table at all, in the words of the task template."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+    hint: str
+
+
 class DatasetProfile(BaseModel):
     """A table's schema and statistics.
 
     Attributes:
         schema_hash: SHA-256 over the names and types of the columns, in order.
         class_counts: Rows of each target class, as text; cut off after 1,000 classes.
+        obstacle: What the task template refuses; `None` where it can be trained on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +68,7 @@ class DatasetProfile(BaseModel):
     columns: tuple[ColumnProfile, ...]
     class_counts: dict[str, int]
     missing_target_count: int
+    obstacle: Obstacle | None = None
 
 
 def profile_table(table: pa.Table, target: str) -> DatasetProfile:
@@ -75,7 +89,16 @@ def profile_table(table: pa.Table, target: str) -> DatasetProfile:
         columns=columns,
         class_counts=_class_counts(present, target),
         missing_target_count=table.num_rows - len(present),
+        obstacle=_obstacle(table, target),
     )
+
+
+def _obstacle(table: pa.Table, target: str) -> Obstacle | None:
+    try:
+        TabularEncoding.fit(table, target, np.arange(table.num_rows))
+    except DomainSdkError as error:
+        return Obstacle(code=error.code, message=str(error), hint=error.hint)
+    return None
 
 
 def first_column_with_nul(table: pa.Table) -> str | None:

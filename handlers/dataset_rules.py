@@ -36,7 +36,11 @@ class RuleFinding(BaseModel):
 
 def check_profile(profile: DatasetProfile) -> tuple[RuleFinding, ...]:
     """Return what the rules say; without an error among them the version is fit for training."""
-    return (*_rows(profile), *_target(profile), *_features(profile), *_duplicates(profile))
+    findings = (*_rows(profile), *_target(profile), *_features(profile), *_duplicates(profile))
+    if profile.obstacle is None or any(finding.severity is Severity.ERROR for finding in findings):
+        return findings
+    # No rule of ours names it, but training would stop at it.
+    return (_error(profile.obstacle.code, profile.obstacle.message, profile.obstacle.hint), *findings)
 
 
 def _rows(profile: DatasetProfile) -> Iterator[RuleFinding]:

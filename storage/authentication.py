@@ -26,7 +26,7 @@ PRINCIPAL = "ami.principal"
 
 DEVELOPMENT_TENANT = "local"
 
-_TOKEN_FILE = "token file"
+_PRIVATE_FILE = "private file"
 
 
 class Authenticator(Protocol):
@@ -54,7 +54,7 @@ class DevelopmentPrincipal(BaseModel):
     @field_serializer("token", when_used="json")
     def _reveal(self, token: SecretStr, info: SerializationInfo) -> str:
         """Write the token in clear only where the caller asks for it, which is the token file."""
-        return token.get_secret_value() if info.context == _TOKEN_FILE else str(token)
+        return token.get_secret_value() if info.context == _PRIVATE_FILE else str(token)
 
 
 class DevelopmentTokens(BaseModel):
@@ -84,7 +84,7 @@ class DevelopmentTokens(BaseModel):
 def development_tokens(path: Path) -> DevelopmentTokens:
     """Return the tokens in `path`, made on first use and readable by their owner only."""
     if not path.exists():
-        _write_private(path, _new_tokens().model_dump_json(indent=2, context=_TOKEN_FILE))
+        _write_private(path, _new_tokens().model_dump_json(indent=2, context=_PRIVATE_FILE))
     return DevelopmentTokens.model_validate_json(path.read_bytes())
 
 

@@ -89,7 +89,7 @@ class UnifiedCRUD(Generic[ModelT]):
         Raises:
             AccessDeniedError: No MODIFY permission.
             RecordConflictError: Somebody changed it since.
-            UnknownFieldError, FixedFieldError: `patch` names a field that the model does not have, or that never changes.
+            UnknownFieldError, FixedFieldError: `patch` names a field that there is not, or that never changes.
             RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
         require(context, Permission.MODIFY, self._resource(record))

@@ -16,6 +16,7 @@ NAN_TARGET = table([HEADER, *((number, -number, "" if number == 7 else number % 
 CONTINUOUS = table([HEADER, *((number, -number, number * 1.37) for number in range(40))])
 FEW_ROWS = table([HEADER, (1, 2, "a"), (2, 3, "b"), (3, 4, "a"), (4, 5, "b")])
 LONELY_CLASS = table([HEADER, *((number, -number, "b" if number == 3 else "a") for number in range(20))])
+DATES = table([HEADER, *((number, -number, f"2026-01-0{number % 2 + 1}") for number in range(20))])
 CONSTANT = table([HEADER, *((1, 1, number % 2) for number in range(20))])
 
 
@@ -50,6 +51,7 @@ def refused(platform: Platform, tool: str, user_id: str = "ada", **arguments: An
         pytest.param(FEW_ROWS, "label", "DATASET_TOO_FEW_ROWS", id="few rows"),
         pytest.param(LONELY_CLASS, "label", "DATASET_CLASS_TOO_SMALL", id="class of one row"),
         pytest.param(CONSTANT, "label", "DATASET_NO_FEATURES", id="nothing to learn from"),
+        pytest.param(DATES, "label", "DATASET_REJECTED", id="dates to predict"),
     ],
 )
 def test_a_dataset_that_cannot_be_used_is_refused_and_leaves_nothing(

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from domain_sdk.errors import TargetUnusableError
-from handlers.dataset_profile import ColumnProfile, DatasetProfile, first_column_with_nul, profile_table
+from handlers.dataset_profile import ColumnProfile, DatasetProfile, Obstacle, first_column_with_nul, profile_table
 
 LABELS = ["a", "b", "a", "b"]
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
@@ -45,6 +45,11 @@ def test_a_table_is_described_whole() -> None:
         ),
         class_counts={"b": 2},
         missing_target_count=2,
+        obstacle=Obstacle(
+            code="TARGET_UNUSABLE",
+            message="Column 'label' cannot be the target: 2 rows have no label.",
+            hint="Choose a column of whole numbers, text or booleans with a known class in every row.",
+        ),
     )
 
 

@@ -130,6 +130,9 @@ create trigger process_definition_is_immutable before update or delete on proces
     for each row execute function refuse_change();
 create trigger event_is_immutable before update or delete on event
     for each row execute function refuse_change();
+create trigger audit_leaf_is_kept before truncate on audit_leaf execute function refuse_change();
+create trigger process_definition_is_kept before truncate on process_definition execute function refuse_change();
+create trigger event_is_kept before truncate on event execute function refuse_change();
 """
 
 
