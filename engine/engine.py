@@ -140,10 +140,12 @@ class Engine:
         """Complete a user task with a form's values; return the `audit_ref` of the decision.
 
         Raises:
+            AccessDeniedError: No EXECUTE permission.
             UnknownUserTaskError, UserTaskClosedError: There is nothing to complete.
             NotACandidateError, SeparationOfDutiesError: Not by this principal.
             FormInvalidError: The submission does not fit the form.
         """
+        require(context, Permission.EXECUTE, Resource(kind="user tasks", tenant_id=context.tenant_id))
         process_instance_id = UserTasks(work).instance_of(user_task_id, context.tenant_id)
         if process_instance_id is None:
             raise UnknownUserTaskError(user_task_id=user_task_id)
@@ -156,6 +158,7 @@ class Engine:
 
     def user_tasks(self, work: UnitOfWork, *, context: SecurityContext, limit: int = 100) -> list[UserTaskDescription]:
         """Return the open tasks that the principal's groups are candidates for, oldest first."""
+        _require_read(context)
         rows = UserTasks(work).open(context.tenant_id, context.groups, limit)
         return [describe_user_task(row, self._forms, context) for row in rows]
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import stat
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from domain_sdk.errors import FileUnreadableError
 from handlers.errors import SourceNotAllowedError
 
 
@@ -28,6 +34,41 @@ def local_source(source_uri: str, roots: tuple[Path, ...]) -> Path:
     if _is_pipe_or_device(resolved):
         raise refusal
     return resolved
+
+
+@contextmanager
+def private_copy(source_uri: str, roots: tuple[Path, ...]) -> Iterator[Path]:
+    """Yield a copy of the source that nobody else can change or swap while it is checked and stored.
+
+    Raises:
+        SourceNotAllowedError: As `local_source`, also where the file was swapped for another meanwhile.
+        FileUnreadableError, FileTooLargeError: The file cannot be read, or is larger than the platform takes.
+    """
+    path = local_source(source_uri, roots)
+    with tempfile.TemporaryDirectory(prefix="ami-learning-") as folder:
+        copy = Path(folder) / path.name
+        try:
+            _copy_unswapped(path, copy)
+        except OSError as error:
+            raise FileUnreadableError(path=path, reason=error.strerror or str(error)) from error
+        except _SwappedError as error:
+            raise SourceNotAllowedError(source_uri=source_uri, roots=tuple(map(str, roots))) from error
+        yield copy
+
+
+def _copy_unswapped(path: Path, copy: Path) -> None:
+    # NOFOLLOW and NONBLOCK: a link or a pipe put in the file's place is neither followed nor waited for.
+    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as source:
+        opened = os.fstat(source.fileno())
+        is_same = os.path.samestat(opened, path.stat()) and path.resolve() == path
+        if not is_same or not stat.S_ISREG(opened.st_mode):
+            raise _SwappedError
+        with copy.open("wb") as target:
+            shutil.copyfileobj(source, target)
+
+
+class _SwappedError(Exception):
+    """Between check and opening, something else took the file's place."""
 
 
 def _is_pipe_or_device(path: Path) -> bool:

@@ -12,13 +12,21 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from domain_sdk.errors import DomainSdkError, FileNotTabularError, TargetColumnMissingError
 from domain_sdk.tables import read_schema, read_table
-from engine import BpmnError, ExternalTask, JobContext, TaskContext, TransactionalTask
+from engine import BpmnError, ExternalTask, InstanceStatus, JobContext, TaskContext, TransactionalTask
 from handlers.dataset_profile import DatasetProfile, first_column_with_nul, profile_table
 from handlers.dataset_rules import RuleFinding, Severity, check_profile
-from handlers.dataset_sources import local_source
+from handlers.dataset_sources import private_copy
+from handlers.errors import ClassificationConflictError
 from handlers.services import Services
 from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork, require
-from storage.errors import ObjectCorruptError, ObjectNotFoundError, RecordNotFoundError
+from storage.errors import (
+    ObjectCorruptError,
+    ObjectNotFoundError,
+    RecordNotFoundError,
+    RecordNumberError,
+    RecordTextError,
+)
+from storage.json_documents import require_storable
 from storage.models import (
     DataClassification,
     Dataset,
@@ -76,11 +84,11 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
         data_classification=payload.data_classification,
     )
     require(context, Permission.WRITE, resource)
-    path = local_source(payload.source_uri, services.limits.import_roots)
-    columns = tuple(read_schema(path).names)
-    if payload.target not in columns:
-        raise TargetColumnMissingError(target=payload.target, columns=columns)
-    stored = services.storage.objects.put_file(path)
+    with private_copy(payload.source_uri, services.limits.import_roots) as path:
+        columns = tuple(read_schema(path).names)
+        if payload.target not in columns:
+            raise TargetColumnMissingError(target=payload.target, columns=columns)
+        stored = services.storage.objects.put_file(path)
     with services.storage.transaction() as work:
         return _register(services, work, payload, stored, file_format=path.suffix.lstrip("."), context=context)
 
@@ -99,9 +107,10 @@ def _register(
     versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=10_000, context=context)
     known = _same_content(versions, stored, payload.target)
     if known is not None:
+        _require_same_classification(known, payload)
+        instance_id = _validation_of(services, work, known, context)
         audit_ref = _audit(work, "dataset.registered_again", known, context)
-        (first, *_) = services.engine.instances_of(work, str(known.id), context=context)
-        return Registration(dataset=dataset, version=known, process_instance_id=first, audit_ref=audit_ref)
+        return Registration(dataset=dataset, version=known, process_instance_id=instance_id, audit_ref=audit_ref)
     version = DatasetVersion(
         tenant_id=context.tenant_id,
         data_classification=payload.data_classification,
@@ -115,12 +124,39 @@ def _register(
         lineage_refs=(payload.source_uri,),
     )
     work.get_crud(DatasetVersion).create(version, context=context)
-    variables: JsonObject = {"dataset_version_id": str(version.id)}
-    instances = services.engine.publish_message(
-        work, MESSAGE, str(version.id), variables, context=context, message_id=str(version.id)
-    )
+    instance_id = _start_validation(services, work, version, context)
     audit_ref = _audit(work, "dataset.registered", version, context)
-    return Registration(dataset=dataset, version=version, process_instance_id=instances[0], audit_ref=audit_ref)
+    return Registration(dataset=dataset, version=version, process_instance_id=instance_id, audit_ref=audit_ref)
+
+
+def _start_validation(
+    services: Services, work: UnitOfWork, version: DatasetVersion, context: SecurityContext, attempt: int = 1
+) -> UUID:
+    variables: JsonObject = {"dataset_version_id": str(version.id)}
+    message_id = f"{version.id}:{attempt}"
+    started = services.engine.publish_message(
+        work, MESSAGE, str(version.id), variables, context=context, message_id=message_id
+    )
+    return started[0]
+
+
+def _validation_of(services: Services, work: UnitOfWork, version: DatasetVersion, context: SecurityContext) -> UUID:
+    """Return the process instance that validates a version; where the last one stopped at an incident, a new one."""
+    instances = services.engine.instances_of(work, str(version.id), context=context)
+    last = services.engine.describe(work, instances[-1], context=context)
+    if version.validation_status is ValidationStatus.PENDING and last.status is InstanceStatus.INCIDENT:
+        return _start_validation(services, work, version, context, attempt=len(instances) + 1)
+    return last.process_instance_id
+
+
+def _require_same_classification(version: DatasetVersion, payload: DatasetPayload) -> None:
+    if version.data_classification is not payload.data_classification:
+        raise ClassificationConflictError(
+            dataset=payload.name,
+            version=version.version,
+            registered=version.data_classification.value,
+            asked_for=payload.data_classification.value,
+        )
 
 
 def _lock_dataset(work: UnitOfWork, name: str, context: SecurityContext) -> None:
@@ -234,10 +270,15 @@ def _profile_file(path: Path, target: str) -> DatasetProfile:
         raise FileNotTabularError(path=path, reason=f"column {unstorable!r} holds NUL characters")
     try:
         table.validate(full=True)  # text that is not UTF-8, above all
-        return profile_table(table, target)
+        profile = profile_table(table, target)
     except pa.ArrowException as error:
         reason = f"it cannot be measured ({str(error).splitlines()[0][:200]})"
         raise FileNotTabularError(path=path, reason=reason) from error
+    try:
+        require_storable(profile.model_dump(mode="json"), model="DatasetVersion")
+    except (RecordTextError, RecordNumberError) as error:  # in nested names and labels, where no column shows it
+        raise FileNotTabularError(path=path, reason=str(error).rstrip(".")) from error
+    return profile
 
 
 def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> ValidationOutput:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, JsonValue
 
-from domain_sdk.errors import DomainSdkError
+from domain_sdk.errors import ModelPackageInvalidError
 from domain_sdk.tables import read_table
 from engine import BpmnError, ExternalTask, JobContext
 from handlers.endpoints import EndpointInput
@@ -39,10 +39,12 @@ def probe_endpoint(context: JobContext, request: EndpointInput) -> ProbeOutput:
     objects = context.storage.objects
     try:
         report = EvaluationResult.model_validate_json(objects.read_bytes(report_uri))
-        rows = _held_back_rows(objects, version, report.held_back_rows[:_ROWS])
-        predictions = load_model(objects, artifact.artifact_uri).predict(rows)
-    except (ObjectCorruptError, ObjectNotFoundError, DomainSdkError) as error:
+        model = load_model(objects, artifact.artifact_uri)
+        inputs = [field.name for field in model.signature.inputs]
+        rows = _held_back_rows(objects, version, report.held_back_rows[:_ROWS], inputs)
+    except (ObjectCorruptError, ObjectNotFoundError, ModelPackageInvalidError) as error:
         raise BpmnError("ARTIFACT_CORRUPT", str(error)) from error
+    predictions = model.predict(rows)
     answers = tuple(prediction.label for prediction in predictions)
     return ProbeOutput(healthy=answers == report.predictions[: len(answers)])
 
@@ -57,10 +59,12 @@ def _records(context: JobContext, request: EndpointInput) -> tuple[ModelArtifact
     return artifact, version, evaluation.artifacts[0]
 
 
-def _held_back_rows(objects: ObjectStore, version: DatasetVersion, indices: tuple[int, ...]) -> list[dict[str, Any]]:
+def _held_back_rows(
+    objects: ObjectStore, version: DatasetVersion, indices: tuple[int, ...], columns: list[str]
+) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory(prefix="ami-learning-") as folder:
         table = read_table(objects.fetch(version.storage_location, Path(folder) / "dataset"))
-    rows: list[dict[str, Any]] = table.take(list(indices)).to_pylist()
+    rows: list[dict[str, Any]] = table.select(columns).take(list(indices)).to_pylist()
     return rows
 
 

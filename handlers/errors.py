@@ -10,6 +10,7 @@ HandlerError
 │   ├── TooFewRowsError            DATASET_TOO_FEW_ROWS
 │   └── NoFeaturesError            DATASET_NO_FEATURES
 ├── ValidationIncidentError        DATASET_VALIDATION_INCIDENT
+├── ClassificationConflictError    DATASET_CLASSIFICATION_CONFLICT
 ├── DatasetNotValidatedError       DATASET_NOT_VALIDATED
 ├── ProfileNotAllowedError         COMPUTE_PROFILE_NOT_ALLOWED
 ├── JobFailedError                 JOB_FAILED
@@ -108,6 +109,20 @@ class ValidationIncidentError(HandlerError):
         self.process_instance_id = str(process_instance_id)
         self.reason = reason
         super().__init__(f"Process instance {process_instance_id} stopped: {reason}")
+
+
+class ClassificationConflictError(HandlerError):
+    """The same content is registered already, under another classification."""
+
+    code = "DATASET_CLASSIFICATION_CONFLICT"
+    hint = "Register it under the same classification, or under another name."
+
+    def __init__(self, *, dataset: str, version: int, registered: str, asked_for: str) -> None:
+        self.dataset = dataset
+        self.version = version
+        self.registered = registered
+        self.asked_for = asked_for
+        super().__init__(f"{dataset}@{version} has this content as {registered}, not as {asked_for}.")
 
 
 class DatasetNotValidatedError(HandlerError):

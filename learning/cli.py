@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -28,6 +29,7 @@ app.add_typer(schema.app, name="db")
 
 def main() -> None:
     """Run the command line; a reported error becomes one sentence and exit code 1."""
+    os.umask(0o077)  # what the platform writes is for its own user
     try:
         app()
     except ReportedError as error:

@@ -40,7 +40,9 @@ class Part:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # Tethered: however the supervisor ends, its parts end with it.
-        command = [sys.executable, tether.__file__, str(os.getpid()), sys.executable, "-m", "learning", self.name]
+        # -P: what lies in the folder from which the platform is started is not imported.
+        module = [sys.executable, "-P", "-m", "learning", self.name]
+        command = [sys.executable, tether.__file__, str(os.getpid()), *module]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 command,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -28,6 +29,7 @@ from mcp_server.answers import (
     UserTasksAnswer,
 )
 from mcp_server.principals import principal_of
+from mcp_server.waiting import WaitingRoom
 from storage import AuditEntry, SecurityContext
 from storage.models import JsonObject
 
@@ -47,6 +49,7 @@ class LearningTools:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._waiting = WaitingRoom()
 
     def add_to(self, server: MCPServer[Any]) -> None:
         """Register every tool under its dotted name."""
@@ -62,7 +65,7 @@ class LearningTools:
             name = f"learning.{tool.__name__}"
             server.add_tool(tool, name=name, description=inspect.getdoc(tool), annotations=kind)
 
-    def create_dataset(
+    async def create_dataset(
         self, dataset_payload: DatasetPayload, ctx: Ctx, wait_seconds: WaitSeconds = 20
     ) -> DatasetAnswer:
         """Register a CSV or Parquet file as a dataset version and run the dataset-validation process on it.
@@ -71,6 +74,11 @@ class LearningTools:
         finding. Registering the same content again returns the same version.
         """
         context = principal_of(ctx)
+        return await self._waiting.run(context, partial(self._create_dataset, dataset_payload, wait_seconds, context))
+
+    def _create_dataset(
+        self, dataset_payload: DatasetPayload, wait_seconds: float, context: SecurityContext
+    ) -> DatasetAnswer:
         registration = register_dataset(self._services, dataset_payload, context=context)
         instance_id = registration.process_instance_id
         instance = wait_for_end(self._services, instance_id, wait_seconds, context=context)
@@ -124,7 +132,7 @@ class LearningTools:
             runs=report.runs if include_runs else (),
         )
 
-    def stream_events(
+    async def stream_events(
         self,
         experiment_id: UUID,
         ctx: Ctx,
@@ -136,6 +144,12 @@ class LearningTools:
         Call again with the token returned to follow the experiment live: process steps, training progress, user tasks.
         """
         context = principal_of(ctx)
+        call = partial(self._stream_events, experiment_id, subscription_token, wait_seconds, context)
+        return await self._waiting.run(context, call)
+
+    def _stream_events(
+        self, experiment_id: UUID, subscription_token: str, wait_seconds: float, context: SecurityContext
+    ) -> EventsAnswer:
         sequence = int(subscription_token)
         events = experiment_events(self._services, experiment_id, sequence, wait_seconds, context=context)
         return EventsAnswer(

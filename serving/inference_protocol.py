@@ -128,7 +128,7 @@ def outputs_of(
     """Return the outputs that the request wants, all of them where it names none.
 
     Raises:
-        InferenceRequestInvalidError: It names an output that the model does not have.
+        InferenceRequestInvalidError: It names an output twice, or one that the model does not have.
     """
     shapes = {"label": (len(labels),), "probabilities": probabilities.shape}
     data = {"label": labels, "probabilities": probabilities.ravel().tolist()}
@@ -139,6 +139,9 @@ def outputs_of(
         for field in signature.outputs
     }
     wanted = [output.name for output in request.outputs] or list(tensors)
+    # Each naming would be a copy of the whole tensor in the answer.
+    if len(set(wanted)) != len(wanted):
+        raise InferenceRequestInvalidError(field="outputs", reason="an output is named twice")
     for name in wanted:
         if name not in tensors:
             raise InferenceRequestInvalidError(field=f"outputs.{name}"[:100], reason="the model has no such output")

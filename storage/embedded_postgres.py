@@ -21,6 +21,8 @@ with warnings.catch_warnings():
 
 from storage.errors import DatabaseUnavailableError
 
+_SOCKET_PATH_BYTES = 100  # sockaddr_un holds 104 (macOS) or 108 (Linux), a closing NUL included
+
 
 @contextmanager
 def embedded_postgres(folder: Path) -> Iterator[str]:
@@ -31,6 +33,7 @@ def embedded_postgres(folder: Path) -> Iterator[str]:
     Raises:
         DatabaseUnavailableError: The cluster does not start; the server's own log is named.
     """
+    _require_private_socket(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _coming_or_going(folder):
         try:
@@ -44,6 +47,12 @@ def embedded_postgres(folder: Path) -> Iterator[str]:
     finally:
         with _coming_or_going(folder):
             server.__exit__(None, None, None)
+
+
+def _require_private_socket(folder: Path) -> None:
+    """Refuse a path for which the package would put the socket, open to every user, into the temporary folder."""
+    if len(os.fsencode(folder.resolve() / ".s.PGSQL.5432")) > _SOCKET_PATH_BYTES:
+        raise DatabaseUnavailableError(reason=f"{folder} is too long a path for a socket; set a shorter LEARNING_HOME")
 
 
 @contextmanager

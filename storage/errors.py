@@ -227,7 +227,7 @@ class ObjectStoreUnavailableError(StorageError):
     """The object store does not answer, or refuses us."""
 
     code = "OBJECT_STORE_UNAVAILABLE"
-    hint = "Check LEARNING_S3_ENDPOINT, LEARNING_S3_BUCKET and the two LEARNING_S3_*_KEY settings, then try again."
+    hint = "Check the disk of LEARNING_ARTIFACT_ROOT, or the LEARNING_S3_* settings, then try again."
     retryable = True
 
     def __init__(self, *, endpoint: str, reason: str) -> None:

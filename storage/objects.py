@@ -13,12 +13,13 @@ import io
 import os
 import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from storage.errors import ObjectCorruptError, ObjectNotFoundError, ObjectUriError
+from storage.errors import ObjectCorruptError, ObjectNotFoundError, ObjectStoreUnavailableError, ObjectUriError
 
 _URI = re.compile(r"object://sha256/([0-9a-f]{64})")
 _CHUNK_BYTES = 1024 * 1024
@@ -44,7 +45,7 @@ class ByteSource(Protocol):
 class ObjectStore(Protocol):
     """Content-addressed, create-only storage; every read verifies the digest.
 
-    Any call may raise `ObjectStoreUnavailableError` where the store is another server.
+    Any call may raise `ObjectStoreUnavailableError`: the server does not answer, or the folder's disk fails or is full.
     """
 
     def put_file(self, path: Path) -> StoredObject:
@@ -128,11 +129,17 @@ def require_digest(uri: str, actual: str) -> None:
 
 
 class FolderObjectStore:
-    """An `ObjectStore` in a local folder: `sha256/aa/bb/<digest>`, files read-only."""
+    """An `ObjectStore` in a local folder: `sha256/aa/bb/<digest>`, read by the files' owner only, written by nobody."""
 
     def __init__(self, root: Path) -> None:
+        """Make the folder where there is none.
+
+        Raises:
+            ObjectStoreUnavailableError: It cannot be made.
+        """
         self._root = root
-        root.mkdir(parents=True, exist_ok=True)
+        with _translated(self._root):
+            root.mkdir(parents=True, exist_ok=True)
 
     def put_file(self, path: Path) -> StoredObject:
         """See `ObjectStore.put_file`."""
@@ -145,7 +152,7 @@ class FolderObjectStore:
 
     def read_bytes(self, uri: str) -> bytes:
         """See `ObjectStore.read_bytes`."""
-        with self._open(uri) as source:
+        with self._open(uri) as source, _translated(self._root):
             content = source.read()
         require_digest(uri, hashlib.sha256(content).hexdigest())
         return content
@@ -153,30 +160,60 @@ class FolderObjectStore:
     def fetch(self, uri: str, destination: Path) -> Path:
         """See `ObjectStore.fetch`."""
         with self._open(uri) as source:
-            return copy_verified(source, destination, uri)
+            return copy_verified(_TranslatedSource(self._root, source), destination, uri)
 
     def _open(self, uri: str) -> IO[bytes]:
-        try:
-            return (self._root / object_key(digest_of(uri))).open("rb")
-        except FileNotFoundError as error:
-            raise ObjectNotFoundError(uri=uri) from error
+        path = self._root / object_key(digest_of(uri))
+        with _translated(self._root):
+            # Asked first, because opening a pipe would wait for a writer.
+            if not path.is_file():
+                raise ObjectNotFoundError(uri=uri)
+            try:
+                return path.open("rb")
+            except FileNotFoundError as error:
+                raise ObjectNotFoundError(uri=uri) from error
 
     def _put(self, source: IO[bytes]) -> StoredObject:
-        handle, name = tempfile.mkstemp(dir=self._root, prefix=".incoming-")
-        incoming = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as target:
-                digest, size_bytes = copy_hashed(source, target)
-                target.flush()
-                os.fsync(target.fileno())
-            incoming.chmod(0o444)
-            self._publish(incoming, self._root / object_key(digest))
-        finally:
-            incoming.unlink(missing_ok=True)
+        with _translated(self._root):
+            handle, name = tempfile.mkstemp(dir=self._root, prefix=".incoming-")
+            incoming = Path(name)
+            try:
+                with os.fdopen(handle, "wb") as target:
+                    digest, size_bytes = copy_hashed(source, target)
+                    target.flush()
+                    os.fsync(target.fileno())
+                incoming.chmod(0o400)
+                self._publish(incoming, self._root / object_key(digest))
+            finally:
+                incoming.unlink(missing_ok=True)
         return stored_object(digest, size_bytes)
 
     def _publish(self, incoming: Path, final: Path) -> None:
         final.parent.mkdir(parents=True, exist_ok=True)
         # A hard link fails where the name exists: create-only, also between processes.
-        with contextlib.suppress(FileExistsError):
+        try:
             os.link(incoming, final)
+        except FileExistsError:
+            if not final.is_file():
+                raise
+
+
+class _TranslatedSource:
+    """A file of the store, of which a failing read is the store's fault and not the destination's."""
+
+    def __init__(self, root: Path, file: IO[bytes]) -> None:
+        self._root = root
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        with _translated(self._root):
+            return self._file.read(size)
+
+
+@contextlib.contextmanager
+def _translated(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ObjectStoreUnavailableError(endpoint=str(root), reason=reason) from error

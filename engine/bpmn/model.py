@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,10 @@ class SequenceFlow:
 
 @dataclass(frozen=True)
 class ProcessModel:
-    """One executable process."""
+    """One executable process.
+
+    What leaves a node and what stands on its boundary are looked up in indexes, made when first asked for.
+    """
 
     process_id: str
     name: str
@@ -127,15 +136,11 @@ class ProcessModel:
 
     def outgoing(self, node_id: str) -> tuple[SequenceFlow, ...]:
         """Return the flows that leave a node, in the diagram's order."""
-        return tuple(flow for flow in self.flows if flow.source == node_id)
+        return self._flows_by_source.get(node_id, ())
 
     def boundary_events(self, activity_id: str) -> tuple[BoundaryErrorEvent, ...]:
         """Return the events on an activity's boundary."""
-        return tuple(
-            node
-            for node in self.nodes.values()
-            if isinstance(node, BoundaryErrorEvent) and node.attached_to == activity_id
-        )
+        return self._boundary_events_by_host.get(activity_id, ())
 
     def start_events(self) -> tuple[StartEvent, ...]:
         """Return all start events."""
@@ -144,3 +149,19 @@ class ProcessModel:
     def none_start_event(self) -> StartEvent | None:
         """Return the start event of a direct start, if the process has one."""
         return next((event for event in self.start_events() if event.message is None), None)
+
+    @cached_property
+    def _flows_by_source(self) -> dict[str, tuple[SequenceFlow, ...]]:
+        return _grouped(self.flows, lambda flow: flow.source)
+
+    @cached_property
+    def _boundary_events_by_host(self) -> dict[str, tuple[BoundaryErrorEvent, ...]]:
+        events = (node for node in self.nodes.values() if isinstance(node, BoundaryErrorEvent))
+        return _grouped(events, lambda event: event.attached_to)
+
+
+def _grouped(items: Iterable[_T], key: Callable[[_T], str]) -> dict[str, tuple[_T, ...]]:
+    groups = defaultdict[str, list[_T]](list)
+    for item in items:
+        groups[key(item)].append(item)
+    return {name: tuple(group) for name, group in groups.items()}

@@ -62,6 +62,7 @@ def read_diagram(content: bytes) -> tuple[ProcessModel, ...]:
 class _Reader:
     def __init__(self, root: Element) -> None:
         self._root = root
+        self._definitions = _definitions(root)
         self._lanes: dict[str, str] = {}
         self.findings: list[Finding] = []
 
@@ -255,14 +256,13 @@ class _Reader:
                 self._unsupported(child, owner=element)
 
     def _referenced(self, kind: str, reference: str | None, attribute: str) -> str | None:
-        for element in self._root.findall(f"{{{BPMN}}}{kind}"):
-            if reference is not None and element.get("id") == reference:
-                value = str(element.get(attribute) or "")
-                if value.startswith("="):
-                    message = f"{attribute} is an expression."
-                    self._find(element, "EXPRESSION_UNSUPPORTED", message, "Write the value itself.")
-                return value or None
-        return None
+        element = None if reference is None else self._definitions.get((kind, reference))
+        if element is None:
+            return None
+        value = str(element.get(attribute) or "")
+        if value.startswith("="):
+            self._find(element, "EXPRESSION_UNSUPPORTED", f"{attribute} is an expression.", "Write the value itself.")
+        return value or None
 
     def _unsupported(self, element: Element, owner: Element | None = None) -> None:
         message = f"{_local(element)} is not executed by this engine."
@@ -278,6 +278,11 @@ class _Reader:
             hint=hint,
         )
         self.findings.append(finding)
+
+
+def _definitions(root: Element) -> dict[tuple[str, str], Element]:
+    kinds = ("message", "error")
+    return {(kind, e.get("id")): e for kind in kinds for e in root.iterfind(f"{{{BPMN}}}{kind}") if e.get("id")}
 
 
 def _lanes(process: Element) -> dict[str, str]:

@@ -48,6 +48,7 @@ def verify(model: ProcessModel, contracts: Contracts) -> tuple[Finding, ...]:
         *_reachability(model),
         *find_call_cycles(model, contracts.calls),
         *(finding for flow in model.flows for finding in _flow(model, flow)),
+        *_ambiguous_boundaries(model),
         *(finding for node in model.nodes.values() for finding in _node(model, node, contracts)),
     )
 
@@ -106,10 +107,6 @@ def _node(model: ProcessModel, node: FlowNode, contracts: Contracts) -> Iterator
             if not isinstance(model.nodes.get(node.attached_to), ServiceTask | CallActivity):
                 message = "It is attached to nothing that can raise an error."
                 yield _finding(node, "BOUNDARY_MISPLACED", message, "Attach it to a service task or call activity.")
-            first = next(e for e in model.boundary_events(node.attached_to) if e.error_code == node.error_code)
-            if first is not node:
-                caught = node.error_code or "every error"
-                yield _finding(node, "BOUNDARY_AMBIGUOUS", f"{first.id} catches {caught} too.", "Keep one of them.")
         case ServiceTask():
             yield from _handler_contract(node, contracts)
         case UserTask():
@@ -120,6 +117,16 @@ def _node(model: ProcessModel, node: FlowNode, contracts: Contracts) -> Iterator
             if node.called_process not in contracts.calls:
                 message = f"No process {node.called_process!r} is deployed."
                 yield _finding(node, "PROCESS_UNKNOWN", message, "Deploy the called process first, or with this one.")
+
+
+def _ambiguous_boundaries(model: ProcessModel) -> Iterator[Finding]:
+    catching: dict[tuple[str, str | None], FlowNode] = {}
+    for node in model.nodes.values():
+        if isinstance(node, BoundaryErrorEvent):
+            first = catching.setdefault((node.attached_to, node.error_code), node)
+            if first is not node:
+                caught = node.error_code or "every error"
+                yield _finding(node, "BOUNDARY_AMBIGUOUS", f"{first.id} catches {caught} too.", "Keep one of them.")
 
 
 def _gateway(model: ProcessModel, gateway: ExclusiveGateway) -> Iterator[Finding]:

@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import socket
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import anyio
 import httpx2
 import pytest
 from experiment_steps import approve, launch, to_the_end
 from platform_under_test import Platform, table, two_clusters
 
-from mcp_server import ToolFailedError
+from mcp_server import LearningClient, ToolFailedError
 
 HEADER = ("x", "y", "label")
 ONE_CLASS = table([HEADER, *((number, -number, "same") for number in range(20))])
@@ -160,7 +162,7 @@ def test_a_request_under_a_foreign_host_name_is_refused(platform: Platform) -> N
 
     answer = httpx2.post(f"{platform.address}/mcp", headers=headers, json={})
 
-    assert answer.status_code in {403, 421}
+    assert answer.status_code in {400, 403, 421}
 
 
 @pytest.mark.requirement("authorisation")
@@ -241,3 +243,86 @@ def test_a_prediction_names_the_fields_that_do_not_fit(platform: Platform, serve
         "INPUT_SCHEMA_MISMATCH",
         {"height", "weight"},
     )
+
+
+@pytest.mark.requirement("authentication")
+@pytest.mark.parametrize("path", ["/", "/metrics", "/v2/models/clusters", "/mcp"])
+def test_no_door_answers_under_a_foreign_host_name(platform: Platform, path: str) -> None:
+    headers = {**platform.headers("ada"), "Host": "attacker.example"}
+
+    assert httpx2.get(platform.address + path, headers=headers).status_code in {400, 403, 421}
+
+
+@pytest.mark.requirement("audit")
+@pytest.mark.parametrize(("user_id", "status"), [("ada", 404), (None, 401)])
+def test_a_request_over_http_is_recorded_whether_answered_or_refused(
+    platform: Platform, user_id: str | None, status: int
+) -> None:
+    headers = {} if user_id is None else platform.headers(user_id)
+
+    answer = httpx2.get(f"{platform.address}/v2/models/nobody", headers=headers)
+
+    assert (answer.status_code, UUID(answer.headers["audit-ref"]).version) == (status, 7)
+
+
+@pytest.mark.requirement("bad-input")
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/v2/models/%00", "MODEL_NOT_DEPLOYED"),
+        ("/v2/nothing", "NOT_FOUND"),
+        ("/no-such-door", "NOT_FOUND"),
+    ],
+)
+def test_a_path_that_leads_nowhere_is_answered_in_json(platform: Platform, path: str, code: str) -> None:
+    answer = httpx2.get(platform.address + path, headers=platform.headers("ada"))
+
+    assert (answer.status_code, answer.json()["code"]) == (404, code)
+
+
+@pytest.mark.requirement("bad-input")
+def test_a_request_line_without_a_path_is_no_server_error(platform: Platform) -> None:
+    host, port = platform.address.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"GET * HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        status_line = connection.makefile("rb").readline()
+
+    assert int(status_line.split()[1]) < 500
+
+
+@pytest.mark.requirement("bad-input")
+def test_who_keeps_many_calls_waiting_holds_up_nobody_else(platform: Platform, dataset: dict[str, Any]) -> None:
+    payload = {"dataset_id": dataset["dataset_id"], "model_name": "waited-for", "config": {"epochs": 2}}
+    experiment = platform.call("ada", "launch_experiment", experiment_payload=payload)
+    events = platform.follow(experiment["experiment_id"], lambda event: event["kind"] == "user_task.created")
+    arguments = {
+        "experiment_id": experiment["experiment_id"],
+        "subscription_token": str(events[-1]["sequence"]),
+        "wait_seconds": 20,
+    }
+    answered = anyio.run(_while_many_wait, platform, 60, arguments)
+
+    assert answered == {"healthy": 200, "refused": "TOO_MANY_WAITING"}
+
+
+async def _while_many_wait(platform: Platform, number: int, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return how the server answers others while one principal keeps calls waiting."""
+    answered: dict[str, Any] = {}
+    refused = anyio.Event()
+
+    async def wait() -> None:
+        async with LearningClient(f"{platform.address}/mcp", platform.token("ada")) as client:
+            try:
+                await client.call("learning.stream_events", **arguments)
+            except ToolFailedError as refusal:
+                answered["refused"] = refusal.code
+                refused.set()
+
+    async with anyio.create_task_group() as group:
+        for _ in range(number):
+            group.start_soon(wait)
+        await refused.wait()
+        async with httpx2.AsyncClient(timeout=5) as http:
+            answered["healthy"] = (await http.get(f"{platform.address}/healthz")).status_code
+        group.cancel_scope.cancel()
+    return answered
