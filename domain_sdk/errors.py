@@ -3,6 +3,7 @@
 DomainSdkError
 ├── FileUnreadableError         FILE_UNREADABLE
 ├── FileNotTabularError         FILE_NOT_TABULAR
+├── FileTooLargeError           FILE_TOO_LARGE
 ├── TargetColumnMissingError    TARGET_COLUMN_MISSING
 ├── TargetUnusableError         TARGET_UNUSABLE
 ├── NoUsableFeatureError        NO_USABLE_FEATURE
@@ -63,6 +64,24 @@ class FileNotTabularError(DomainSdkError):
         self.path = path
         self.reason = reason
         super().__init__(f"{path.name} is not a table: {reason}.")
+
+
+class FileTooLargeError(DomainSdkError):
+    """The table in the file is larger than what this platform reads.
+
+    Attributes:
+        unit: What was counted: `bytes`, `cells` or `columns`.
+    """
+
+    code = "FILE_TOO_LARGE"
+
+    def __init__(self, *, path: Path, actual: int, limit: int, unit: str) -> None:
+        self.path = path
+        self.actual = actual
+        self.limit = limit
+        self.unit = unit
+        self.hint = f"Give a file of at most {limit} {unit}: leave out rows or columns that are not needed."
+        super().__init__(f"{path.name} is too large: it holds {actual} {unit}.")
 
 
 class TargetColumnMissingError(DomainSdkError):

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
-from pyarrow import csv, parquet
+from pyarrow import csv
 
 from domain_sdk.errors import FileNotTabularError, FileUnreadableError
+from domain_sdk.parquet_tables import read_parquet, read_parquet_schema
+from domain_sdk.table_limits import DEFAULT_LIMITS, TableLimits
+
+__all__ = ["TableLimits", "read_schema", "read_table"]
 
 _PARQUET_MAGIC = b"PAR1"
 _HEAD_BYTES = 1024 * 1024
@@ -17,44 +22,54 @@ _DELIMITERS = ",;\t|"
 _MINIMUM_COLUMNS = 2
 
 
-def read_table(path: Path) -> pa.Table:
+def read_table(path: Path, limits: TableLimits = DEFAULT_LIMITS) -> pa.Table:
     """Return the whole file as a table of at least one row and two columns with distinct names.
 
-    In delimited text, empty fields and the usual spellings of "missing" (NA, null, NaN, ...) are nulls.
+    In delimited text, empty fields and the usual spellings of "missing" (NA, null, NaN, ...) are nulls. From Parquet,
+    decimals come as float64, and text as strings however it is stored.
 
     Raises:
         FileUnreadableError: The file is absent, a folder, or not ours to read.
+        FileTooLargeError: It exceeds a limit; found before more than that is in memory.
         FileNotTabularError: The content is not a table.
     """
-    head = _read_head(path)
+    head = _read_head(path, limits)
     if head.startswith(_PARQUET_MAGIC):
-        table = _read_parquet(path)
+        table = read_parquet(path, limits)
     else:
         _refuse_binary(path)
-        table = _read_text(path, _delimiter(path, head))
-    _require_table_shape(path, table.schema.names)
+        delimiter = _delimiter(path, head)
+        limits.require_columns(path, len(_text_schema(path, delimiter)))
+        table = _read_text(path, delimiter)
+    _require_table_shape(path, table.schema)
     if table.num_rows == 0:
         raise FileNotTabularError(path=path, reason="it has no rows")
     return table
 
 
-def read_schema(path: Path) -> pa.Schema:
+def read_schema(path: Path, limits: TableLimits = DEFAULT_LIMITS) -> pa.Schema:
     """Return the columns' names and types from the beginning (CSV) or the footer (Parquet) of the file.
 
     Types of a CSV file are inferred from its first MiB, so `read_table` may widen them.
 
     Raises:
-        FileUnreadableError, FileNotTabularError: As `read_table`, as far as the bytes looked at tell.
+        FileUnreadableError, FileTooLargeError, FileNotTabularError: As `read_table`, as far as the bytes looked at
+            tell.
     """
-    head = _read_head(path)
-    schema = _parquet_schema(path) if head.startswith(_PARQUET_MAGIC) else _text_schema(path, _delimiter(path, head))
-    _require_table_shape(path, schema.names)
+    head = _read_head(path, limits)
+    if head.startswith(_PARQUET_MAGIC):
+        schema = read_parquet_schema(path, limits)
+    else:
+        schema = _text_schema(path, _delimiter(path, head))
+        limits.require_columns(path, len(schema))
+    _require_table_shape(path, schema)
     return schema
 
 
-def _read_head(path: Path) -> bytes:
+def _read_head(path: Path, limits: TableLimits) -> bytes:
     try:
         with path.open("rb") as file:
+            limits.require_bytes(path, os.fstat(file.fileno()).st_size)
             head = file.read(_HEAD_BYTES)
     except OSError as error:
         raise FileUnreadableError(path=path, reason=error.strerror or str(error)) from error
@@ -81,26 +96,14 @@ def _delimiter(path: Path, head: bytes) -> str:
     return max(_DELIMITERS, key=lambda delimiter: counts[delimiter])
 
 
-def _read_parquet(path: Path) -> pa.Table:
-    try:
-        return parquet.ParquetFile(path).read()
-    except (pa.ArrowException, OSError) as error:
-        raise FileNotTabularError(path=path, reason=f"its Parquet content is damaged ({_first_line(error)})") from error
-
-
-def _parquet_schema(path: Path) -> pa.Schema:
-    try:
-        return parquet.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise FileNotTabularError(path=path, reason=f"its Parquet content is damaged ({_first_line(error)})") from error
-
-
 def _read_text(path: Path, delimiter: str) -> pa.Table:
     try:
         with path.open("rb") as file:
-            return csv.read_csv(file, parse_options=_parsing(delimiter), convert_options=_conversion())
+            table = csv.read_csv(file, parse_options=_parsing(delimiter), convert_options=_conversion())
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise FileNotTabularError(path=path, reason=_first_line(error)) from error
+    _require_utf8(path, table.schema)
+    return table
 
 
 def _text_schema(path: Path, delimiter: str) -> pa.Schema:
@@ -110,9 +113,11 @@ def _text_schema(path: Path, delimiter: str) -> pa.Schema:
             path.open("rb") as file,
             csv.open_csv(file, reading, _parsing(delimiter), _conversion()) as reader,
         ):
-            return reader.schema
+            schema = reader.schema
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise FileNotTabularError(path=path, reason=_first_line(error)) from error
+    _require_utf8(path, schema)
+    return schema
 
 
 def _parsing(delimiter: str) -> csv.ParseOptions:
@@ -123,7 +128,19 @@ def _conversion() -> csv.ConvertOptions:
     return csv.ConvertOptions(strings_can_be_null=True)
 
 
-def _require_table_shape(path: Path, names: list[str]) -> None:
+def _require_utf8(path: Path, schema: pa.Schema) -> None:
+    try:
+        names = schema.names
+    except UnicodeDecodeError as error:
+        raise FileNotTabularError(path=path, reason="a column's name is not UTF-8 text") from error
+    # Arrow takes text that is not UTF-8 for bytes.
+    for name, datatype in zip(names, schema.types, strict=True):
+        if pa.types.is_binary(datatype):
+            raise FileNotTabularError(path=path, reason=f"column {name!r} is not UTF-8 text")
+
+
+def _require_table_shape(path: Path, schema: pa.Schema) -> None:
+    names = schema.names
     if len(names) < _MINIMUM_COLUMNS:
         raise FileNotTabularError(path=path, reason="only one column was found")
     if any(not name.strip() for name in names):

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import random
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -19,9 +20,12 @@ from engine.execution import Step, append_event, audit_transition, finish_step, 
 from engine.persistence import ClaimedJob, InstanceRow, Instances, Jobs, NotificationHub
 from engine.service_tasks import ExternalTask, JobContext, TaskContext, TransactionalTask
 from storage import ReportedError, Storage, UnitOfWork
+from storage.errors import DatabaseUnavailableError
 from storage.identifiers import new_id
 
 logger = logging.getLogger(__name__)
+
+_HELD_ELSEWHERE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,18 @@ class WorkerPolicy:
     Attributes:
         lease_seconds: How long a silent worker keeps a job; renewed three times as often.
         poll_seconds: How long to wait at most without a notification.
-        backoff_seconds: Delay before the second attempt; doubles with each further one.
+        backoff_seconds: Mean delay before the second attempt; doubles with each further one.
+        chance: Gives numbers in [0, 1) that scatter the delays, so that those who collided do not meet again.
     """
 
     lease_seconds: float = 15.0
     poll_seconds: float = 5.0
     backoff_seconds: float = 1.0
+    chance: Callable[[], float] = random.random
+
+    def delay_seconds(self, attempt: int) -> float:
+        """Return how long to wait after the given attempt failed: between half and one and a half of the mean."""
+        return (0.5 + self.chance()) * self.backoff_seconds * 2.0 ** (attempt - 1)
 
 
 class Worker:
@@ -77,12 +87,15 @@ class Worker:
         except StaleLeaseError:
             logger.warning("result refused under a stale lease", extra={"job_id": str(job.job_id)})
         except _InterruptedError:
-            with self._storage.transaction() as work:
-                Jobs(work).release(job)
+            self._release(job)
+        except DatabaseUnavailableError:
+            logger.warning("database lost, job given back", extra={"job_id": str(job.job_id)})
+            self._persist(lambda: self._release(job))
         except Exception as error:  # every failure of a handler becomes a retry or an incident
             logger.exception("service task failed", extra={"job_id": str(job.job_id), "task_type": job.type})
+            failure = error
             with contextlib.suppress(StaleLeaseError):  # then the new owner's outcome counts
-                self._fail(job, error)
+                self._persist(lambda: self._fail(job, failure))
         return True
 
     def _execute(self, job: ClaimedJob) -> None:
@@ -140,12 +153,37 @@ class Worker:
                 if context.should_stop():
                     raise _InterruptedError from error
                 raise
+            self._persist(lambda: self._write_back(job, result))
+
+    def _write_back(self, job: ClaimedJob, result: BaseModel) -> None:
         with self._storage.transaction() as work:
             self._complete(self._load(work, job), job, result)
 
-    def _report(self, job: ClaimedJob, row: InstanceRow, kind: str, payload: Mapping[str, JsonValue]) -> None:
+    def _persist(self, write: Callable[[], None]) -> None:
+        """Repeat a transaction until the database answers or the worker stops; hours of work may hang on it.
+
+        Repeating is safe: where the lost connection hid a commit, the epoch refuses the second one.
+        """
+        while True:
+            try:
+                write()
+            except DatabaseUnavailableError:
+                logger.warning("database lost, writing again")
+                if self._stopping.wait(self._policy.backoff_seconds):
+                    raise
+            else:
+                return
+
+    def _release(self, job: ClaimedJob) -> None:
         with self._storage.transaction() as work:
-            append_event(work, row, kind, {**payload, "attempt": job.attempt}, job.element_id)
+            Jobs(work).release(job)
+
+    def _report(self, job: ClaimedJob, row: InstanceRow, kind: str, payload: Mapping[str, JsonValue]) -> None:
+        try:
+            with self._storage.transaction() as work:
+                append_event(work, row, kind, {**payload, "attempt": job.attempt}, job.element_id)
+        except DatabaseUnavailableError:  # progress is worth less than what progresses
+            logger.warning("progress lost", extra={"job_id": str(job.job_id)})
 
     @contextlib.contextmanager
     def _kept_lease(self, job: ClaimedJob) -> Iterator[threading.Event]:
@@ -212,13 +250,15 @@ class Worker:
                 Jobs(work).fail(job, facts)
                 raise_incident(work, step.row, job.element_id, facts, step.row.started_by)
             else:
-                delay_seconds = self._policy.backoff_seconds * 2 ** (job.attempt - 1)
-                Jobs(work).retry(job, facts, delay_seconds)
+                Jobs(work).retry(job, facts, self._policy.delay_seconds(job.attempt))
 
     def _idle_seconds(self) -> float:
         with self._storage.transaction() as work:
             due = Jobs(work).seconds_until_next(self._engine.registry.types)
-        return self._policy.poll_seconds if due is None else min(self._policy.poll_seconds, max(due, 0.01))
+        if due is None:
+            return self._policy.poll_seconds
+        # Due and yet not claimed: somebody else holds the row just now.
+        return min(self._policy.poll_seconds, due if due > 0 else _HELD_ELSEWHERE_SECONDS)
 
 
 def _storable(text: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from domain_sdk.errors import FileUnreadableError
 from handlers.errors import SourceNotAllowedError
+from handlers.workplaces import workplace
 
 
 def local_source(source_uri: str, roots: tuple[Path, ...]) -> Path:
@@ -45,8 +45,8 @@ def private_copy(source_uri: str, roots: tuple[Path, ...]) -> Iterator[Path]:
         FileUnreadableError, FileTooLargeError: The file cannot be read, or is larger than the platform takes.
     """
     path = local_source(source_uri, roots)
-    with tempfile.TemporaryDirectory(prefix="ami-learning-") as folder:
-        copy = Path(folder) / path.name
+    with workplace() as folder:
+        copy = folder / path.name
         try:
             _copy_unswapped(path, copy)
         except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -18,6 +17,7 @@ from handlers.dataset_rules import RuleFinding, Severity, check_profile
 from handlers.dataset_sources import private_copy
 from handlers.errors import ClassificationConflictError
 from handlers.services import Services
+from handlers.workplaces import workplace
 from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork, require
 from storage.errors import (
     ObjectCorruptError,
@@ -38,6 +38,7 @@ from storage.models import (
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
 MESSAGE = "dataset-version-registered"
+_ALL_VERSIONS = 10_000
 
 
 class DatasetPayload(BaseModel):
@@ -104,7 +105,7 @@ def _register(
 ) -> Registration:
     _lock_dataset(work, payload.name, context)
     dataset = _dataset(work, payload, context)
-    versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=10_000, context=context)
+    versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=_ALL_VERSIONS, context=context)
     known = _same_content(versions, stored, payload.target)
     if known is not None:
         _require_same_classification(known, payload)
@@ -202,10 +203,11 @@ def find_version(
         criteria: dict[str, JsonValue | UUID] = {"dataset_id": dataset_id}
         if version is not None:
             criteria["version"] = version
-        versions = work.get_crud(DatasetVersion).query(criteria, limit=1, context=context)
+        versions = work.get_crud(DatasetVersion).query(criteria, limit=_ALL_VERSIONS, context=context)
         if not versions:
             raise RecordNotFoundError(model="DatasetVersion", record_id=f"{dataset.name}@{version or 'newest'}")
-        return dataset, versions[0]
+        # Ids come from the clocks of several machines; only the number tells which version is the newest.
+        return dataset, max(versions, key=lambda found: found.version)
 
 
 class VersionInput(BaseModel):
@@ -252,8 +254,8 @@ def profile_version(context: JobContext, request: VersionInput) -> ProfileOutput
     with context.storage.transaction() as work:
         version = work.get_crud(DatasetVersion).read(request.dataset_version_id, context=context.principal)
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            path = context.storage.objects.fetch(version.storage_location, Path(folder) / "dataset")
+        with workplace() as folder:
+            path = context.storage.objects.fetch(version.storage_location, folder / "dataset")
             return ProfileOutput(profile=_profile_file(path, version.target))
     except (DomainSdkError, ObjectCorruptError, ObjectNotFoundError) as error:
         finding = RuleFinding(code=error.code, severity=Severity.ERROR, message=str(error), hint=error.hint)
@@ -289,20 +291,22 @@ def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> Validat
 
 
 def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> Nothing:
-    """Store the profile with the version and open it for training."""
-    versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
-    version = versions.read(request.dataset_version_id, context=context.principal)
-    profile = request.profile
-    patch = {
+    """Store the profile with the version and open it for training; a version that has it already stays as it is."""
+    dataset, version = _locked(context, request.dataset_version_id)
+    patch: dict[str, object] = {
         "validation_status": ValidationStatus.VALIDATED,
-        "row_count": profile.row_count,
-        "feature_stats": profile.model_dump(mode="json"),
-        "findings": tuple(finding.model_dump(mode="json") for finding in check_profile(profile)),
+        "row_count": request.profile.row_count,
+        "feature_stats": request.profile.model_dump(mode="json"),
+        "findings": tuple(finding.model_dump(mode="json") for finding in check_profile(request.profile)),
     }
-    versions.update(version, patch, context=context.principal)
-    dataset = datasets.read(version.dataset_id, context=context.principal)
-    status = {"validation_status": ValidationStatus.VALIDATED, "schema_hash": profile.schema_hash}
-    datasets.update(dataset, status, context=context.principal)
+    if any(getattr(version, name) != value for name, value in patch.items()):
+        context.work.get_crud(DatasetVersion).update(version, patch, context=context.principal)
+    status: dict[str, object] = {
+        "validation_status": ValidationStatus.VALIDATED,
+        "schema_hash": request.profile.schema_hash,
+    }
+    if any(getattr(dataset, name) != value for name, value in status.items()):
+        context.work.get_crud(Dataset).update(dataset, status, context=context.principal)
     return Nothing()
 
 
@@ -310,10 +314,8 @@ def withdraw_version(context: TaskContext, request: WithdrawInput) -> Validation
     """Take a version back: one never validated leaves the registry, one in use is marked rejected."""
     findings = request.findings or ()
     versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
-    version = versions.read(request.dataset_version_id, context=context.principal)
+    dataset, version = _locked(context, request.dataset_version_id)
     if version.validation_status is ValidationStatus.PENDING:
-        dataset = datasets.read(version.dataset_id, context=context.principal)
-        _lock_dataset(context.work, dataset.name, context.principal)  # somebody may be registering the next version
         versions.delete(version, context=context.principal)
         if not versions.query({"dataset_id": dataset.id}, limit=1, context=context.principal):
             datasets.delete(dataset, context=context.principal)
@@ -322,6 +324,16 @@ def withdraw_version(context: TaskContext, request: WithdrawInput) -> Validation
         patch = {"validation_status": ValidationStatus.REJECTED, "findings": reasons}
         versions.update(version, patch, context=context.principal)
     return ValidationOutput(validation_passed=False, findings=findings)
+
+
+def _locked(context: TaskContext, dataset_version_id: UUID) -> tuple[Dataset, DatasetVersion]:
+    """Return a version and its dataset as they are once nobody else registers, validates or withdraws beside us."""
+    versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
+    dataset_id = versions.read(dataset_version_id, context=context.principal).dataset_id
+    name = datasets.read(dataset_id, context=context.principal).name
+    _lock_dataset(context.work, name, context.principal)
+    version = versions.read(dataset_version_id, context=context.principal)
+    return datasets.read(dataset_id, context=context.principal), version
 
 
 SERVICE_TASKS = (

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +11,7 @@ from domain_sdk.errors import ModelPackageInvalidError
 from domain_sdk.tables import read_table
 from engine import BpmnError, ExternalTask, JobContext
 from handlers.endpoints import EndpointInput
+from handlers.workplaces import workplace
 from runners.results import EvaluationResult
 from storage import ObjectStore
 from storage.errors import ObjectCorruptError, ObjectNotFoundError
@@ -62,8 +61,8 @@ def _records(context: JobContext, request: EndpointInput) -> tuple[ModelArtifact
 def _held_back_rows(
     objects: ObjectStore, version: DatasetVersion, indices: tuple[int, ...], columns: list[str]
 ) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory(prefix="ami-learning-") as folder:
-        table = read_table(objects.fetch(version.storage_location, Path(folder) / "dataset"))
+    with workplace() as folder:
+        table = read_table(objects.fetch(version.storage_location, folder / "dataset"))
     rows: list[dict[str, Any]] = table.select(columns).take(list(indices)).to_pylist()
     return rows
 

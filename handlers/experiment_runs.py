@@ -6,7 +6,6 @@ model. Running one again gives the same objects, so a crash between costs time a
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -19,6 +18,7 @@ from engine import BpmnError, ExternalTask, JobContext
 from handlers.dataset_rules import RuleFinding, Severity
 from handlers.datasets import VersionInput
 from handlers.errors import JobFailedError
+from handlers.workplaces import workplace
 from runners.compute import Compute, ComputeEnding, ComputeJob, ComputeOutcome, evaluation_job, training_job
 from runners.results import EvaluationResult, TrainingResult, read_result
 from runners.specification import EvaluationSpecification, TrainingSpecification
@@ -180,8 +180,7 @@ def _records(context: JobContext, request: RunInput) -> tuple[Experiment, Datase
 @contextmanager
 def _workplace(context: JobContext, version: DatasetVersion) -> Iterator[Path]:
     """Yield a folder of this attempt alone that holds the dataset; remove it afterwards."""
-    with tempfile.TemporaryDirectory(prefix="ami-learning-") as name:
-        folder = Path(name)
+    with workplace() as folder:
         context.storage.objects.fetch(version.storage_location, folder / "dataset")
         yield folder
 

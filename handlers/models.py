@@ -26,6 +26,8 @@ from storage.models import (
     TrainingRun,
 )
 
+_ALL_VERSIONS = 10_000
+
 
 class RegisterInput(BaseModel):
     """An experiment and what its stages left."""
@@ -124,13 +126,15 @@ def reject_model(context: TaskContext, request: RejectInput) -> Nothing:
 def _next_version(work: UnitOfWork, experiment: Experiment, context: SecurityContext) -> ModelArtifact:
     work.lock(_model_lock(experiment.model_name, context))
     crud = work.get_crud(ModelArtifact)
-    newest = crud.query({"name": experiment.model_name}, limit=1, context=context)
+    # Ids come from the clocks of several machines; only the number tells which version is the newest.
+    versions = crud.query({"name": experiment.model_name}, limit=_ALL_VERSIONS, context=context)
+    newest = max(versions, key=lambda found: found.version, default=None)
     return ModelArtifact(
         tenant_id=experiment.tenant_id,
         data_classification=experiment.data_classification,
-        model_id=newest[0].model_id if newest else new_id(),
+        model_id=new_id() if newest is None else newest.model_id,
         name=experiment.model_name,
-        version=newest[0].version + 1 if newest else 1,
+        version=1 if newest is None else newest.version + 1,
         artifact_uri="",
         signature={},
         metrics={},

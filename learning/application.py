@@ -27,7 +27,7 @@ from mcp_server import create_mcp_server, mcp_application
 from serving.errors import ModelNotDeployedError
 from serving.open_inference import DeployedModel, OpenInference, Resolve
 from storage.authentication import PRINCIPAL, Authenticator
-from storage.errors import RecordTextError
+from storage.errors import DatabaseUnavailableError, RecordTextError
 
 
 def create_application(services: Services, authenticator: Authenticator, host: str) -> Starlette:
@@ -81,14 +81,18 @@ def _resolver(services: Services) -> Resolve:
 
 
 def _is_ready(services: Services) -> bool:
-    with services.storage.transaction() as work:
-        return work.now is not None
+    try:
+        with services.storage.transaction() as work:
+            return work.now is not None
+    except DatabaseUnavailableError:
+        return False
 
 
 def _health(services: Services) -> Callable[[Request], Awaitable[Response]]:
     async def health(_request: Request) -> Response:
-        await run_in_threadpool(_is_ready, services)
-        return JSONResponse({"status": "ok"})
+        if await run_in_threadpool(_is_ready, services):
+            return JSONResponse({"status": "ok"})
+        return JSONResponse({"status": "the database does not answer"}, HTTPStatus.SERVICE_UNAVAILABLE)
 
     return health
 

@@ -27,6 +27,7 @@ from engine import (
     WorkerPolicy,
 )
 from handlers import FORMS, Limits, Services, service_tasks
+from handlers.workplaces import sweep_workplaces
 from learning.errors import SettingsIncompleteError
 from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
 from runners.subprocess_compute import SubprocessCompute
@@ -133,7 +134,8 @@ def object_store(settings: LearningSettings) -> ObjectStore:
 
 
 def worker(settings: LearningSettings, services: Services) -> Worker:
-    """Return a worker for the services' engine."""
+    """Return a worker for the services' engine; what killed ones left is swept away."""
+    sweep_workplaces()
     policy = WorkerPolicy(lease_seconds=settings.lease_seconds)
     return Worker(services.engine, services.storage, services.hub, policy)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from uuid import UUID
 
@@ -15,6 +16,9 @@ from handlers import Services
 from learning.metrics import HTTP_REQUESTS, HTTP_SECONDS
 from storage import AuditEntry, ReportedError, SecurityContext
 from storage.authentication import PRINCIPAL, Authenticator
+from storage.errors import DatabaseUnavailableError
+
+logger = logging.getLogger(__name__)
 
 _OPEN_PATHS = frozenset({"/", "/healthz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready"})
 _ANONYMOUS = SecurityContext(user_id="anonymous", tenant_id="none")
@@ -92,8 +96,11 @@ class Recording:
             is_refusal = message["type"] == "http.response.start" and message["status"] == _UNAUTHENTICATED
             is_about_model = message["type"] == "http.response.start" and scope["path"].startswith("/v2/")
             if is_refusal or is_about_model:
-                audit_ref = await run_in_threadpool(self._record, scope, message["status"])
-                MutableHeaders(scope=message)["Audit-Ref"] = str(audit_ref)
+                try:
+                    audit_ref = await run_in_threadpool(self._record, scope, message["status"])
+                    MutableHeaders(scope=message)["Audit-Ref"] = str(audit_ref)
+                except DatabaseUnavailableError:
+                    logger.exception("request not recorded")
             await send(message)
 
         await self._app(scope, receive, recorded)

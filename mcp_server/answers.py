@@ -123,15 +123,19 @@ class InferenceReply(Answer):
     latency_milliseconds: float
 
 
-class ErrorAnswer(Answer):
+class ErrorAnswer(BaseModel):
     """Why a call was refused or failed.
 
     Attributes:
+        audit_ref: Names the leaf that records the refusal; null only where the database itself cannot be reached.
         hint: What to do next.
         retryable: Whether the same call may succeed later.
         details: Findings or field errors, where the error has them.
     """
 
+    model_config = ConfigDict(frozen=True)
+
+    audit_ref: UUID | None
     code: str
     message: str
     hint: str

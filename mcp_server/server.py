@@ -20,6 +20,7 @@ from mcp_server.answers import ErrorAnswer
 from mcp_server.principals import principal_of
 from mcp_server.tools import LearningTools
 from storage import AuditEntry, ReportedError, SecurityContext
+from storage.errors import DatabaseUnavailableError
 from storage.models import JsonObject
 
 logger = logging.getLogger(__name__)
@@ -54,14 +55,18 @@ class LearningServer(MCPServer[Any]):
         text = TextContent(type="text", text=f"{answer.code}: {answer.message} {answer.hint}".strip())
         return CallToolResult(content=[text], structured_content=answer.model_dump(mode="json"), is_error=True)
 
-    def _audit(self, name: str, code: str, context: Context[Any, Any] | None) -> UUID:
+    def _audit(self, name: str, code: str, context: Context[Any, Any] | None) -> UUID | None:
         try:
             principal = _ANONYMOUS if context is None else principal_of(context)
         except ReportedError:
             principal = _ANONYMOUS
         entry = AuditEntry(action="tool.refused", subject=name, details={"code": code})
-        with self._services.storage.transaction() as work:
-            return work.audit.record(entry, context=principal)
+        try:
+            with self._services.storage.transaction() as work:
+                return work.audit.record(entry, context=principal)
+        except DatabaseUnavailableError:
+            logger.exception("refusal not recorded", extra={"tool": name})
+            return None
 
 
 def create_mcp_server(services: Services, version: str) -> LearningServer:

@@ -17,6 +17,17 @@ from storage.errors import DatabaseUnavailableError
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _MIGRATION_LOCK = 0x414D494C  # "AMIL": two processes must not migrate at once
 
+# What hangs ends: a host that vanished is noticed, and a transaction that a frozen process left open is rolled back by
+# the server, or it would hold its locks and every reader of the event log.
+_CONNECTION: dict[str, str | int] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+    "options": "-c idle_in_transaction_session_timeout=60s",
+}
+
 
 def connect(url: str, *, pool_size: int = 10) -> Engine:
     """Return a pool of connections to the PostgreSQL at `url`.
@@ -30,6 +41,7 @@ def connect(url: str, *, pool_size: int = 10) -> Engine:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
+            connect_args=_CONNECTION,
             json_serializer=lambda value: to_json(value).decode(),
         )
     except (ArgumentError, ImportError, ValueError) as error:

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from storage.audit import AuditTrail
+from storage.errors import DatabaseUnavailableError
 from storage.models import StorageModel
 from storage.objects import ObjectStore
 from storage.sql import Queries
@@ -61,6 +64,18 @@ class Storage:
 
     @contextmanager
     def transaction(self) -> Iterator[UnitOfWork]:
-        """Open a unit of work; commit at the end of the block, roll back on any exception."""
-        with self._engine.begin() as connection:
-            yield UnitOfWork(connection, self.objects, self._queries)
+        """Open a unit of work; commit at the end of the block, roll back on any exception.
+
+        Raises:
+            DatabaseUnavailableError: The connection was lost. Then nothing was committed, unless it was lost while the
+                database confirmed the commit: who must know has to look.
+        """
+        try:
+            with self._engine.begin() as connection:
+                yield UnitOfWork(connection, self.objects, self._queries)
+        except PoolTimeoutError as error:
+            raise DatabaseUnavailableError(reason="no connection became free") from error
+        except DBAPIError as error:
+            if isinstance(error, OperationalError) or error.connection_invalidated:
+                raise DatabaseUnavailableError(reason="the connection was lost") from error
+            raise

@@ -18,6 +18,10 @@ create table document (
     deleted_at timestamptz
 );
 create index document_by_model on document (tenant_id, model, id desc) where deleted_at is null;
+create unique index document_model_version on document (tenant_id, (body ->> 'name'), ((body ->> 'version')::integer))
+    where model = 'ModelArtifact' and deleted_at is null;
+create unique index document_dataset_version on document ((body ->> 'dataset_id'), ((body ->> 'version')::integer))
+    where model = 'DatasetVersion' and deleted_at is null;
 create index document_by_body on document using gin (body jsonb_path_ops);
 
 create table audit_leaf (
