@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import time
 from dataclasses import dataclass
 from functools import partial
@@ -44,8 +45,13 @@ class RememberingCompute:
         self._memory = memory
         self._compute = SubprocessCompute(os.environ, time.monotonic)
         self._outcomes: dict[str, ComputeOutcome] = {}
+        self._one_at_a_time = threading.Lock()
 
     def run(self, job: ComputeJob, on_line: OnLine, should_stop: ShouldStop) -> ComputeOutcome:
+        with self._one_at_a_time:
+            return self._run(job, on_line, should_stop)
+
+    def _run(self, job: ComputeJob, on_line: OnLine, should_stop: ShouldStop) -> ComputeOutcome:
         key = _name_of(job)
         output, kept = Path(str(job.specification["output_dir"])), self._memory / str(len(self._outcomes))
         if key not in self._outcomes:

@@ -347,3 +347,16 @@ def test_variables_that_the_database_cannot_hold_are_refused(
 
     with storage.transaction() as work:
         assert engine.instances_of(work, "unstorable", context=INITIATOR) == []
+
+
+def test_a_candidate_whose_role_may_not_execute_decides_nothing(engine: Engine, storage: Storage) -> None:
+    viewer = _member("vera", "reviewer", role=RoleType.VIEWER)
+    with storage.transaction() as work:
+        engine.start(work, "review", {"score": 1}, context=INITIATOR)
+        (task,) = engine.user_tasks(work, context=REVIEWER)
+
+    with pytest.raises(AccessDeniedError), storage.transaction() as work:
+        engine.complete_user_task(work, task.user_task_id, {"decision": "approve"}, context=viewer)
+
+    with storage.transaction() as work:
+        assert len(engine.user_tasks(work, context=REVIEWER)) == 1

@@ -305,3 +305,16 @@ def test_the_largest_seed_that_may_be_asked_for_is_kept_exactly(shop: Workshop, 
     launched = shop.launch(dataset_id, seed=2**63 - 1)
 
     assert experiment(shop, launched.experiment.id).config["seed"] == 2**63 - 1
+
+
+def test_experiments_on_one_dataset_run_side_by_side_without_a_conflict(shop: Workshop, dataset_id: UUID) -> None:
+    launched = [shop.launch(dataset_id, seed=1) for _ in range(6)]
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: shop.finish_jobs(), range(4)))
+
+    instances = [shop.instance(launch.process_instance_id) for launch in launched]
+    assert [(instance.status, instance.incident) for instance in instances] == [(InstanceStatus.RUNNING, None)] * 6
+    with shop.services.storage.transaction() as work:
+        failures = work.connection.exec_driver_sql("select count(*) from event where kind = 'job.failed'").scalar_one()
+    assert failures == 0

@@ -189,6 +189,18 @@ NEEDED = {"needed": "=a"}
             id="too many attempts",
         ),
         pytest.param(
+            _task('<zeebe:taskDefinition type="plain" retries="²" />'),
+            "RETRIES_INVALID",
+            "Work",
+            id="retries that are a digit and no number",
+        ),
+        pytest.param(
+            _task(f'<zeebe:taskDefinition type="plain" retries="{"1" * 5_000}" />'),
+            "RETRIES_INVALID",
+            "Work",
+            id="retries of more digits than Python converts",
+        ),
+        pytest.param(
             _task('<zeebe:taskDefinition type="plain" retries="=n" />'),
             "RETRIES_INVALID",
             "Work",

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from domain_sdk.errors import FileNotTabularError, FileUnreadableError
-from domain_sdk.tables import read_schema, read_table
+from domain_sdk.errors import FileNotTabularError, FileTooLargeError, FileUnreadableError
+from domain_sdk.tables import TableLimits, read_schema, read_table
 
 
 def test_a_csv_file_is_read_with_types_and_nulls(tmp_path: Path) -> None:
@@ -61,6 +63,9 @@ def test_the_schema_of_a_csv_file_is_that_of_its_table(visits_path: Path) -> Non
         (b"a,b,a\n1,2,3\n", "the column name 'a' occurs more than once"),
         (b",a,b\n0,1,2\n", "a column has no name"),
         (b"a,b\n1,2,3\n", "CSV parse error: Expected 2 columns, got 3: 1,2,3"),
+        (b"city,b\nZ\xfcrich,2\n", "column 'city' is not UTF-8 text"),
+        (b"city,b\n" + b"Bern,2\n" * 200_000 + b"Z\xfcrich,2\n", "column 'city' is not UTF-8 text"),
+        (b'a,"b\n\xfc"\n1,2\n', "a column's name is not UTF-8 text"),
     ],
 )
 def test_what_is_no_table_is_refused_with_the_reason(tmp_path: Path, content: bytes, reason: str) -> None:
@@ -91,3 +96,149 @@ def test_a_path_that_names_no_file_is_unreadable(tmp_path: Path, name: str) -> N
         read_schema(tmp_path / name)
 
     assert (caught.value.code, caught.value.path) == ("FILE_UNREADABLE", tmp_path / name)
+
+
+def test_parquet_columns_come_in_plain_types(tmp_path: Path) -> None:
+    texts, numbers = ["x", None, "y"], [Decimal("1.50"), None, Decimal(-2)]
+    table = pa.table(
+        {
+            "dictionary": pa.array(texts).dictionary_encode(),
+            "view": pa.array(texts, pa.string_view()),
+            "large": pa.array(texts, pa.large_string()),
+            "decimal": pa.array(numbers, pa.decimal128(5, 2)),
+            "wide_decimal": pa.array(numbers, pa.decimal256(50, 2)),
+            "bytes": pa.array([b"x", None, b"y"], pa.large_binary()),
+            "whole": pa.array([1, None, 2], pa.int8()),
+        }
+    )
+    path = tmp_path / "table.parquet"
+    parquet.write_table(table, path)
+
+    plain = pa.table(
+        {
+            "dictionary": pa.array(texts, pa.string()),
+            "view": pa.array(texts, pa.string()),
+            "large": pa.array(texts, pa.string()),
+            "decimal": pa.array([1.5, None, -2.0]),
+            "wide_decimal": pa.array([1.5, None, -2.0]),
+            "bytes": pa.array([b"x", None, b"y"], pa.binary()),
+            "whole": pa.array([1, None, 2], pa.int8()),
+        }
+    )
+    assert read_table(path).equals(plain)
+    assert read_schema(path).equals(plain.schema)
+
+
+def test_a_parquet_file_of_many_batches_and_row_groups_comes_whole(tmp_path: Path) -> None:
+    table = pa.table({"a": range(200_000), "b": [f"text {row % 70_000}" for row in range(200_000)]})
+    path = tmp_path / "table.parquet"
+    parquet.write_table(table, path, row_group_size=150_000)
+
+    assert read_table(path).equals(table)
+
+
+def test_nested_columns_are_kept(tmp_path: Path) -> None:
+    table = pa.table({"a": [1, 2], "words": [["x", "y"], None], "pair": [{"left": "x"}, {"left": None}]})
+    path = tmp_path / "table.parquet"
+    parquet.write_table(table, path)
+
+    assert read_table(path).to_pylist() == table.to_pylist()
+
+
+_SMALL = TableLimits(maximum_file_bytes=1_000_000, maximum_cells=100_000, maximum_columns=20)
+_WIDE = {f"c{index}": [1] for index in range(21)}
+
+
+@pytest.mark.parametrize(
+    ("table", "actual", "limit", "unit"),
+    [
+        pytest.param(pa.table(_WIDE), 21, 20, "columns", id="columns"),
+        pytest.param(pa.table({"a": [0] * 60_000, "b": [0] * 60_000}), 120_000, 100_000, "cells", id="equal values"),
+        pytest.param(pa.table({"a": [[0] * 120_000], "b": [0]}), 120_000, 100_000, "cells", id="one long list"),
+        pytest.param(
+            pa.table({"a": pa.array([b"0" * 1_000] * 2_000, pa.binary(1_000)), "b": range(2_000)}),
+            2_000_000,
+            1_000_000,
+            "bytes",
+            id="a wide value stored once",
+        ),
+    ],
+)
+def test_a_small_parquet_file_of_a_large_table_is_refused_by_its_footer(
+    tmp_path: Path, table: pa.Table, actual: int, limit: int, unit: str
+) -> None:
+    path = tmp_path / "bomb.parquet"
+    parquet.write_table(table, path)
+
+    assert path.stat().st_size < 20_000
+    for read in (read_schema, read_table):
+        with pytest.raises(FileTooLargeError) as caught:
+            read(path, _SMALL)
+        facts = (caught.value.code, caught.value.path, caught.value.actual, caught.value.limit, caught.value.unit)
+        assert facts == ("FILE_TOO_LARGE", path, actual, limit, unit)
+        assert str(limit) in caught.value.hint
+
+
+def test_a_compressed_parquet_file_is_refused_by_its_unpacked_size(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.parquet"
+    table = pa.table({"a": ["0" * 2_000_000], "b": [1]})
+    parquet.write_table(table, path, compression="zstd", use_dictionary=False, write_statistics=False)
+
+    assert path.stat().st_size < 20_000
+    for read in (read_schema, read_table):
+        with pytest.raises(FileTooLargeError) as caught:
+            read(path, _SMALL)
+        assert (caught.value.limit, caught.value.unit) == (1_000_000, "bytes")
+        assert caught.value.actual >= 2_000_000
+
+
+@pytest.fixture
+def memory_pool() -> Iterator[pa.MemoryPool]:
+    default = pa.default_memory_pool()
+    pool = pa.proxy_memory_pool(default)
+    pa.set_memory_pool(pool)
+    yield pool
+    pa.set_memory_pool(default)
+
+
+def test_a_long_text_that_many_rows_share_is_refused_before_it_is_repeated(
+    tmp_path: Path, memory_pool: pa.MemoryPool
+) -> None:
+    path = tmp_path / "bomb.parquet"
+    rows, limit = 2_000, 20_000_000
+    shared = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array(["0" * 100_000]))
+    parquet.write_table(pa.table({"a": shared, "b": [0] * rows}), path)
+
+    with pytest.raises(FileTooLargeError) as caught:
+        read_table(path, TableLimits(maximum_file_bytes=limit))
+
+    assert path.stat().st_size < 20_000
+    assert caught.value.actual >= rows * 100_000
+    assert 0 < memory_pool.max_memory() < limit
+
+
+@pytest.mark.parametrize(
+    ("content", "actual", "limit", "unit"),
+    [
+        pytest.param(b"a,b\n" + b"1,2\n" * 250_000, 1_000_004, 1_000_000, "bytes", id="bytes"),
+        pytest.param(b",".join(f"c{index}".encode() for index in range(21)) + b"\n", 21, 20, "columns", id="columns"),
+    ],
+)
+def test_a_csv_file_that_is_too_large_is_refused(
+    tmp_path: Path, content: bytes, actual: int, limit: int, unit: str
+) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+
+    for read in (read_schema, read_table):
+        with pytest.raises(FileTooLargeError) as caught:
+            read(path, _SMALL)
+        assert (caught.value.actual, caught.value.limit, caught.value.unit) == (actual, limit, unit)
+
+
+def test_a_table_exactly_at_the_limits_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "table.parquet"
+    table = pa.table({"a": [1, 2], "b": [3, 4]})
+    parquet.write_table(table, path)
+
+    assert read_table(path, TableLimits(maximum_cells=4, maximum_columns=2)).equals(table)

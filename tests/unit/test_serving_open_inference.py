@@ -12,7 +12,7 @@ from trained_package import TrainedPackage
 
 from domain_sdk.tables import read_table
 from serving import open_inference
-from serving.errors import ModelNotDeployedError
+from serving.errors import InferenceRequestInvalidError, ModelNotDeployedError
 from serving.inference_protocol import MAXIMUM_ROWS
 from serving.loading import LoadedModel, load_model
 from serving.open_inference import DeployedModel, OpenInference
@@ -198,6 +198,20 @@ def test_two_tensors_of_one_name_unknown_outputs_and_binary_data_are_refused(
     assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
         (400, "INFERENCE_REQUEST_INVALID")
     ] * 3
+
+
+def test_an_output_named_twice_is_refused(client: TestClient, five_digits: pa.Table) -> None:
+    outputs = [{"name": "probabilities"}, {"name": "label"}, {"name": "probabilities"}]
+    answer = client.post("/v2/models/digits/infer", json={**features(five_digits), "outputs": outputs})
+
+    assert (answer.status_code, answer.json()) == (
+        400,
+        {
+            "error": "The inference request is invalid at outputs: an output is named twice.",
+            "code": InferenceRequestInvalidError.code,
+            "hint": InferenceRequestInvalidError.hint,
+        },
+    )
 
 
 def test_input_of_the_wrong_type_is_refused_by_field(client: TestClient) -> None:

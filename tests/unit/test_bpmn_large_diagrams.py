@@ -1,0 +1,49 @@
+"""The largest diagram that is let in is read and verified in time that grows with its size, not with its square."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import process_time
+
+import pytest
+from diagrams import boundary, diagram, document, end, error, flow, gateway, message, path, process, service_task, start
+
+from engine.bpmn import Contracts, read_diagram, verify
+
+CONTRACTS = Contracts(inputs={"plain": {}}, form_ids=frozenset(), calls={"p": frozenset()})
+
+
+def _chained_gateways(count: int) -> bytes:
+    ids = [f"Gateway_{index}" for index in range(count)]
+    return diagram("p", start(), path("Begin", *ids, "Done"), *map(gateway, ids), end())
+
+
+def _boundary_events(count: int) -> bytes:
+    ids = range(count)
+    events = [boundary(f"Caught_{index}", "Work", f"Error_{index}") for index in ids]
+    flows = [flow(f"Caught_{index}", "Done") for index in ids]
+    errors = [error(f"Error_{index}", f"CODE_{index}") for index in ids]
+    body = process("p", start(), path("Begin", "Work", "Done"), service_task("Work", "plain"), *events, *flows, end())
+    return document(body, *errors)
+
+
+def _message_starts(count: int) -> bytes:
+    ids = range(count)
+    starts = [start(f"On_{index}", f"Message_{index}") for index in ids]
+    flows = [flow(f"On_{index}", "Done") for index in ids]
+    messages = [message(f"Message_{index}", f"m{index}") for index in ids]
+    return document(process("p", *starts, *flows, end()), *messages)
+
+
+@pytest.mark.parametrize("draw", [_chained_gateways, _boundary_events, _message_starts])
+def test_a_diagram_of_twice_the_size_takes_about_twice_the_time(draw: Callable[[int], bytes]) -> None:
+    small, large = draw(2_000), draw(4_000)
+
+    assert min(_seconds(large) for _ in range(5)) < 3 * min(_seconds(small) for _ in range(5))
+
+
+def _seconds(content: bytes) -> float:
+    began = process_time()
+    (model,) = read_diagram(content)
+    assert verify(model, CONTRACTS) == ()
+    return process_time() - began
