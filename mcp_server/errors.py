@@ -1,7 +1,10 @@
 """Errors of the door for agents.
 
 DoorError
-└── TooManyWaitingError    TOO_MANY_WAITING
+├── ToolNotFoundError        TOOL_NOT_FOUND
+├── ArgumentsInvalidError    ARGUMENTS_INVALID
+├── ToolBrokenError          TOOL_BROKEN
+└── TooManyWaitingError      TOO_MANY_WAITING
 """
 
 from __future__ import annotations
@@ -13,6 +16,43 @@ class DoorError(ReportedError):
     """Base of this door's errors."""
 
     code = "DOOR"
+
+
+class ToolNotFoundError(DoorError):
+    """The server has no tool of that name."""
+
+    code = "TOOL_NOT_FOUND"
+    hint = "List the tools with tools/list."
+
+    def __init__(self, *, name: str) -> None:
+        self.name = name[:200]
+        super().__init__(f"There is no tool {self.name!r}.")
+
+
+class ArgumentsInvalidError(DoorError):
+    """The arguments do not fit the tool's input schema.
+
+    Attributes:
+        fields: Path of each argument to what is wrong with it.
+    """
+
+    code = "ARGUMENTS_INVALID"
+
+    def __init__(self, *, fields: dict[str, str]) -> None:
+        self.fields = fields
+        self.hint = "; ".join(f"{field}: {reason}" for field, reason in fields.items())
+        super().__init__("The arguments do not fit the tool's input schema.")
+
+
+class ToolBrokenError(DoorError):
+    """The server met an error that nobody foresaw; its log has the reason."""
+
+    code = "TOOL_BROKEN"
+    hint = "Report the audit reference to the operator; the server's log has the reason."
+
+    def __init__(self, *, name: str) -> None:
+        self.name = name
+        super().__init__(f"The tool {name} failed to answer.")
 
 
 class TooManyWaitingError(DoorError):

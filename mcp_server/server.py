@@ -17,6 +17,7 @@ from engine import DiagramError
 from handlers import Services
 from handlers.errors import DatasetRejectedError
 from mcp_server.answers import ErrorAnswer
+from mcp_server.errors import ArgumentsInvalidError, ToolBrokenError, ToolNotFoundError
 from mcp_server.principals import principal_of
 from mcp_server.tools import LearningTools
 from storage import AuditEntry, ReportedError, SecurityContext
@@ -48,10 +49,17 @@ class LearningServer(MCPServer[Any]):
             return await to_thread.run_sync(self._report, name, error, context)
 
     def _report(self, name: str, error: ToolError, context: Context[Any, Any] | None) -> CallToolResult:
-        facts = describe_failure(error)
-        if facts["code"] == "INTERNAL":
+        failure = reported_failure(name, error)
+        if isinstance(failure, ToolBrokenError):
             logger.error("tool failed", extra={"tool": name}, exc_info=error)
-        answer = ErrorAnswer.model_validate({**facts, "audit_ref": self._audit(name, str(facts["code"]), context)})
+        answer = ErrorAnswer(
+            audit_ref=self._audit(name, failure.code, context),
+            code=failure.code,
+            message=str(failure),
+            hint=failure.hint,
+            retryable=failure.retryable,
+            details=_details(failure),
+        )
         text = TextContent(type="text", text=f"{answer.code}: {answer.message} {answer.hint}".strip())
         return CallToolResult(content=[text], structured_content=answer.model_dump(mode="json"), is_error=True)
 
@@ -84,29 +92,16 @@ def mcp_application(server: LearningServer, host: str) -> Starlette:
     return server.streamable_http_app(json_response=True, host=host)
 
 
-def describe_failure(error: ToolError) -> JsonObject:
-    """Return code, message, hint, retryable and details of what made a tool fail."""
+def reported_failure(name: str, error: ToolError) -> ReportedError:
+    """Return what made a tool fail, as an error that may leave the process."""
     cause = error.__cause__
     if isinstance(cause, ReportedError):
-        return {
-            "code": cause.code,
-            "message": str(cause),
-            "hint": cause.hint,
-            "retryable": cause.retryable,
-            "details": _details(cause),
-        }
+        return cause
     if isinstance(cause, ValidationError):
-        fields: JsonObject = {".".join(map(str, item["loc"])): item["msg"] for item in cause.errors()}
-        hint = "; ".join(f"{field}: {reason}" for field, reason in fields.items())
-        return _facts("ARGUMENTS_INVALID", "The arguments do not fit the tool's input schema.", hint, fields)
-    if cause is None:
-        return _facts("TOOL_NOT_FOUND", str(error), "List the tools with tools/list.", {})
-    hint = "Report the audit reference to the operator; the server's log has the reason."
-    return _facts("INTERNAL", "The server failed to answer.", hint, {})
-
-
-def _facts(code: str, message: str, hint: str, details: JsonObject) -> JsonObject:
-    return {"code": code, "message": message, "hint": hint, "retryable": False, "details": details}
+        return ArgumentsInvalidError(
+            fields={".".join(map(str, item["loc"])): item["msg"] for item in cause.errors(include_input=False)}
+        )
+    return ToolNotFoundError(name=name) if cause is None else ToolBrokenError(name=name)
 
 
 def _details(error: ReportedError) -> JsonObject:

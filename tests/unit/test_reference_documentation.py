@@ -76,12 +76,6 @@ def test_no_two_errors_share_a_code() -> None:
     assert sorted(set(codes)) == sorted(codes)
 
 
-def test_the_error_page_lists_every_error_of_the_mcp_server_itself() -> None:
-    documented = set(first_column(section("errors.md", "Calls over MCP")))
-
-    assert documented == codes_in(*(ROOT / "mcp_server").glob("*.py"))
-
-
 def test_the_error_page_lists_every_finding_of_the_verification() -> None:
     documented = set(first_column(section("errors.md", "Findings of diagram")))
 
