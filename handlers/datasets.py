@@ -77,7 +77,8 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
 
     Raises:
         AccessDeniedError: No WRITE permission.
-        SourceNotAllowedError, FileUnreadableError, FileNotTabularError, TargetColumnMissingError: Nothing was stored.
+        SourceNotAllowedError, FileUnreadableError, FileTooLargeError, FileNotTabularError, TargetColumnMissingError,
+            ClassificationConflictError: Nothing was registered.
     """
     resource = Resource(
         kind=f"dataset {payload.name}",

@@ -16,7 +16,7 @@ _SETTLING_SECONDS = 0.02
 def wait_for_end(
     services: Services, process_instance_id: UUID, timeout_seconds: float, *, context: SecurityContext
 ) -> InstanceDescription:
-    """Return the instance once it no longer runs, or as it is when the time is up.
+    """Return the instance once it no longer runs, or as it is when the time is up or the platform stops.
 
     Raises:
         UnknownInstanceError: There is none in the principal's tenant.
@@ -27,7 +27,7 @@ def wait_for_end(
         with services.storage.transaction() as work:
             instance = services.engine.describe(work, process_instance_id, context=context)
         remaining = deadline - time.monotonic()
-        if instance.status is not InstanceStatus.RUNNING or remaining <= 0:
+        if instance.status is not InstanceStatus.RUNNING or remaining <= 0 or services.hub.is_stopping:
             return instance
         services.hub.wait_for_event(mark, remaining)
 
@@ -36,6 +36,8 @@ def experiment_events(
     services: Services, experiment_id: UUID, sequence: int, timeout_seconds: float, *, context: SecurityContext
 ) -> list[Event]:
     """Return an experiment's events behind a cursor; where there are none yet, wait for the first.
+
+    None are returned when the time is up or the platform stops.
 
     Raises:
         RecordNotFoundError: There is no such experiment.
@@ -57,6 +59,6 @@ def _events_after(
             unsettled = services.engine.has_unsettled_events(work, context=context, business_key=business_key)
             events = services.engine.events_after(work, sequence, context=context, business_key=business_key)
         remaining = deadline - time.monotonic()
-        if events or remaining <= 0:
+        if events or remaining <= 0 or services.hub.is_stopping:
             return events
         services.hub.wait_for_event(mark, min(remaining, _SETTLING_SECONDS) if unsettled else remaining)

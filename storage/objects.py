@@ -196,6 +196,17 @@ class FolderObjectStore:
         except FileExistsError:
             if not final.is_file():
                 raise
+        # A row may name the object next: its name must outlive a loss of power, as its bytes do.
+        for folder in (final.parent, final.parent.parent, self._root):
+            _sync(folder)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 class _TranslatedSource:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from handlers.dataset_sources import local_source
+from domain_sdk.errors import FileTooLargeError, FileUnreadableError
+from domain_sdk.table_limits import DEFAULT_LIMITS
+from handlers.dataset_sources import _copy_unswapped, _SwappedError, local_source, private_copy
 from handlers.errors import SourceNotAllowedError
 
 
@@ -103,3 +105,40 @@ def test_each_of_several_folders_is_open(inbox: Path) -> None:
     other = inbox.parent / "inbox-of-another"
 
     assert local_source((other / "data.csv").as_uri(), (inbox, other)) == other / "data.csv"
+
+
+def test_the_copy_is_private_and_goes_with_the_block(inbox: Path) -> None:
+    with private_copy((inbox / "data.csv").as_uri(), (inbox,)) as copy:
+        (inbox / "data.csv").write_text("swapped")
+
+        assert (copy.read_text(), copy.is_relative_to(inbox)) == ("a,b\n1,2\n", False)
+    assert not copy.exists()
+
+
+@pytest.mark.parametrize("swapped", ["file", "folder"])
+def test_what_takes_a_files_place_after_the_check_is_not_read(inbox: Path, tmp_path: Path, swapped: str) -> None:
+    checked = local_source((inbox / "below" / "my data.csv").as_uri(), (inbox,))
+    if swapped == "file":
+        checked.unlink()
+        checked.symlink_to(tmp_path / "secret.csv")
+    else:
+        (inbox / "below").rename(tmp_path / "away")
+        (inbox / "below").symlink_to(tmp_path / "away")
+
+    with pytest.raises((OSError, _SwappedError)):
+        _copy_unswapped(checked, tmp_path / "copy")
+
+    assert not (tmp_path / "copy").exists()
+
+
+def test_a_file_larger_than_the_platform_takes_is_not_copied(inbox: Path) -> None:
+    with (inbox / "huge.csv").open("wb") as file:
+        file.truncate(DEFAULT_LIMITS.maximum_file_bytes + 1)
+
+    with pytest.raises(FileTooLargeError), private_copy((inbox / "huge.csv").as_uri(), (inbox,)):
+        pass
+
+
+def test_a_file_that_is_not_there_is_unreadable(inbox: Path) -> None:
+    with pytest.raises(FileUnreadableError), private_copy((inbox / "absent.csv").as_uri(), (inbox,)):
+        pass
