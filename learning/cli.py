@@ -30,6 +30,7 @@ app.add_typer(schema.app, name="db")
 def main() -> None:
     """Run the command line; a reported error becomes one sentence and exit code 1."""
     os.umask(0o077)  # what the platform writes is for its own user
+    signal.signal(signal.SIGTERM, _leave_in_order)
     try:
         app()
     except ReportedError as error:
@@ -37,6 +38,12 @@ def main() -> None:
     except ValidationError as error:
         fields = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         _fail(f"SETTINGS_INVALID: {fields}. See .env.example.", error)
+
+
+def _leave_in_order(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Unwind, so that what was started is stopped; being told twice does not cut that short."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    sys.exit(128 + signal.SIGTERM)
 
 
 def _fail(sentence: str, error: Exception) -> NoReturn:
@@ -65,10 +72,9 @@ def up() -> None:
 @app.command()
 def serve() -> None:
     """Run the application: MCP, Open Inference Protocol and console on one port."""
-    import uvicorn
-
     from learning.application import create_application
     from learning.bootstrap import authenticator, deploy_shipped
+    from learning.web_server import run_web_server
     from storage.authentication import require_loopback
 
     settings, host = LearningSettings(), PlatformSettings().host
@@ -76,7 +82,7 @@ def serve() -> None:
     with _running_services(settings) as services:
         deploy_shipped(services)
         application = create_application(services, authenticator(settings), host)
-        uvicorn.run(application, host=host, port=settings.port, log_config=None, access_log=False)
+        run_web_server(application, services.hub, host, settings.port)
 
 
 @app.command()

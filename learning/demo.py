@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import anyio
 import httpx2
+from anyio.from_thread import start_blocking_portal
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -65,12 +67,21 @@ def run_demo(settings: LearningSettings, data: Path | None, target: str | None, 
             LearningClient(url, tokens.token_of(REVIEWER)),
         )
         try:
-            anyio.run(_drive, story, dataset, *clients)
+            _watch_while(supervisor, partial(_drive, story, dataset, *clients))
             _infer_over_http(story, supervisor.address, tokens.token_of(REQUESTER), dataset)
         except* ToolFailedError as failures:
             raise _first_failure(failures) from None
     result.write_text(json.dumps(story.facts, indent=2) + "\n", encoding="utf-8")
     _say_where_to_look(story, settings, supervisor.address, result)
+
+
+def _watch_while(supervisor: Supervisor, drive: Callable[[], Awaitable[None]]) -> None:
+    """Run the clients on a thread of their own: this one started the parts of the platform, and has to watch them."""
+    with start_blocking_portal() as portal:
+        driving = portal.start_task_soon(drive)
+        driving.add_done_callback(lambda _driving: supervisor.stop())
+        supervisor.watch()
+        driving.result()
 
 
 async def _drive(story: Story, dataset: DemoData, requester: LearningClient, reviewer: LearningClient) -> None:

@@ -16,17 +16,19 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from learning.bootstrap import authenticator, open_database, prepare_database
+from learning.bootstrap import DatabaseServer, authenticator, open_database_server, prepare_database
 from learning.errors import AlreadyRunningError, PortTakenError, ProcessFailedError
 from learning.settings import LearningSettings, PlatformSettings
 from runners import tether
 from storage.authentication import require_loopback
+from storage.errors import DatabaseUnavailableError
 
 logger = logging.getLogger(__name__)
 
 _READY_SECONDS = 60.0
 _LOOK_SECONDS = 0.1
-_STOP_SECONDS = 20.0
+_WATCH_SECONDS = 0.25
+_STOP_SECONDS = 15.0
 
 
 class Part:
@@ -59,12 +61,15 @@ class Part:
             logger.error("part ended, starting it again", extra={"part": self.name, "code": self.process.returncode})
             self.process = self._start()
 
-    def stop(self) -> None:
-        """Ask the process to end; insist after a while."""
+    def ask_to_end(self) -> None:
+        """Tell the process to end, without waiting for it."""
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
+
+    def await_end(self, timeout_seconds: float) -> None:
+        """Return once the process has ended; kill it when the time is up."""
         try:
-            self.process.wait(_STOP_SECONDS)
+            self.process.wait(max(0.0, timeout_seconds))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -77,6 +82,7 @@ class Supervisor:
         self._settings = settings
         self._host = PlatformSettings().host
         self._parts: list[Part] = []
+        self._database: DatabaseServer | None = None
         self._stopping = threading.Event()
 
     @property
@@ -99,16 +105,20 @@ class Supervisor:
         authenticator(self._settings)
         with ExitStack() as stack:
             stack.enter_context(_exclusive(home / "up.lock"))
-            database_url = stack.enter_context(open_database(self._settings))
-            prepare_database(database_url)
+            self._database = stack.enter_context(open_database_server(self._settings))
+            prepare_database(self._database.url)
             stack.callback(self._stop_parts)
-            self._start_parts(database_url)
+            self._start_parts(self._database.url)
             self._wait_until_ready()
             yield
 
     def watch(self) -> None:
-        """Keep the parts alive until `stop`; call it from the thread that entered `running`."""
-        while not self._stopping.wait(_LOOK_SECONDS):
+        """Keep database and parts alive until `stop`; call it from the thread that entered `running`.
+
+        From that thread, because a part ends with the thread that started it, not only with the process.
+        """
+        while not self._stopping.wait(_WATCH_SECONDS):
+            self._keep_database_alive()
             for part in self._parts:
                 part.restart_if_dead()
 
@@ -116,18 +126,27 @@ class Supervisor:
         """Make `watch` return."""
         self._stopping.set()
 
-    def process_ids(self) -> dict[str, int]:
-        """Return the process id of each part."""
-        return {part.name: part.process.pid for part in self._parts}
+    def _keep_database_alive(self) -> None:
+        if self._database is None:
+            return
+        try:
+            self._database.restart_if_dead()
+        except DatabaseUnavailableError:
+            # Processes of the dead server may hold its memory for a moment.
+            logger.exception("database does not start, trying again")
 
     def _start_parts(self, database_url: str) -> None:
         environment = {**os.environ, **self._settings.as_environment(), "LEARNING_DATABASE_URL": database_url}
         logs = self._settings.logs
-        self._parts = [Part(name, environment, logs / f"{name}.log") for name in ("serve", "worker", "scheduler")]
+        for name in ("serve", "worker", "scheduler"):
+            self._parts.append(Part(name, environment, logs / f"{name}.log"))
 
     def _stop_parts(self) -> None:
-        for part in reversed(self._parts):
-            part.stop()
+        deadline = time.monotonic() + _STOP_SECONDS
+        for part in self._parts:
+            part.ask_to_end()
+        for part in self._parts:
+            part.await_end(deadline - time.monotonic())
 
     def _require_free_port(self) -> None:
         with socket.socket() as probe:
@@ -169,5 +188,7 @@ def _exclusive(path: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise AlreadyRunningError(home=str(path.parent)) from error
-        yield
-        path.unlink()
+        try:
+            yield
+        finally:
+            path.unlink()

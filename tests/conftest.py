@@ -29,7 +29,7 @@ def cluster_url(testrun_uid: str) -> Iterator[str]:
     folder.chmod(0o755)
     cluster = ExitStack()
     with _alone(folder / "lock"):
-        url = cluster.enter_context(embedded_postgres(folder / "postgres"))
+        url = cluster.enter_context(embedded_postgres(folder / "postgres")).url
         _make_template(url)
     yield url
     with _alone(folder / "lock"):

@@ -20,8 +20,8 @@ _RECONNECT_SECONDS = 1.0
 class NotificationHub:
     """One listening connection for all waiting threads of a process.
 
-    A notification only wakes; what changed is read from the tables. So a lost one costs time, never an event: after a
-    broken connection every waiter is woken, and callers wait with a limit.
+    A notification only wakes; what changed is read from the tables. So a lost one costs time, never an event: whenever
+    a connection begins to listen every waiter is woken, and callers wait with a limit.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -42,9 +42,18 @@ class NotificationHub:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop listening and wake everybody."""
+        self.stop_waiting()
+        self._thread.join()
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether nobody is to wait any longer."""
+        return self._stopping.is_set()
+
+    def stop_waiting(self) -> None:
+        """End every wait now, and those to come at once. May be called from a signal handler."""
         self._stopping.set()
         self.wake()
-        self._thread.join()
 
     def wake(self) -> None:
         """Wake every waiter, as if everything had changed."""
@@ -62,30 +71,32 @@ class NotificationHub:
         return self._counts[JOB_CHANNEL]
 
     def wait_for_event(self, mark: int, timeout_seconds: float) -> bool:
-        """Return once events were added since `mark`, False after the time limit."""
+        """Return once events were added since `mark` or waiting is over, False after the time limit."""
         return self._wait(EVENT_CHANNEL, mark, timeout_seconds)
 
     def wait_for_job(self, mark: int, timeout_seconds: float) -> bool:
-        """Return once jobs were offered since `mark`, False after the time limit."""
+        """Return once jobs were offered since `mark` or waiting is over, False after the time limit."""
         return self._wait(JOB_CHANNEL, mark, timeout_seconds)
 
     def _wait(self, channel: str, mark: int, timeout_seconds: float) -> bool:
         with self._changed:
-            return self._changed.wait_for(lambda: self._counts[channel] != mark, max(0.0, timeout_seconds))
+            return self._changed.wait_for(
+                lambda: self.is_stopping or self._counts[channel] != mark, max(0.0, timeout_seconds)
+            )
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
             try:
                 with psycopg.connect(self._database_url, autocommit=True) as connection:
                     self._follow(connection)
-            except psycopg.OperationalError:
-                logger.warning("notification connection lost")
+            except psycopg.Error as error:
+                logger.warning("notification connection lost", extra={"error": type(error).__name__})
                 self._stopping.wait(_RECONNECT_SECONDS)
-            self.wake()
 
     def _follow(self, connection: psycopg.Connection[tuple[object, ...]]) -> None:
         for channel in self._counts:
             connection.execute(f'listen "{channel}"'.encode())
+        self.wake()  # what changed while nobody listened is never notified
         self._listening.set()
         while not self._stopping.is_set():
             for notice in connection.notifies(timeout=_WAKE_SECONDS):

@@ -6,6 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +17,20 @@ import anyio
 import httpx2
 import psutil
 import pytest
+from anyio import create_task_group
+from experiment_steps import launch, review_task
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from platform_under_test import Platform, free_port, processes_of, running_platform, two_clusters
+
+from mcp_server import LearningClient, ToolFailedError
 
 FIELDS = {
     "dataset_id", "dataset_version", "experiment_id", "process_instance_id", "model_id", "model_version",
     "approved_by", "requested_by", "endpoint_id", "accuracy", "predictions", "labels", "definitions", "steps",
 }  # fmt: skip
 PROCESSES = {"dataset-validation", "supervised-training", "promotion"}
+WAITERS_OF_ONE_PRINCIPAL = 32
 
 
 def run_demo(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -35,6 +44,76 @@ def run_demo(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
 def result_of(home: Path) -> dict[str, Any]:
     result: dict[str, Any] = json.loads((home / "demo-result.json").read_text())
     return result
+
+
+@contextmanager
+def starting(home: Path, *command: str, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Start a command; kill it where the block leaves it running."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "learning", *command],
+        env={**os.environ, "LEARNING_HOME": str(home), "LEARNING_PORT": str(free_port()), **settings},
+        cwd=home, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def becomes(condition: Callable[[], bool]) -> bool:
+    """Ask until the condition holds; False where it does not within the time limit."""
+    pause = threading.Event()
+    return any(condition() or pause.wait(0.02) for _ in range(2_000))
+
+
+def postmaster_of(home: Path) -> int:
+    """Return the process id of the home's database server, 0 where there is none that runs."""
+    try:
+        lines = (home / "postgres" / "postmaster.pid").read_text().splitlines()
+    except FileNotFoundError:
+        return 0
+    return int(lines[0]) if len(lines) == 8 and lines[7].strip() == "ready" else 0
+
+
+def answers_at(url: str) -> bool:
+    try:
+        return httpx2.get(url).status_code == 200
+    except httpx2.TransportError:
+        return False
+
+
+def trainers_of(pid: int) -> list[psutil.Process]:
+    """Return the training jobs below a process."""
+    found = []
+    for process in psutil.Process(pid).children(recursive=True):
+        try:
+            if "runners" in " ".join(process.cmdline()) and process.parent().cmdline()[-1] == "worker":
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+async def wait_in_a_crowd_until_told_to_stop(
+    platform: Platform, experiment_id: str
+) -> tuple[list[list[dict[str, Any]]], list[str]]:
+    """Have one call more than may wait; its refusal ends the platform. Return the others' events and the refusals."""
+    answers, refusals = [], []
+    async with LearningClient(f"{platform.address}/mcp", platform.token("ada")) as client, create_task_group() as crowd:
+        follow = partial(client.call, "learning.stream_events", experiment_id=experiment_id)
+        newest = (await follow(wait_seconds=0))["subscription_token"]
+
+        async def wait_for_news() -> None:
+            try:
+                answers.append((await follow(subscription_token=newest, wait_seconds=25))["events"])
+            except ToolFailedError as error:
+                refusals.append(error.code)
+                platform.process.terminate()
+
+        for _ in range(WAITERS_OF_ONE_PRINCIPAL + 1):
+            crowd.start_soon(wait_for_news)
+    return answers, refusals
 
 
 @pytest.mark.requirement("demo")
@@ -145,6 +224,72 @@ def test_a_killed_supervisor_takes_its_parts_along_and_the_next_one_stops_the_da
         answer = httpx2.get(f"{platform.address}/healthz")
 
     assert (alive, answer.status_code, processes_of(home)) == ([], 200, [])
+
+
+@pytest.mark.requirement("clean-stop")
+@pytest.mark.requirement("crash")
+def test_up_starts_a_killed_database_again_and_still_stops_it(home: Path) -> None:
+    with running_platform(home) as platform:
+        killed = postmaster_of(home)
+        os.kill(killed, signal.SIGKILL)
+
+        assert becomes(lambda: postmaster_of(home) not in {0, killed})
+        assert becomes(lambda: httpx2.get(f"{platform.address}/healthz").status_code == 200)
+        platform.process.terminate()
+        exit_code = platform.process.wait(40)
+
+    assert (exit_code, processes_of(home)) == (0, [])
+
+
+@pytest.mark.requirement("clean-stop")
+def test_up_answers_those_who_wait_for_news_and_stops_soon(home: Path) -> None:
+    with running_platform(home) as platform:
+        payload = {"name": "clusters", "source_uri": platform.put("clusters.csv", two_clusters()), "target": "kind"}
+        experiment = launch(platform, platform.call("ada", "create_dataset", dataset_payload=payload), "waited-for")
+        review_task(platform, experiment)
+
+        answers, refusals = anyio.run(wait_in_a_crowd_until_told_to_stop, platform, experiment["experiment_id"])
+
+        exit_code = platform.process.wait(12)
+    assert (answers, refusals) == ([[]] * WAITERS_OF_ONE_PRINCIPAL, ["TOO_MANY_WAITING"])
+    assert (exit_code, processes_of(home)) == (0, [])
+
+
+@pytest.mark.requirement("clean-stop")
+@pytest.mark.parametrize("command", ["serve", "worker", "scheduler", "demo"])
+def test_a_command_told_to_end_while_it_starts_takes_the_database_along(home: Path, command: str) -> None:
+    with starting(home, command) as process:
+        assert becomes(lambda: postmaster_of(home) != 0)
+        process.terminate()
+        exit_code = process.wait(40)
+
+    assert (exit_code, processes_of(home)) == (128 + signal.SIGTERM, [])
+
+
+@pytest.mark.requirement("clean-stop")
+def test_a_lone_server_told_to_end_takes_the_database_along(home: Path) -> None:
+    port = str(free_port())
+    with starting(home, "db", "upgrade") as process:
+        assert process.wait(40) == 0
+    with starting(home, "serve", LEARNING_PORT=port) as process:
+        assert becomes(lambda: answers_at(f"http://127.0.0.1:{port}/healthz"))
+        process.terminate()
+        exit_code = process.wait(40)
+
+    assert (exit_code, processes_of(home)) == (128 + signal.SIGTERM, [])
+
+
+@pytest.mark.requirement("demo")
+@pytest.mark.requirement("crash")
+def test_the_demo_completes_although_its_worker_is_killed_during_training(home: Path) -> None:
+    with starting(home, "demo", LEARNING_PORT=str(free_port()), LEARNING_LEASE_SECONDS="1") as process:
+        assert becomes(lambda: trainers_of(process.pid) != [])
+        (trainer,) = trainers_of(process.pid)
+        trainer.parent().kill()
+
+        exit_code = process.wait(90)
+
+    assert (exit_code, result_of(home)["approved_by"], processes_of(home)) == (0, "grace", [])
 
 
 @pytest.mark.requirement("one-sentence")
