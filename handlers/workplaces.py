@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from storage.processes import is_alive
+
 _NAME = re.compile(r"ami-learning-(\d+)-\w+")
 
 
@@ -24,19 +26,9 @@ def sweep_workplaces() -> None:
     """Remove the folders of processes that are gone; each may hold a copy of a dataset."""
     for path in Path(tempfile.gettempdir()).glob("ami-learning-*"):
         match = _NAME.fullmatch(path.name)
-        if match is not None and _is_ours(path) and not _is_alive(int(match.group(1))):
+        if match is not None and _is_ours(path) and not is_alive(int(match.group(1))):
             shutil.rmtree(path, ignore_errors=True)
 
 
 def _is_ours(path: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.getuid()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

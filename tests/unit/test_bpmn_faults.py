@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from diagram_findings import ASSIGNED, STRAIGHT, TYPE, WORK, codes_of, person, task
 from diagrams import (
     activity,
     boundary,
@@ -21,42 +22,6 @@ from diagrams import (
     start,
     user_task,
 )
-
-from engine.bpmn import Contracts, read_diagram, verify
-from engine.errors import DiagramError, Finding
-
-CONTRACTS = Contracts(
-    inputs={"work": {"needed": True, "optional": False}, "plain": {}},
-    form_ids=frozenset({"review"}),
-    calls={"p": frozenset(), "child": frozenset()},
-)
-WORK = service_task("Work", "plain")
-STRAIGHT = (start(), path("Begin", "Work", "Done"), end())
-
-
-def _findings(content: bytes) -> tuple[Finding, ...]:
-    try:
-        models = read_diagram(content)
-    except DiagramError as refused:
-        return refused.findings
-    return tuple(finding for model in models for finding in verify(model, CONTRACTS))
-
-
-def _codes(content: bytes) -> list[tuple[str, str]]:
-    return [(finding.code, finding.element_id) for finding in _findings(content)]
-
-
-def _task(extensions: str) -> bytes:
-    return diagram("p", *STRAIGHT, activity("serviceTask", "Work", extensions))
-
-
-def _person(extensions: str) -> bytes:
-    return diagram("p", *STRAIGHT, activity("userTask", "Work", extensions))
-
-
-TYPE = '<zeebe:taskDefinition type="plain" />'
-ASSIGNED = '<zeebe:assignmentDefinition candidateGroups="a" />'
-
 
 MESSAGE_START = start("Begin", "Message")
 NEEDED = {"needed": "=a"}
@@ -131,41 +96,41 @@ NEEDED = {"needed": "=a"}
             "Work",
             id="compensation",
         ),
-        pytest.param(_task(""), "TASK_TYPE_MISSING", "Work", id="no task type"),
+        pytest.param(task(""), "TASK_TYPE_MISSING", "Work", id="no task type"),
         pytest.param(
-            _task('<zeebe:taskDefinition type="=a" />'),
+            task('<zeebe:taskDefinition type="=a" />'),
             "EXPRESSION_UNSUPPORTED",
             "Work",
             id="task type is an expression",
         ),
-        pytest.param(_task(TYPE + TYPE), "EXTENSION_REPEATED", "Work", id="extension twice"),
+        pytest.param(task(TYPE + TYPE), "EXTENSION_REPEATED", "Work", id="extension twice"),
         pytest.param(
-            _task(TYPE + "<zeebe:executionListeners />"), "EXTENSION_UNSUPPORTED", "Work", id="unknown extension"
+            task(TYPE + "<zeebe:executionListeners />"), "EXTENSION_UNSUPPORTED", "Work", id="unknown extension"
         ),
         pytest.param(
-            _task(TYPE + '<other:properties xmlns:other="http://other" />'),
+            task(TYPE + '<other:properties xmlns:other="http://other" />'),
             "EXTENSION_UNSUPPORTED",
             "Work",
             id="extension of another vendor",
         ),
         pytest.param(
-            _task('<taskDefinition type="plain" />'), "EXTENSION_UNSUPPORTED", "Work", id="extension without namespace"
+            task('<taskDefinition type="plain" />'), "EXTENSION_UNSUPPORTED", "Work", id="extension without namespace"
         ),
-        pytest.param(_task(TYPE + ASSIGNED), "EXTENSION_UNSUPPORTED", "Work", id="extension of another element"),
+        pytest.param(task(TYPE + ASSIGNED), "EXTENSION_UNSUPPORTED", "Work", id="extension of another element"),
         pytest.param(
-            _task(TYPE + "<zeebe:ioMapping><zeebe:both source='=a' target='b' /></zeebe:ioMapping>"),
+            task(TYPE + "<zeebe:ioMapping><zeebe:both source='=a' target='b' /></zeebe:ioMapping>"),
             "EXTENSION_UNSUPPORTED",
             "Work",
             id="no mapping",
         ),
         pytest.param(
-            _task(TYPE + "<zeebe:ioMapping><zeebe:input source='=a' target='b.c' /></zeebe:ioMapping>"),
+            task(TYPE + "<zeebe:ioMapping><zeebe:input source='=a' target='b.c' /></zeebe:ioMapping>"),
             "MAPPING_INVALID",
             "Work",
             id="target is no name",
         ),
         pytest.param(
-            _task(TYPE + "<zeebe:ioMapping><zeebe:input target='b' /></zeebe:ioMapping>"),
+            task(TYPE + "<zeebe:ioMapping><zeebe:input target='b' /></zeebe:ioMapping>"),
             "MAPPING_INVALID",
             "Work",
             id="no source",
@@ -189,47 +154,47 @@ NEEDED = {"needed": "=a"}
             id="too many attempts",
         ),
         pytest.param(
-            _task('<zeebe:taskDefinition type="plain" retries="²" />'),
+            task('<zeebe:taskDefinition type="plain" retries="²" />'),
             "RETRIES_INVALID",
             "Work",
             id="retries that are a digit and no number",
         ),
         pytest.param(
-            _task(f'<zeebe:taskDefinition type="plain" retries="{"1" * 5_000}" />'),
+            task(f'<zeebe:taskDefinition type="plain" retries="{"1" * 5_000}" />'),
             "RETRIES_INVALID",
             "Work",
             id="retries of more digits than Python converts",
         ),
         pytest.param(
-            _task('<zeebe:taskDefinition type="plain" retries="=n" />'),
+            task('<zeebe:taskDefinition type="plain" retries="=n" />'),
             "RETRIES_INVALID",
             "Work",
             id="attempts are an expression",
         ),
-        pytest.param(_person("<zeebe:userTask />"), "CANDIDATES_MISSING", "Work", id="no candidates"),
+        pytest.param(person("<zeebe:userTask />"), "CANDIDATES_MISSING", "Work", id="no candidates"),
         pytest.param(
-            _person('<zeebe:assignmentDefinition candidateGroups="=a" />'),
+            person('<zeebe:assignmentDefinition candidateGroups="=a" />'),
             "EXPRESSION_UNSUPPORTED",
             "Work",
             id="candidates are an expression",
         ),
         pytest.param(
-            _person('<zeebe:assignmentDefinition candidateGroups="a" assignee="b" />'),
+            person('<zeebe:assignmentDefinition candidateGroups="a" assignee="b" />'),
             "ASSIGNMENT_UNSUPPORTED",
             "Work",
             id="assignee",
         ),
         pytest.param(
-            _person(ASSIGNED + '<zeebe:formDefinition formId="=a" />'),
+            person(ASSIGNED + '<zeebe:formDefinition formId="=a" />'),
             "EXPRESSION_UNSUPPORTED",
             "Work",
             id="form is an expression",
         ),
         pytest.param(
-            _person(ASSIGNED + '<zeebe:formDefinition formId="other" />'), "FORM_UNKNOWN", "Work", id="unknown form"
+            person(ASSIGNED + '<zeebe:formDefinition formId="other" />'), "FORM_UNKNOWN", "Work", id="unknown form"
         ),
         pytest.param(
-            _person(
+            person(
                 ASSIGNED + "<zeebe:taskHeaders><zeebe:header key='excluded_principals' value='all' />"
                 "</zeebe:taskHeaders>"
             ),
@@ -388,4 +353,4 @@ NEEDED = {"needed": "=a"}
     ],
 )
 def test_a_fault_is_found_where_it_stands(content: bytes, code: str, element_id: str) -> None:
-    assert (code, element_id) in _codes(content)
+    assert (code, element_id) in codes_of(content)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from diagram_findings import STRAIGHT, WORK, codes_of, findings_of, task
 from diagrams import (
-    activity,
     boundary,
     call_activity,
     choice,
@@ -22,40 +22,8 @@ from diagrams import (
     user_task,
 )
 
-from engine.bpmn import Contracts, ServiceTask, StartEvent, UserTask, read_diagram, verify
-from engine.errors import DiagramError, Finding
-
-CONTRACTS = Contracts(
-    inputs={"work": {"needed": True, "optional": False}, "plain": {}},
-    form_ids=frozenset({"review"}),
-    calls={"p": frozenset(), "child": frozenset()},
-)
-WORK = service_task("Work", "plain")
-STRAIGHT = (start(), path("Begin", "Work", "Done"), end())
-
-
-def _findings(content: bytes) -> tuple[Finding, ...]:
-    try:
-        models = read_diagram(content)
-    except DiagramError as refused:
-        return refused.findings
-    return tuple(finding for model in models for finding in verify(model, CONTRACTS))
-
-
-def _codes(content: bytes) -> list[tuple[str, str]]:
-    return [(finding.code, finding.element_id) for finding in _findings(content)]
-
-
-def _task(extensions: str) -> bytes:
-    return diagram("p", *STRAIGHT, activity("serviceTask", "Work", extensions))
-
-
-def _person(extensions: str) -> bytes:
-    return diagram("p", *STRAIGHT, activity("userTask", "Work", extensions))
-
-
-TYPE = '<zeebe:taskDefinition type="plain" />'
-ASSIGNED = '<zeebe:assignmentDefinition candidateGroups="a" />'
+from engine.bpmn import ServiceTask, StartEvent, UserTask, read_diagram
+from engine.errors import DiagramError
 
 
 def test_a_diagram_without_fault_has_no_findings() -> None:
@@ -80,7 +48,7 @@ def test_a_diagram_without_fault_has_no_findings() -> None:
         error("Error", "BROKEN"),
     )
 
-    assert _findings(content) == ()
+    assert findings_of(content) == ()
 
 
 def test_sequence_flows_need_no_ids() -> None:
@@ -150,14 +118,14 @@ def test_comments_and_processing_instructions_change_nothing() -> None:
     ],
 )
 def test_what_is_not_a_plain_bpmn_document_is_refused(content: bytes, code: str) -> None:
-    assert [found for found, _ in _codes(content)] == [code]
+    assert [found for found, _ in codes_of(content)] == [code]
 
 
 def test_entities_that_would_fill_memory_are_refused() -> None:
     levels = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(12))
     content = f'<!DOCTYPE a [<!ENTITY e0 "boom">{levels}]><a b="&e12;">&e12;</a>'.encode()
 
-    (finding,) = _findings(content)
+    (finding,) = findings_of(content)
 
     assert finding.code in {"XML_INVALID", "DOCTYPE_REFUSED"}
 
@@ -190,7 +158,7 @@ def test_an_element_that_is_not_executed_is_refused_with_its_line(element: str) 
     content = diagram("p", *STRAIGHT, WORK, "", element)
     line = content.decode().splitlines().index(element) + 1
 
-    (finding,) = _findings(content)
+    (finding,) = findings_of(content)
 
     assert (finding.code, finding.element_id, finding.line) == ("ELEMENT_UNSUPPORTED", "X", line)
 
@@ -218,15 +186,15 @@ def test_an_element_that_is_not_executed_is_refused_with_its_line(element: str) 
     ],
 )
 def test_a_part_of_an_element_that_is_not_executed_is_refused(kind: str, part: str) -> None:
-    findings = _codes(diagram("p", *STRAIGHT, WORK, f'<bpmn:{kind} id="X">{part}</bpmn:{kind}>'))
+    findings = codes_of(diagram("p", *STRAIGHT, WORK, f'<bpmn:{kind} id="X">{part}</bpmn:{kind}>'))
 
     assert ("ELEMENT_UNSUPPORTED", "X") in findings
 
 
 def test_every_finding_says_what_to_do_and_where() -> None:
-    content = diagram("p", start(), '<bpmn:scriptTask id="X" />', _task("").decode())
+    content = diagram("p", start(), '<bpmn:scriptTask id="X" />', task("").decode())
 
-    findings = _findings(content)
+    findings = findings_of(content)
 
     assert len(findings) > 1
     assert all(finding.line > 0 and finding.message and finding.hint for finding in findings)
@@ -236,4 +204,4 @@ def test_every_finding_says_what_to_do_and_where() -> None:
 
 
 def test_a_gateway_with_one_flow_needs_neither_condition_nor_label() -> None:
-    assert _findings(diagram("p", *STRAIGHT, gateway("Work"))) == ()
+    assert findings_of(diagram("p", *STRAIGHT, gateway("Work"))) == ()
