@@ -131,7 +131,7 @@ class InputSchemaMismatchError(DomainSdkError):
     def __init__(self, *, problems: Mapping[str, str], expected: tuple[str, ...]) -> None:
         self.problems = dict(problems)
         self.expected = expected
-        self.hint = f"The model's inputs are: {_listed(expected)}."
+        self.hint = f"The model's inputs are: {_listed(expected)}. Give null where a value is missing."
         super().__init__("The input does not fit the model: " + _described(self.problems) + ".")
 
 

@@ -144,6 +144,8 @@ def _launch(
     variables: JsonObject = {
         "experiment_id": str(experiment.id),
         "dataset_version_id": str(experiment.dataset_version_id),
+        "model_name": experiment.model_name,
+        "requested_by": experiment.owner,
     }
     instance_id = services.engine.start(
         work,

@@ -29,12 +29,12 @@ from engine import (
 )
 from handlers import FORMS, Limits, Services, service_tasks
 from handlers.workplaces import sweep_workplaces
-from learning.errors import SettingsIncompleteError
+from learning.errors import SchemaOutdatedError, SettingsIncompleteError
 from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
 from runners.subprocess_compute import SubprocessCompute
 from storage import FolderObjectStore, ObjectStore, SecurityContext, Storage
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
-from storage.database import connect, migrate
+from storage.database import connect, current_revision, migrate, newest_revision
 from storage.embedded_postgres import embedded_postgres
 from storage.models import RoleType
 
@@ -80,6 +80,21 @@ def prepare_database(database_url: str) -> None:
         migrate(database)
     finally:
         database.dispose()
+
+
+def require_current_schema(database_url: str) -> None:
+    """Return if the schema is this version's.
+
+    Raises:
+        SchemaOutdatedError: It is not; nothing was changed.
+    """
+    database = connect(database_url, pool_size=1)
+    try:
+        found, newest = current_revision(database), newest_revision()
+    finally:
+        database.dispose()
+    if found != newest:
+        raise SchemaOutdatedError(found=found, newest=newest)
 
 
 def deploy_shipped(services: Services) -> tuple[DefinitionRef, ...]:

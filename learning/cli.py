@@ -115,16 +115,22 @@ def demo(
     """Walk one model from a dataset to an approved endpoint, through MCP, as two principals."""
     from learning.demo import run_demo
 
-    run_demo(LearningSettings(), data, target, result)
+    try:
+        run_demo(LearningSettings(), data, target, result)
+    except KeyboardInterrupt:
+        typer.echo("Stopped. What was launched is kept: it goes on with the next 'make up' or 'make demo'.", err=True)
+        raise typer.Exit(128 + signal.SIGINT) from None
 
 
 @contextmanager
 def _running_services(settings: LearningSettings) -> Iterator[Services]:
-    from learning.bootstrap import configure_logging, open_database, open_services
+    from learning.bootstrap import configure_logging, open_database, open_services, require_current_schema
 
     configure_logging(settings)
-    with open_database(settings) as database_url, open_services(settings, database_url) as services:
-        yield services
+    with open_database(settings) as database_url:
+        require_current_schema(database_url)
+        with open_services(settings, database_url) as services:
+            yield services
 
 
 def _run_until_told(run: Callable[[], None], stop: Callable[[], None], threads: int = 1) -> None:

@@ -40,10 +40,12 @@ def prepare_data(inbox: Path, data: Path | None, target: str | None) -> DemoData
     """Put the file into the inbox and return it.
 
     Raises:
-        DemoError: DATA without TARGET, or scikit-learn is not installed.
+        DemoError: DATA without TARGET or the other way round, or scikit-learn is not installed.
         FileUnreadableError, FileNotTabularError, TargetColumnMissingError: The user's file cannot be used.
     """
     inbox.mkdir(parents=True, exist_ok=True)
+    if data is None and target:
+        raise DemoError("TARGET is given without DATA.", "Name the file, too: DATA=my.csv TARGET=column.")
     if data is None:
         return _digits(inbox)
     if not target:

@@ -5,6 +5,7 @@ LearningError
 ├── AlreadyRunningError     ALREADY_RUNNING
 ├── ProcessFailedError      PROCESS_FAILED
 ├── SettingsIncompleteError SETTINGS_INCOMPLETE
+├── SchemaOutdatedError     SCHEMA_OUTDATED
 └── DemoError               DEMO_FAILED
 """
 
@@ -64,6 +65,18 @@ class SettingsIncompleteError(LearningError):
         self.missing = missing
         self.hint = "See .env.example."
         super().__init__(f"Also set {' and '.join(missing)}.")
+
+
+class SchemaOutdatedError(LearningError):
+    """The database's schema is not the one that this version works on."""
+
+    code = "SCHEMA_OUTDATED"
+    hint = "Run 'ami-learning db upgrade'."
+
+    def __init__(self, *, found: str | None, newest: str | None) -> None:
+        self.found = found
+        self.newest = newest
+        super().__init__(f"The database has revision {found or 'none'}, this version needs {newest}.")
 
 
 class DemoError(LearningError):

@@ -99,12 +99,12 @@ class Supervisor:
             ProcessFailedError: A part did not start; the others were stopped.
         """
         require_loopback(self._host)
-        self._require_free_port()
         home = self._settings.home.resolve()
         self._settings.inbox.mkdir(parents=True, exist_ok=True)
         authenticator(self._settings)
         with ExitStack() as stack:
             stack.enter_context(_exclusive(home / "up.lock"))
+            self._require_free_port()
             self._database = stack.enter_context(open_database_server(self._settings))
             prepare_database(self._database.url)
             stack.callback(self._stop_parts)

@@ -11,6 +11,7 @@ from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import TextContent
 
+from mcp_server.errors import ServerRefusedError, ServerUnreachableError
 from storage import ReportedError
 
 
@@ -26,6 +27,7 @@ class ToolFailedError(ReportedError):
         self.answer = answer
         self.code = str(answer.get("code", "UNKNOWN"))
         self.hint = str(answer.get("hint", ""))
+        self.add_note(f"{self.code}: {self.hint}")  # a traceback shows it, too
         super().__init__(answer.get("message") or text)
 
 
@@ -39,8 +41,15 @@ class LearningClient:
         self._client: Client | None = None
 
     async def __aenter__(self) -> Self:
-        """Connect over streamable HTTP."""
+        """Connect over streamable HTTP.
+
+        Raises:
+            ServerUnreachableError: Nothing answers at the address.
+            ServerRefusedError: The token is not accepted.
+        """
         headers = {"Authorization": f"Bearer {self._token}"}
+        async with httpx2.AsyncClient(headers=headers) as probe:
+            await _require_access(probe, self._url)
         http = await self._stack.enter_async_context(httpx2.AsyncClient(headers=headers, timeout=60))
         transport = streamable_http_client(self._url, http_client=http)
         self._client = await self._stack.enter_async_context(Client(transport))
@@ -66,3 +75,14 @@ class LearningClient:
             text = " ".join(block.text for block in result.content if isinstance(block, TextContent))
             raise ToolFailedError(tool, answer, text)
         return answer
+
+
+async def _require_access(http: httpx2.AsyncClient, url: str) -> None:
+    """Ask for nothing, so that what is wrong with the way there is said in the platform's words, not the library's."""
+    try:
+        answer = await http.post(url, json={})
+    except httpx2.TransportError as error:
+        raise ServerUnreachableError(url=url) from error
+    if answer.status_code == httpx2.codes.UNAUTHORIZED:
+        refusal = answer.json()
+        raise ServerRefusedError(code=refusal["code"], message=refusal["error"], hint=refusal["hint"])

@@ -4,7 +4,9 @@ DoorError
 ├── ToolNotFoundError        TOOL_NOT_FOUND
 ├── ArgumentsInvalidError    ARGUMENTS_INVALID
 ├── ToolBrokenError          TOOL_BROKEN
-└── TooManyWaitingError      TOO_MANY_WAITING
+├── TooManyWaitingError      TOO_MANY_WAITING
+├── ServerUnreachableError   SERVER_UNREACHABLE
+└── ServerRefusedError       SERVER_REFUSED, or the code that the server gave
 """
 
 from __future__ import annotations
@@ -66,3 +68,27 @@ class TooManyWaitingError(DoorError):
         self.user_id = user_id
         self.limit = limit
         super().__init__(f"{user_id} has {limit} calls waiting already.")
+
+
+class ServerUnreachableError(DoorError):
+    """The client finds nothing at the address."""
+
+    code = "SERVER_UNREACHABLE"
+    hint = "Start the platform with 'make up'; it prints its address."
+    retryable = True
+
+    def __init__(self, *, url: str) -> None:
+        self.url = url
+        super().__init__(f"Nothing answers at {url}.")
+
+
+class ServerRefusedError(DoorError):
+    """The server does not let the client in; `code` and `hint` are the server's."""
+
+    code = "SERVER_REFUSED"
+
+    def __init__(self, *, code: str, message: str, hint: str) -> None:
+        self.code = code
+        self.hint = hint
+        super().__init__(message)
+        self.add_note(f"{code}: {hint}")

@@ -245,7 +245,7 @@ class DatabaseUnavailableError(StorageError):
     def __init__(self, *, reason: str) -> None:
         self.reason = reason
         self.hint = "Check LEARNING_DATABASE_URL, or remove it to use the embedded PostgreSQL."
-        super().__init__(f"The database is not available: {reason}")
+        super().__init__(f"The database is not available: {reason.rstrip('.')}.")
 
 
 def _printable(text: str) -> str:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -8,9 +12,9 @@ import anyio
 import httpx2
 import pytest
 from experiment_steps import approve, launch, to_the_end
-from platform_under_test import Platform, table, two_clusters
+from platform_under_test import Platform, free_port, table, two_clusters
 
-from mcp_server import LearningClient, ToolFailedError
+from mcp_server import LearningClient, ServerRefusedError, ServerUnreachableError, ToolFailedError
 
 HEADER = ("x", "y", "label")
 ONE_CLASS = table([HEADER, *((number, -number, "same") for number in range(20))])
@@ -326,3 +330,31 @@ async def _while_many_wait(platform: Platform, number: int, arguments: dict[str,
             answered["healthy"] = (await http.get(f"{platform.address}/healthz")).status_code
         group.cancel_scope.cancel()
     return answered
+
+
+@pytest.mark.requirement("authentication")
+def test_the_client_says_in_the_platforms_words_why_it_cannot_connect(platform: Platform) -> None:
+    async def connect(url: str) -> None:
+        async with LearningClient(url, "wrong"):
+            pass
+
+    with pytest.raises(ServerRefusedError) as refused_token:
+        anyio.run(connect, f"{platform.address}/mcp")
+    with pytest.raises(ServerUnreachableError) as unreachable:
+        anyio.run(connect, f"http://127.0.0.1:{free_port()}/mcp")
+
+    assert (refused_token.value.code, unreachable.value.code) == ("TOKEN_INVALID", "SERVER_UNREACHABLE")
+
+
+@pytest.mark.requirement("one-sentence")
+def test_a_part_started_on_an_empty_database_says_what_to_run(home: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "learning", "worker"],
+        env={**os.environ, "LEARNING_HOME": str(home)},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert (run.returncode, run.stderr.strip().splitlines()[-1]) == (
+        1,
+        "SCHEMA_OUTDATED: The database has revision none, this version needs 0002. Run 'ami-learning db upgrade'.",
+    )

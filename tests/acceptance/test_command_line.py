@@ -155,13 +155,14 @@ def test_the_demo_works_on_a_file_of_the_users_own(home: Path, tmp_path: Path) -
         ("picture.csv", "kind", "FILE_NOT_TABULAR"),
         ("clusters.csv", "no-such-column", "TARGET_COLUMN_MISSING"),
         ("clusters.csv", "", "DEMO_FAILED"),
+        ("", "kind", "DEMO_FAILED"),
     ],
 )
 def test_a_demo_that_cannot_start_says_why_in_one_sentence(tmp_path: Path, data: str, target: str, code: str) -> None:
     (tmp_path / "clusters.csv").write_text(two_clusters())
     (tmp_path / "picture.csv").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00")
 
-    run = run_demo(tmp_path, DATA=str(tmp_path / data), TARGET=target)
+    run = run_demo(tmp_path, DATA=str(tmp_path / data) if data else "", TARGET=target)
 
     assert (run.returncode, run.stderr.startswith(f"{code}: "), run.stderr.count("\n")) == (1, True, 1)
     assert processes_of(tmp_path) == []
