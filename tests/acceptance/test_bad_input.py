@@ -15,6 +15,7 @@ from experiment_steps import approve, launch, to_the_end
 from platform_under_test import Platform, free_port, table, two_clusters
 
 from mcp_server import LearningClient, ServerRefusedError, ServerUnreachableError, ToolFailedError
+from storage.database import newest_revision
 
 HEADER = ("x", "y", "label")
 ONE_CLASS = table([HEADER, *((number, -number, "same") for number in range(20))])
@@ -354,7 +355,5 @@ def test_a_part_started_on_an_empty_database_says_what_to_run(home: Path) -> Non
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
-    assert (run.returncode, run.stderr.strip().splitlines()[-1]) == (
-        1,
-        "SCHEMA_OUTDATED: The database has revision none, this version needs 0002. Run 'ami-learning db upgrade'.",
-    )
+    sentence = f"The database has revision none, this version needs {newest_revision()}. Run 'ami-learning db upgrade'."
+    assert (run.returncode, run.stderr.strip().splitlines()[-1]) == (1, f"SCHEMA_OUTDATED: {sentence}")
