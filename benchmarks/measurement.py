@@ -13,7 +13,7 @@ class Measurement:
 
     Attributes:
         name: `group.what`.
-        bar: What it has to reach.
+        bar: What it has to reach; `None` where the figure only explains others.
         better: Whether a higher or a lower value is better.
         against: What the value is a ratio to.
     """
@@ -21,13 +21,15 @@ class Measurement:
     name: str
     value: float
     unit: str
-    bar: float
+    bar: float | None
     better: Literal["higher", "lower"]
     against: str
 
     @property
     def passed(self) -> bool:
-        """Whether the bar is reached."""
+        """Whether the bar, if there is one, is reached."""
+        if self.bar is None:
+            return True
         return self.value >= self.bar if self.better == "higher" else self.value <= self.bar
 
     def as_row(self) -> dict[str, object]:

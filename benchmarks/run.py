@@ -7,12 +7,13 @@ import json
 import sys
 from pathlib import Path
 
+import engine_group
 import learning_group
 from measurement import Benchmark, Measurement
 from rich.console import Console
 from rich.table import Table
 
-GROUPS: dict[str, Benchmark] = {"learning": learning_group.measure}
+GROUPS: dict[str, Benchmark] = {"engine": engine_group.measure, "learning": learning_group.measure}
 
 
 def main() -> int:
@@ -31,8 +32,10 @@ def _table(measured: list[Measurement]) -> Table:
     table = Table("benchmark", "value", "bar", "", "against")
     for figure in measured:
         sign = "≥" if figure.better == "higher" else "≤"
-        verdict = "[green]reached" if figure.passed else "[red]missed"
-        table.add_row(figure.name, f"{figure.value:.2f} {figure.unit}", f"{sign} {figure.bar}", verdict, figure.against)
+        bar, verdict = f"{sign} {figure.bar}", "[green]reached" if figure.passed else "[red]missed"
+        if figure.bar is None:
+            bar = verdict = ""
+        table.add_row(figure.name, f"{figure.value:.2f} {figure.unit}", bar, verdict, figure.against)
     return table
 
 

@@ -11,31 +11,66 @@ from engine.errors import (
     IdempotencyConflictError,
     PermanentTaskError,
 )
-from engine.persistence import DefinitionRef, Event, InstanceStatus, MissedFires, NotificationHub, ScheduleRow
+from engine.execution_windows import AbsolutePeriod, ExecutionWindow, OutsideWindow, Weekday, WeeklyPeriod
+from engine.inbox import InboxPage, InboxQuery
+from engine.messages import BroadcastSignal, MessageOutcome, PublishedMessage
+from engine.persistence import (
+    DefinitionRef,
+    Event,
+    FireOutcome,
+    FireSelection,
+    InstanceStatus,
+    NotificationHub,
+    ScheduleFire,
+    ScheduleRow,
+    ScheduleStatistics,
+    ScheduleStatus,
+    schedule_statistics,
+)
+from engine.schedule_book import ScheduleBook
+from engine.schedule_definition import CronTrigger, DateTrigger, IntervalTrigger, MissedFires, ScheduleDefinition
 from engine.scheduler import Scheduler, SchedulerPolicy
 from engine.service_tasks import ExternalTask, JobContext, ServiceTaskRegistry, TaskContext, TransactionalTask
 from engine.worker import Worker, WorkerPolicy
 
 __all__ = [
+    "AbsolutePeriod",
     "BpmnError",
+    "BroadcastSignal",
     "Contracts",
+    "CronTrigger",
+    "DateTrigger",
     "DefinitionRef",
     "DiagramError",
     "Engine",
     "EngineError",
     "Event",
+    "ExecutionWindow",
     "ExternalTask",
     "Finding",
+    "FireOutcome",
+    "FireSelection",
     "Forms",
     "IdempotencyConflictError",
+    "InboxPage",
+    "InboxQuery",
     "InstanceDescription",
     "InstanceStatus",
+    "IntervalTrigger",
     "JobContext",
+    "MessageOutcome",
     "MissedFires",
     "NotificationHub",
+    "OutsideWindow",
     "PermanentTaskError",
     "ProcessModel",
+    "PublishedMessage",
+    "ScheduleBook",
+    "ScheduleDefinition",
+    "ScheduleFire",
     "ScheduleRow",
+    "ScheduleStatistics",
+    "ScheduleStatus",
     "Scheduler",
     "SchedulerPolicy",
     "ServiceTaskRegistry",
@@ -43,9 +78,12 @@ __all__ = [
     "TaskContext",
     "TransactionalTask",
     "UserTaskDescription",
+    "Weekday",
+    "WeeklyPeriod",
     "Worker",
     "WorkerPolicy",
     "called_processes",
     "read_diagram",
+    "schedule_statistics",
     "verify",
 ]

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from engine.duties import refused_work
+from engine.errors import FormMissingError, InstanceNotActiveError
+from engine.forms import FormCatalogue
 from engine.persistence import (
     DefinitionRef,
     Definitions,
     Event,
     EventLog,
+    Incidents,
+    IncidentStatus,
     InstanceRow,
     InstanceStatus,
-    UserTaskRow,
+    UserTaskForPerson,
     UserTasks,
     UserTaskStatus,
 )
-from storage import SecurityContext, UnitOfWork
+from storage import ReportedError, SecurityContext, UnitOfWork
+from storage.access import Resource, require
+from storage.errors import AccessDeniedError
+from storage.models import Permission
 
 _ACTIVITIES = frozenset({"ServiceTask", "UserTask", "CallActivity"})
 
@@ -40,26 +47,57 @@ class StepDescription(BaseModel):
     duration_seconds: float | None = None
 
 
+class Refusal(BaseModel):
+    """Why the principal that asks cannot do something: what the error would say."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    message: str
+    hint: str
+
+
 class UserTaskDescription(BaseModel):
-    """One user task: what is asked, of whom, and the form's JSON Schema.
+    """One user task: what is asked, of whom, until when, and the form's JSON Schema.
 
     Attributes:
+        process_id: The process in whose diagram the task stands.
+        excluded_elements: User tasks of the instance whose performers are excluded from this one.
+        priority: 0 to 100; the most urgent has the highest.
+        draft: An unfinished form, for those who may finish it.
+        comments: How many there are.
         can_complete: Whether the principal that asks may complete it.
+        refusal: Why not.
     """
 
     model_config = ConfigDict(frozen=True)
 
     user_task_id: UUID
     process_instance_id: UUID
+    process_id: str
+    business_key: str | None
     element_id: str
     name: str
     lane: str | None
+    status: UserTaskStatus
     candidate_groups: tuple[str, ...]
+    candidate_users: tuple[str, ...]
     excluded_principals: tuple[str, ...]
+    excluded_elements: tuple[str, ...]
+    assignee: str | None
+    delegated_by: str | None
+    priority: int
+    due_at: datetime | None
+    follow_up_at: datetime | None
     can_complete: bool
+    refusal: Refusal | None
     context: dict[str, Any]
+    draft: dict[str, Any] | None
+    comments: int
     form_schema: dict[str, Any] | None
     created_at: datetime | None
+    completed_by: str | None
+    completed_at: datetime | None
 
 
 class InstanceDescription(BaseModel):
@@ -90,7 +128,7 @@ def describe_instance(work: UnitOfWork, row: InstanceRow) -> InstanceDescription
         process_instance_id=row.process_instance_id,
         process_id=own.process_id,
         business_key=row.business_key,
-        status=row.status,
+        status=row.shown_status,
         started_by=row.started_by.user_id,
         started_at=row.started_at,
         ended_at=row.ended_at,
@@ -98,8 +136,17 @@ def describe_instance(work: UnitOfWork, row: InstanceRow) -> InstanceDescription
         steps=steps_of(EventLog(work).of_instance(row.process_instance_id)),
         open_user_task_ids=tuple(task.user_task_id for task in tasks if task.status is UserTaskStatus.OPEN),
         completed_by={task.element_id: task.completed_by for task in tasks if task.completed_by is not None},
-        incident=row.incident,
+        incident=_oldest_incident(work, row),
     )
+
+
+def _oldest_incident(work: UnitOfWork, row: InstanceRow) -> dict[str, JsonValue] | None:
+    if row.open_incidents == 0:
+        return None
+    incidents = Incidents(work).of_instance(row.process_instance_id)
+    oldest = next(incident for incident in incidents if incident.status is not IncidentStatus.RESOLVED)
+    shown = oldest.model_dump(mode="json", include={"incident_id", "element_id", "code", "message"})
+    return {**shown, "status": oldest.status.value}
 
 
 def steps_of(events: list[Event]) -> tuple[StepDescription, ...]:
@@ -126,21 +173,53 @@ def steps_of(events: list[Event]) -> tuple[StepDescription, ...]:
     return tuple(steps.values())
 
 
-def describe_user_task(
-    row: UserTaskRow, forms: Mapping[str, type[BaseModel]], context: SecurityContext
-) -> UserTaskDescription:
+def describe_user_task(task: UserTaskForPerson, forms: FormCatalogue, context: SecurityContext) -> UserTaskDescription:
     """Return what a principal is told of a user task."""
-    is_candidate = bool(context.groups & set(row.candidate_groups))
+    schema, missing = _form_schema(task.form_id, forms)
+    error = _refused_completion(task, context) or missing
     return UserTaskDescription(
-        user_task_id=row.user_task_id,
-        process_instance_id=row.process_instance_id,
-        element_id=row.element_id,
-        name=row.name,
-        lane=row.lane,
-        candidate_groups=row.candidate_groups,
-        excluded_principals=row.excluded_principals,
-        can_complete=is_candidate and context.user_id not in row.excluded_principals,
-        context=row.context,
-        form_schema=None if row.form_id is None else forms[row.form_id].model_json_schema(),
-        created_at=row.created_at,
+        user_task_id=task.user_task_id,
+        process_instance_id=task.process_instance_id,
+        process_id=task.process_id,
+        business_key=task.business_key,
+        element_id=task.element_id,
+        name=task.name,
+        lane=task.lane,
+        status=task.status,
+        candidate_groups=task.candidate_groups,
+        candidate_users=task.candidate_users,
+        excluded_principals=task.excluded_principals,
+        excluded_elements=task.excluded,
+        assignee=task.assignee,
+        delegated_by=task.delegated_by,
+        priority=task.priority,
+        due_at=task.due_at,
+        follow_up_at=task.follow_up_at,
+        can_complete=error is None,
+        refusal=None if error is None else Refusal(code=error.code, message=str(error), hint=error.hint),
+        context=task.context,
+        draft=task.draft if error is None else None,
+        comments=task.comments,
+        form_schema=schema,
+        created_at=task.created_at,
+        completed_by=task.completed_by,
+        completed_at=task.completed_at,
     )
+
+
+def _refused_completion(task: UserTaskForPerson, context: SecurityContext) -> ReportedError | None:
+    try:
+        require(context, Permission.EXECUTE, Resource(kind="user tasks", tenant_id=context.tenant_id))
+    except AccessDeniedError as error:
+        return error
+    refusal = refused_work(task, context, task.performed)
+    if refusal is None and task.instance_status != "running":
+        return InstanceNotActiveError(process_instance_id=task.process_instance_id, status=task.instance_status)
+    return refusal
+
+
+def _form_schema(form_id: str | None, forms: FormCatalogue) -> tuple[dict[str, Any] | None, FormMissingError | None]:
+    try:
+        return (None if form_id is None else forms.schema(form_id)), None
+    except FormMissingError as error:
+        return None, error

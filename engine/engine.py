@@ -1,4 +1,4 @@
-"""The engine's face: deploy, start, complete a user task, publish a message, describe, read events.
+"""The engine's face: deploy, start, user tasks, messages, signals, operations, describe, read events.
 
 Every call runs on the caller's unit of work, so that a domain row and the process started for it commit together.
 """
@@ -8,26 +8,27 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue
 
-from engine.bpmn import Contracts, ProcessModel, StartEvent, called_processes, read_diagram, verify
-from engine.description import InstanceDescription, UserTaskDescription, describe_instance, describe_user_task
+from engine.bpmn import Contracts, ProcessModel, called_processes, read_diagram, verify
+from engine.crash_points import crash_point
+from engine.description import InstanceDescription, UserTaskDescription, describe_instance
 from engine.errors import (
     DiagramError,
-    FormInvalidError,
     IdempotencyConflictError,
-    NotACandidateError,
-    SeparationOfDutiesError,
+    InstanceNotActiveError,
     UnknownInstanceError,
     UnknownProcessError,
-    UnknownUserTaskError,
-    UserTaskClosedError,
 )
-from engine.execution import Step, append_event, audit_transition, finish_step, load_step
+from engine.execution import Step, append_event, finish_step, load_step
+from engine.forms import FormCatalogue
+from engine.inbox import InboxQuery
 from engine.library import ProcessLibrary
+from engine.messages import BroadcastSignal, Messenger, PublishedMessage, replace_start_subscriptions
 from engine.persistence import (
     DefinitionRef,
     Definitions,
@@ -37,13 +38,14 @@ from engine.persistence import (
     InstanceRow,
     Instances,
     InstanceStatus,
-    UserTaskRow,
-    UserTasks,
-    UserTaskStatus,
+    StepDocument,
     engine_statistics,
 )
 from engine.service_tasks import ServiceTaskRegistry
 from engine.spiff import ProcessTree
+from engine.start_timers import replace_start_timers
+from engine.user_tasks import UserTaskDesk
+from engine.warm import WarmInstances
 from storage import SecurityContext, UnitOfWork
 from storage.access import Resource, require
 from storage.identifiers import new_id
@@ -55,18 +57,24 @@ Forms = Mapping[str, type[BaseModel]]
 @dataclass(frozen=True)
 class _Start:
     ref: DefinitionRef
-    event: StartEvent
+    start_event_id: str
     variables: Mapping[str, JsonValue]
     business_key: str | None
     idempotency_key: str | None
 
 
 class Engine:
-    """BPMN processes of one deployment; holds no state but compiled diagrams."""
+    """BPMN processes of one deployment; holds no state but compiled diagrams and copies of warm instances.
+
+    Attributes:
+        desk: Where people find, claim, delegate and discuss user tasks.
+    """
 
     def __init__(self, registry: ServiceTaskRegistry, forms: Forms) -> None:
         self.registry = registry
         self.library = ProcessLibrary()
+        self.instances = WarmInstances(self.library)
+        self.desk = UserTaskDesk(FormCatalogue(forms), append_event)
         self._forms = forms
 
     def deploy(self, work: UnitOfWork, *diagrams: bytes, context: SecurityContext) -> tuple[DefinitionRef, ...]:
@@ -92,10 +100,12 @@ class Engine:
         context: SecurityContext,
         business_key: str | None = None,
         idempotency_key: str | None = None,
+        start_event_id: str | None = None,
     ) -> UUID:
         """Start the newest version of a process; return the instance's id.
 
-        With an idempotency key, the instance that was started under it is returned and nothing happens.
+        It begins at its none start event, unless another start event is named. With an idempotency key, the instance
+        that was started under it is returned and nothing happens.
 
         Raises:
             AccessDeniedError: No EXECUTE permission.
@@ -103,10 +113,13 @@ class Engine:
             IdempotencyConflictError: The key belongs to an instance of another process.
         """
         ref = self._newest(work, process_id)
-        event = self.library.model(work, ref.process_definition_id, process_id).none_start_event()
-        if event is None:
+        model = self.library.model(work, ref.process_definition_id, process_id)
+        events = {event.id for event in model.start_events()}
+        none_event = model.none_start_event()
+        chosen = start_event_id or (None if none_event is None else none_event.id)
+        if chosen not in events:
             raise UnknownProcessError(process_id=process_id)
-        return self._start(work, _Start(ref, event, variables, business_key, idempotency_key), context)
+        return self._start(work, _Start(ref, chosen, variables, business_key, idempotency_key), context)
 
     def publish_message(
         self,
@@ -117,22 +130,23 @@ class Engine:
         *,
         context: SecurityContext,
         message_id: str | None = None,
-    ) -> tuple[UUID, ...]:
-        """Start an instance of every process that has a message start event of that name; return the instances' ids.
+        time_to_live_seconds: float = 0,
+    ) -> PublishedMessage:
+        """Send a message to one waiting task, else to message start events, else keep it; see `Messenger.publish`."""
+        return Messenger(work, partial(self._start_at, work)).publish(
+            name,
+            correlation_key,
+            payload,
+            context=context,
+            message_id=message_id,
+            time_to_live_seconds=time_to_live_seconds,
+        )
 
-        The correlation key becomes their business key. A message id makes publishing again change nothing.
-
-        Raises:
-            AccessDeniedError: No EXECUTE permission.
-        """
-        started = []
-        for ref in Definitions(work).all_newest():
-            model = self.library.model(work, ref.process_definition_id, ref.process_id)
-            for event in model.start_events():
-                if event.message == name:
-                    key = None if message_id is None else f"message:{message_id}:{ref.process_id}"
-                    started.append(self._start(work, _Start(ref, event, payload, correlation_key, key), context))
-        return tuple(started)
+    def broadcast_signal(
+        self, work: UnitOfWork, name: str, variables: Mapping[str, JsonValue], *, context: SecurityContext
+    ) -> BroadcastSignal:
+        """Send a signal to all that wait for it; see `Messenger.broadcast_signal`."""
+        return Messenger(work, partial(self._start_at, work)).broadcast_signal(name, variables, context=context)
 
     def complete_user_task(
         self, work: UnitOfWork, user_task_id: UUID, submission: Mapping[str, Any], *, context: SecurityContext
@@ -142,25 +156,23 @@ class Engine:
         Raises:
             AccessDeniedError: No EXECUTE permission.
             UnknownUserTaskError, UserTaskClosedError: There is nothing to complete.
-            NotACandidateError, SeparationOfDutiesError: Not by this principal.
+            InstanceNotActiveError: Its process instance is suspended.
+            NotACandidateError, SeparationOfDutiesError, ClaimedByAnotherError: Not by this principal.
             FormInvalidError: The submission does not fit the form.
         """
-        require(context, Permission.EXECUTE, Resource(kind="user tasks", tenant_id=context.tenant_id))
-        process_instance_id = UserTasks(work).instance_of(user_task_id, context.tenant_id)
-        if process_instance_id is None:
-            raise UnknownUserTaskError(user_task_id=user_task_id)
-        step = load_step(work, self.library, process_instance_id)
-        task = UserTasks(work).lock(user_task_id, context.tenant_id)
-        _require_completable(task, context)
-        values = self._parse_form(task, submission)
-        UserTasks(work).complete(user_task_id, values, context.user_id)
-        return self._complete(step, task, values, context)
+        process_instance_id = self.desk.instance_of(work, user_task_id, context=context)
+        step = load_step(work, self.instances, process_instance_id)
+        task, values = self.desk.lock_completable(work, user_task_id, submission, context=context)
+        require_running(step.row)
+        crash_point("after_user_task_lock")
+        audit_ref = self.desk.close_completed(work, step.row, task, values, context=context)
+        step.tree.complete(task.task_id, {**values, "completed_by": context.user_id}, task.context)
+        finish_step(step, context)
+        return audit_ref
 
     def user_tasks(self, work: UnitOfWork, *, context: SecurityContext, limit: int = 100) -> list[UserTaskDescription]:
-        """Return the open tasks that the principal's groups are candidates for, oldest first."""
-        _require_read(context)
-        rows = UserTasks(work).open(context.tenant_id, context.groups, limit)
-        return [describe_user_task(row, self._forms, context) for row in rows]
+        """Return the open tasks that are for the principal, the most urgent first."""
+        return list(self.desk.inbox(work, InboxQuery(limit=limit), context=context).user_tasks)
 
     def describe(self, work: UnitOfWork, process_instance_id: UUID, *, context: SecurityContext) -> InstanceDescription:
         """Return what an instance has done, does and waits for.
@@ -183,9 +195,8 @@ class Engine:
         Raises:
             UnknownInstanceError: There is none in the principal's tenant.
         """
-        state = _readable(work, process_instance_id, context).state
-        variables: dict[str, JsonValue] = state["scopes"]["root"]
-        return variables
+        row = _readable(work, process_instance_id, context)
+        return Instances(work).variables(row.process_instance_id, row.process_instance_id)
 
     def events_after(
         self,
@@ -241,9 +252,11 @@ class Engine:
         definitions = Definitions(work)
         sha256 = hashlib.sha256(xml).hexdigest()
         known = definitions.with_digest(model.process_id, sha256)
-        if known is not None:
-            return known
         newest = definitions.newest(model.process_id)
+        if known is not None:
+            if known == newest:
+                self._listen(work, known, model, context)
+            return known
         ref = DefinitionRef(
             process_definition_id=new_id(),
             process_id=model.process_id,
@@ -253,7 +266,13 @@ class Engine:
             sha256=sha256,
         )
         definitions.insert(ref, xml, context.user_id)
+        self._listen(work, ref, model, context)
         return ref
+
+    def _listen(self, work: UnitOfWork, ref: DefinitionRef, model: ProcessModel, context: SecurityContext) -> None:
+        """Let messages, signals and times start this definition, and no older one of its process."""
+        replace_start_subscriptions(work, ref, model)
+        replace_start_timers(work, ref, model, context)
 
     def _newest(self, work: UnitOfWork, process_id: str) -> DefinitionRef:
         ref = Definitions(work).newest(process_id)
@@ -262,6 +281,19 @@ class Engine:
             raise UnknownProcessError(process_id=process_id, known=known)
         return ref
 
+    def _start_at(
+        self,
+        work: UnitOfWork,
+        ref: DefinitionRef,
+        start_event_id: str,
+        variables: Mapping[str, JsonValue],
+        *,
+        business_key: str | None,
+        idempotency_key: str | None,
+        context: SecurityContext,
+    ) -> UUID:
+        return self._start(work, _Start(ref, start_event_id, variables, business_key, idempotency_key), context)
+
     def _start(self, work: UnitOfWork, start: _Start, context: SecurityContext) -> UUID:
         ref, key = start.ref, start.idempotency_key
         require(context, Permission.EXECUTE, Resource(kind=f"process {ref.process_id}", tenant_id=context.tenant_id))
@@ -269,54 +301,30 @@ class Engine:
             work.lock(f"idempotency:{context.tenant_id}:{key}")
             known = Instances(work).with_idempotency_key(context.tenant_id, key)
             if known is not None:
-                return self._replayed(work, known, ref.process_id, key)
-        pinned = self.library.pin(work, ref)
-        compiled = self.library.compiled(work, ref.process_definition_id, pinned, start.event.id)
+                return self._replayed(known, ref.process_id, key)
         row = InstanceRow(
             process_instance_id=new_id(),
             process_definition_id=ref.process_definition_id,
-            pinned_definitions=pinned,
-            start_event_id=start.event.id,
+            process_id=ref.process_id,
+            pinned_definitions=self.library.pin(work, ref),
+            start_event_id=start.start_event_id,
             tenant_id=context.tenant_id,
             business_key=start.business_key,
             idempotency_key=key,
             started_by=context,
-            status=InstanceStatus.RUNNING,
-            state={},
         )
-        Instances(work).insert(row)
-        append_event(work, row, "process.started", {"process_id": ref.process_id, "started_by": context.user_id})
-        audit_transition(work, row, "process.started", {"sha256": ref.sha256}, context)
-        finish_step(Step(work=work, row=row, tree=ProcessTree.begin(compiled, dict(start.variables))), context)
+        compiled = self.library.compiled(work, row.process_definition_id, row.pinned_definitions, row.start_event_id)
+        document = StepDocument(row, is_start=True)
+        document.add_event("process.started", {"process_id": ref.process_id, "started_by": context.user_id})
+        document.add_leaf("process.started", {"sha256": ref.sha256}, context)
+        tree = ProcessTree.begin(compiled, row.process_instance_id, dict(start.variables), new_id)
+        finish_step(Step(work=work, document=document, tree=tree), context)
         return row.process_instance_id
 
-    def _replayed(self, work: UnitOfWork, known: Any, process_id: str, idempotency_key: str) -> UUID:
-        (ref,) = Definitions(work).by_id([known.process_definition_id])
-        if ref.process_id != process_id:
+    def _replayed(self, known: InstanceRow, process_id: str, idempotency_key: str) -> UUID:
+        if known.process_id != process_id:
             raise IdempotencyConflictError(idempotency_key=idempotency_key)
-        return UUID(str(known.process_instance_id))
-
-    def _parse_form(self, task: UserTaskRow, submission: Mapping[str, Any]) -> dict[str, JsonValue]:
-        if task.form_id is None:
-            return dict(submission)
-        try:
-            return self._forms[task.form_id].model_validate(dict(submission)).model_dump(mode="json")
-        except ValidationError as error:
-            fields = {".".join(map(str, item["loc"])): item["msg"] for item in error.errors()}
-            raise FormInvalidError(form_id=task.form_id, fields=fields) from error
-
-    def _complete(self, step: Step, task: UserTaskRow, values: dict[str, JsonValue], context: SecurityContext) -> UUID:
-        details: dict[str, JsonValue] = {
-            "user_task_id": str(task.user_task_id),
-            "element_id": task.element_id,
-            "submission": values,
-        }
-        payload = {**details, "completed_by": context.user_id}
-        append_event(step.work, step.row, "user_task.completed", payload, task.element_id)
-        audit_ref = audit_transition(step.work, step.row, "user_task.completed", details, context)
-        step.tree.complete(task.task_id, {**values, "completed_by": context.user_id})
-        finish_step(step, context)
-        return audit_ref
+        return known.process_instance_id
 
 
 def _require_read(context: SecurityContext) -> None:
@@ -331,12 +339,11 @@ def _readable(work: UnitOfWork, process_instance_id: UUID, context: SecurityCont
     return row
 
 
-def _require_completable(task: UserTaskRow, context: SecurityContext) -> None:
-    if task.status is not UserTaskStatus.OPEN:
-        raise UserTaskClosedError(
-            user_task_id=task.user_task_id, status=task.status.value, completed_by=task.completed_by
-        )
-    if context.user_id in task.excluded_principals:
-        raise SeparationOfDutiesError(user_id=context.user_id, element_id=task.element_id)
-    if not context.groups & set(task.candidate_groups):
-        raise NotACandidateError(user_id=context.user_id, candidate_groups=task.candidate_groups)
+def require_running(row: InstanceRow) -> None:
+    """Return if an instance runs.
+
+    Raises:
+        InstanceNotActiveError: It is suspended or over.
+    """
+    if row.status is not InstanceStatus.RUNNING:
+        raise InstanceNotActiveError(process_instance_id=row.process_instance_id, status=row.status.value)

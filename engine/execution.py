@@ -1,83 +1,175 @@
-"""One engine step: load an instance, change it, write down everything that follows, all on one transaction."""
+"""One engine step: an instance changes, and everything that follows from it is written in one transaction.
+
+A step is computed on the tree in memory and collected in a `StepDocument`; `finish_step` writes it. Whatever fails
+before the commit leaves the stored instance as it was.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
 from uuid import UUID
 
 from pydantic import JsonValue
 
+from engine.assignment import user_task_row
 from engine.bpmn import Activity, ServiceTask, UserTask
-from engine.errors import UnknownInstanceError
-from engine.library import ProcessLibrary
+from engine.crash_points import crash_point
+from engine.errors import StaleInstanceError
 from engine.persistence import (
+    SIGNAL_TYPE,
     ClaimedJob,
     EventLog,
+    Incident,
+    Incidents,
+    IncidentStatus,
     InstanceRow,
     Instances,
     InstanceStatus,
-    Jobs,
-    UserTaskRow,
+    Lease,
+    StepDocument,
     UserTasks,
+    write_step,
 )
-from engine.persistence.statements import QUERIES
-from engine.spiff import JournalEntry, ProcessTree, WaitingTask
+from engine.priorities import job_priority
+from engine.spiff import JournalEntry, ProcessTree, TreeChanges, WaitingTask
+from engine.waiting_events import exchange_events
+from engine.warm import WarmInstances, after_step
 from storage import AuditEntry, SecurityContext, UnitOfWork
 from storage.identifiers import new_id
 
+_SIGNAL_ATTEMPTS = 3
 
-@dataclass(frozen=True)
+
+@dataclass
 class Step:
-    """An instance that is locked, loaded and about to change."""
+    """An instance that is about to change.
+
+    Attributes:
+        lease: Under which the worker that computes the step takes jobs that follow from it, at most `leases`.
+    """
 
     work: UnitOfWork
-    row: InstanceRow
+    document: StepDocument
     tree: ProcessTree
+    lease: Lease | None = None
+    leases: int = 0
+
+    @property
+    def row(self) -> InstanceRow:
+        """The instance as it was read."""
+        return self.document.instance
 
 
-def load_step(work: UnitOfWork, library: ProcessLibrary, process_instance_id: UUID) -> Step:
+def load_step(work: UnitOfWork, instances: WarmInstances, process_instance_id: UUID) -> Step:
     """Lock and load an instance.
 
     Raises:
         UnknownInstanceError: There is none.
+        CorruptStateError: Its rows do not describe an instance of its definition.
     """
-    row = Instances(work).lock(process_instance_id)
-    if row is None:
-        raise UnknownInstanceError(process_instance_id=process_instance_id)
-    compiled = library.compiled(work, row.process_definition_id, row.pinned_definitions, row.start_event_id)
-    return Step(work=work, row=row, tree=ProcessTree.load(compiled, cast("Any", row.state)))
+    row, tree = instances.lock(work, process_instance_id)
+    return Step(work=work, document=StepDocument(row), tree=tree)
 
 
-def finish_step(step: Step, context: SecurityContext) -> None:
-    """Write everything that follows from the step's changes: jobs, user tasks, events, the instance, an audit leaf."""
-    for entry in step.tree.take_journal():
+def hold_version(step: Step) -> None:
+    """Lock the instance of a step before other rows are locked: everybody takes the instance first.
+
+    Raises:
+        StaleInstanceError: It has changed since it was read.
+    """
+    if Instances(step.work).lock(step.row.process_instance_id) != step.row.version:
+        raise StaleInstanceError(process_instance_id=step.row.process_instance_id)
+
+
+@dataclass(frozen=True)
+class FinishedStep:
+    """A step that is written and not yet committed.
+
+    Attributes:
+        row: The instance as it is in the database once the transaction commits.
+        taken: The jobs that the step's lease has taken.
+    """
+
+    row: InstanceRow
+    tree: ProcessTree
+    taken: tuple[ClaimedJob, ...]
+
+
+def finish_step(step: Step, context: SecurityContext, status: InstanceStatus | None = None) -> FinishedStep:
+    """Write everything that follows from the step's changes: tasks, variables, jobs, user tasks, events, audit leaves.
+
+    Args:
+        step: Computed, not yet written.
+        context: Who made it happen.
+        status: The instance's new status where an operation sets it.
+
+    Raises:
+        StaleInstanceError, StaleLeaseError: Somebody else was faster; the transaction has to be rolled back.
+        ExpressionEvaluationError, UserTaskValueError, TimerInvalidError: A waiting task's values do not fit.
+    """
+    changes = step.tree.take_changes()
+    for entry in changes.journal:
         _record_change(step, entry)
-    for waiting in _new_tasks(step):
-        _offer(step, waiting)
-    status = InstanceStatus.COMPLETED if step.tree.is_completed else InstanceStatus.RUNNING
-    state = cast("dict[str, Any]", step.tree.dump())
-    Instances(step.work).save(step.row.model_copy(update={"state": state, "status": status, "incident": None}))
+    taken = [job for waiting in changes.opened if (job := _offer(step, waiting)) is not None]
+    _exchange(step, changes)
+    _close_void_incidents(step, changes, context)
+    for name in changes.signals:
+        step.document.add_job(_signal_job(step.row, name), None)
+    if status is None:
+        status = InstanceStatus.COMPLETED if changes.is_completed else step.row.status
     if status is InstanceStatus.COMPLETED:
-        append_event(step.work, step.row, "process.completed", {})
-        audit_transition(step.work, step.row, "process.completed", {}, context)
+        step.document.add_event("process.completed", {})
+        step.document.add_leaf("process.completed", {}, context)
+    write_step(step.work, step.document, changes, status.value)
+    crash_point("in_step")
+    row = after_step(step.row, changes, incidents=step.document.incidents, is_start=step.document.is_start)
+    return FinishedStep(row.model_copy(update={"status": status}), step.tree, tuple(taken))
 
 
 def raise_incident(
-    work: UnitOfWork, row: InstanceRow, element_id: str, error: dict[str, JsonValue], context: SecurityContext
+    work: UnitOfWork, row: InstanceRow, job: ClaimedJob, error: Mapping[str, JsonValue], context: SecurityContext
 ) -> None:
-    """Stop an instance where it stands until a person looks at it."""
-    incident: dict[str, JsonValue] = {"element_id": element_id, **error}
-    Instances(work).save(row.model_copy(update={"status": InstanceStatus.INCIDENT, "incident": incident}))
-    append_event(work, row, "incident.raised", incident, element_id)
-    audit_transition(work, row, "incident.raised", incident, context)
+    """Record that a locked job needs a person; one that was being retried is open again, with the attempt's outcome."""
+    incidents = Incidents(work)
+    known = incidents.of_job(job.job_id)
+    code, message = str(error.get("code", "")), str(error.get("message", ""))
+    if known is None:
+        known = Incident(
+            incident_id=new_id(),
+            process_instance_id=job.process_instance_id,
+            tenant_id=row.tenant_id,
+            task_id=job.task_id,
+            job_id=job.job_id,
+            element_id=job.element_id,
+            code=code,
+            message=message,
+        )
+        incidents.insert(known)
+    else:
+        incidents.reopen(known.incident_id, code, message)
+    payload: dict[str, JsonValue] = {
+        "incident_id": str(known.incident_id),
+        "element_id": job.element_id,
+        **error,
+    }
+    append_event(work, row, "incident.raised", payload, job.element_id)
+    audit_transition(work, row, "incident.raised", payload, context)
+
+
+def resolve_incident(step: Step, job: ClaimedJob, context: SecurityContext) -> None:
+    """Close the incident of a job whose new attempt succeeded."""
+    if step.row.open_incidents == 0:
+        return
+    incident = Incidents(step.work).of_job(job.job_id)
+    if incident is not None:
+        _resolve(step, incident, context)
 
 
 def append_event(
     work: UnitOfWork, row: InstanceRow, kind: str, payload: Mapping[str, JsonValue], element_id: str | None = None
 ) -> None:
-    """Add an event of an instance."""
+    """Add an event of an instance outside a step."""
     EventLog(work).append(
         kind,
         payload,
@@ -91,70 +183,113 @@ def append_event(
 def audit_transition(
     work: UnitOfWork, row: InstanceRow, action: str, details: dict[str, JsonValue], context: SecurityContext
 ) -> UUID:
-    """Write the audit leaf of a process transition; return its `audit_ref`."""
+    """Write the audit leaf of a process transition outside a step; return its `audit_ref`."""
     facts: dict[str, JsonValue] = {"process_definition_id": str(row.process_definition_id), **details}
     subject = f"process_instance/{row.process_instance_id}"
     return work.audit.record(AuditEntry(action=action, subject=subject, details=facts), context=context)
 
 
 def _record_change(step: Step, entry: JournalEntry) -> None:
-    if entry.change == "cancelled":
-        for statement in ("cancel_task", "cancel_user_task"):
-            QUERIES.execute(step.work.connection, statement, {"task_id": entry.task_id})
     if entry.change == "cancelled" and not isinstance(entry.element, Activity):
-        return  # an error event that was not needed
+        return  # an event that was not needed
     payload: dict[str, JsonValue] = {
         "task_id": str(entry.task_id),
         "name": entry.element.name,
-        "kind": type(entry.element).__name__,
+        "kind": "MultiInstanceBody" if entry.is_body else type(entry.element).__name__,
         "lane": entry.element.lane,
     }
-    append_event(step.work, step.row, f"element.{entry.change}", payload, entry.element.id)
+    step.document.add_event(f"element.{entry.change}", payload, entry.element.id)
 
 
-def _new_tasks(step: Step) -> list[WaitingTask]:
-    rows = QUERIES.rows(step.work.connection, "tasks_with_rows", {"process_instance_id": step.row.process_instance_id})
-    known = {row.task_id for row in rows}
-    return [waiting for waiting in step.tree.waiting_tasks() if waiting.task_id not in known]
-
-
-def _offer(step: Step, waiting: WaitingTask) -> None:
-    inputs = step.tree.inputs(waiting)
+def _offer(step: Step, waiting: WaitingTask) -> ClaimedJob | None:
     match waiting.element:
         case ServiceTask():
-            Jobs(step.work).insert(_job(step.row, waiting.task_id, waiting.element, inputs))
+            return _offer_job(step, waiting, waiting.element)
         case UserTask():
-            row = _user_task(step.row, waiting.task_id, waiting.element, inputs)
-            UserTasks(step.work).insert(row)
-            payload: dict[str, JsonValue] = {"user_task_id": str(row.user_task_id), "name": row.name}
-            append_event(step.work, step.row, "user_task.created", payload, waiting.element.id)
+            _offer_user_task(step, waiting, waiting.element)
+    return None
 
 
-def _job(row: InstanceRow, task_id: UUID, element: ServiceTask, inputs: dict[str, JsonValue]) -> ClaimedJob:
-    return ClaimedJob(
-        job_id=new_id(),
-        process_instance_id=row.process_instance_id,
-        task_id=task_id,
+def _offer_job(step: Step, waiting: WaitingTask, element: ServiceTask) -> ClaimedJob | None:
+    inputs = step.tree.inputs(waiting.task_id)
+    takes = step.lease is not None and step.leases > 0
+    job = ClaimedJob(
+        job_id=waiting.task_id,
+        process_instance_id=step.row.process_instance_id,
+        task_id=waiting.task_id,
         element_id=element.id,
         type=element.type,
         input=inputs,
-        attempt=0,
         max_attempts=element.retries,
-        epoch=0,
+        epoch=1 if takes else 0,
+        tenant_id=step.row.tenant_id,
+        priority=job_priority(step.tree, waiting.task_id, element, inputs),
+    )
+    step.document.add_job(job, step.lease if takes else None)
+    step.leases -= takes
+    return job if takes else None
+
+
+def _offer_user_task(step: Step, waiting: WaitingTask, element: UserTask) -> None:
+    inputs = step.tree.inputs(waiting.task_id)
+    row = user_task_row(
+        step.row,
+        element,
+        task_id=waiting.task_id,
+        process_id=waiting.process_id,
+        inputs=inputs,
+        variables=step.tree.visible(waiting.task_id),
+        now=step.work.now,
+    )
+    UserTasks(step.work).insert(row)
+    payload: dict[str, JsonValue] = {"user_task_id": str(row.user_task_id), "name": row.name}
+    step.document.add_event("user_task.created", payload, element.id)
+
+
+def _close_void_incidents(step: Step, changes: TreeChanges, context: SecurityContext) -> None:
+    """Resolve the incidents of tasks that were withdrawn: nobody has to look at them any more."""
+    if step.row.open_incidents == 0:
+        return
+    closed = {task.task_id for task in changes.closed}
+    for incident in Incidents(step.work).of_instance(step.row.process_instance_id):
+        if incident.status is not IncidentStatus.RESOLVED and incident.task_id in closed:
+            _resolve(step, incident, context)
+
+
+def _resolve(step: Step, incident: Incident, context: SecurityContext) -> None:
+    Incidents(step.work).resolve(incident.incident_id, context.user_id)
+    step.document.incidents -= 1
+    payload: dict[str, JsonValue] = {"incident_id": str(incident.incident_id)}
+    step.document.add_event("incident.resolved", payload, incident.element_id)
+
+
+def _exchange(step: Step, changes: TreeChanges) -> None:
+    """Withdraw what nobody waits for any more, and arm what is waited for now."""
+    if not step.document.is_start and any(task.trigger is not None for task in (*changes.opened, *changes.closed)):
+        hold_version(step)  # before the locks of messages, as everywhere
+    people = [task.task_id for task in changes.closed if isinstance(task.element, UserTask)]
+    if people:
+        UserTasks(step.work).cancel(step.row.process_instance_id, people)
+    exchange_events(
+        step.work,
+        step.row,
+        step.tree,
+        opened=[task for task in changes.opened if task.trigger is not None],
+        closed=[task for task in changes.closed if task.trigger is not None],
+        executing=None if step.document.finishes is None else step.document.finishes.job_id,
     )
 
 
-def _user_task(row: InstanceRow, task_id: UUID, element: UserTask, inputs: dict[str, JsonValue]) -> UserTaskRow:
-    return UserTaskRow(
-        user_task_id=new_id(),
+def _signal_job(row: InstanceRow, name: str) -> ClaimedJob:
+    """Return the job that broadcasts a thrown signal; it outlives the instance, which a signal end event may end."""
+    return ClaimedJob(
+        job_id=new_id(),
         process_instance_id=row.process_instance_id,
-        task_id=task_id,
-        element_id=element.id,
-        name=element.name,
-        lane=element.lane,
-        form_id=element.form_id,
-        candidate_groups=element.candidate_groups,
-        excluded_principals=(row.started_by.user_id,) if element.excludes_initiator else (),
-        context=inputs,
+        task_id=row.process_instance_id,
+        element_id=row.process_id,
+        type=SIGNAL_TYPE,
+        input={"name": name},
+        max_attempts=_SIGNAL_ATTEMPTS,
+        epoch=0,
         tenant_id=row.tenant_id,
     )

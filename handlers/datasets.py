@@ -136,10 +136,10 @@ def _start_validation(
 ) -> UUID:
     variables: JsonObject = {"dataset_version_id": str(version.id)}
     message_id = f"{version.id}:{attempt}"
-    started = services.engine.publish_message(
+    published = services.engine.publish_message(
         work, MESSAGE, str(version.id), variables, context=context, message_id=message_id
     )
-    return started[0]
+    return published.started[0]
 
 
 def _validation_of(services: Services, work: UnitOfWork, version: DatasetVersion, context: SecurityContext) -> UUID:

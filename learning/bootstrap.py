@@ -167,7 +167,7 @@ def object_store(settings: LearningSettings) -> ObjectStore:
 def worker(settings: LearningSettings, services: Services) -> Worker:
     """Return a worker for the services' engine; what killed ones left is swept away."""
     sweep_workplaces()
-    policy = WorkerPolicy(lease_seconds=settings.lease_seconds)
+    policy = WorkerPolicy(lease_seconds=settings.lease_seconds, limits=settings.job_limits)
     return Worker(services.engine, services.storage, services.hub, policy)
 
 

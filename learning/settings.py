@@ -23,6 +23,7 @@ class LearningSettings(BaseSettings):
         allowed_profiles: Compute profiles that may be asked for.
         worker_threads: Jobs that one worker process runs at a time.
         lease_seconds: How long a silent worker keeps a job.
+        job_limits: How many jobs of a service-task type run at once over all workers, as `type=number`.
     """
 
     model_config = SettingsConfigDict(env_prefix="LEARNING_", env_file=".env", extra="ignore", frozen=True)
@@ -41,12 +42,21 @@ class LearningSettings(BaseSettings):
     port: Annotated[int, Field(ge=1, le=65_535)] = 8765
     worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
     lease_seconds: Annotated[float, Field(ge=0.2, le=3_600)] = 15.0
+    job_limits: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode] = {}
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("import_roots", "allowed_profiles", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("job_limits", mode="before")
+    @classmethod
+    def _limits(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        return {name.strip(): number.strip() for name, _, number in pairs}
 
     @property
     def artifacts(self) -> Path:
@@ -79,6 +89,8 @@ class LearningSettings(BaseSettings):
 def _as_text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, dict):
+        return ",".join(f"{name}={number}" for name, number in value.items())
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -4,7 +4,7 @@ The only package that talks to SQL databases and object stores (the engine's per
 """
 
 from storage.access import Decision, Resource, decide, require
-from storage.audit import AuditEntry, AuditTrail
+from storage.audit import AuditEntry, AuditLeaf, AuditTrail, make_leaf
 from storage.errors import ReportedError, StorageError
 from storage.objects import FolderObjectStore, ObjectStore, StoredObject
 from storage.security import SecurityContext
@@ -13,6 +13,7 @@ from storage.unified_crud import UnifiedCRUD
 
 __all__ = [
     "AuditEntry",
+    "AuditLeaf",
     "AuditTrail",
     "Decision",
     "FolderObjectStore",
@@ -26,5 +27,6 @@ __all__ = [
     "UnifiedCRUD",
     "UnitOfWork",
     "decide",
+    "make_leaf",
     "require",
 ]

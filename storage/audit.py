@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 import rfc8785
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
-from pydantic_core import to_jsonable_python
+from pydantic_core import to_json, to_jsonable_python
 from sqlalchemy import Connection
 
 from storage.errors import RecordNotFoundError
@@ -22,7 +23,6 @@ from storage.json_documents import require_storable
 from storage.security import SecurityContext
 from storage.sql import Queries
 
-_LEAF_PREFIX = b"\x00"
 _LARGEST_EXACT_INTEGER = 2**53 - 1
 
 
@@ -42,6 +42,15 @@ class AuditEntry(BaseModel):
     digest_of: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class AuditLeaf:
+    """One leaf, ready to be stored; `canonical_text` is what is hashed."""
+
+    audit_ref: UUID
+    tenant_id: str
+    canonical_text: str
+
+
 class AuditTrail:
     """Writes leaves on one connection."""
 
@@ -51,16 +60,10 @@ class AuditTrail:
 
     def record(self, entry: AuditEntry, *, context: SecurityContext) -> UUID:
         """Write one leaf; return its `audit_ref`."""
-        audit_ref = new_id()
-        leaf = canonical_leaf(audit_ref, entry, context, datetime.now(UTC))
-        parameters = {
-            "audit_ref": audit_ref,
-            "tenant_id": context.tenant_id,
-            "canonical_bytes": leaf,
-            "leaf_hash": hashlib.sha256(_LEAF_PREFIX + leaf).digest(),
-        }
-        self._queries.execute(self._connection, "insert_audit_leaf", parameters)
-        return audit_ref
+        leaf = make_leaf(entry, context=context)
+        row = {"audit_ref": leaf.audit_ref, "tenant_id": leaf.tenant_id, "leaf": leaf.canonical_text}
+        self._queries.rows(self._connection, "append_audit_leaves", {"leaves": to_json([row]).decode()})
+        return leaf.audit_ref
 
     def read(self, audit_ref: UUID, *, context: SecurityContext) -> dict[str, JsonValue]:
         """Return the leaf that an `audit_ref` names.
@@ -74,6 +77,17 @@ class AuditTrail:
             raise RecordNotFoundError(model="AuditLeaf", record_id=audit_ref)
         leaf: dict[str, JsonValue] = json.loads(row.canonical_bytes)
         return leaf
+
+
+def make_leaf(entry: AuditEntry, *, context: SecurityContext) -> AuditLeaf:
+    """Return the leaf of an entry, for whoever stores it in the effect's own transaction.
+
+    Raises:
+        RecordTextError, RecordNumberError: A value that is no JSON text or number.
+    """
+    audit_ref = new_id()
+    leaf = canonical_leaf(audit_ref, entry, context, datetime.now(UTC))
+    return AuditLeaf(audit_ref=audit_ref, tenant_id=context.tenant_id, canonical_text=leaf.decode())
 
 
 def canonical_leaf(audit_ref: UUID, entry: AuditEntry, context: SecurityContext, at: datetime) -> bytes:
@@ -99,11 +113,28 @@ def canonical_leaf(audit_ref: UUID, entry: AuditEntry, context: SecurityContext,
 
 def _canonical(document: Mapping[str, object]) -> bytes:
     value = to_jsonable_python(document)
+    if _is_plain(value):
+        # Without floats, and with ASCII names, this is what RFC 8785 says, at a tenth of the cost.
+        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     try:
         return rfc8785.dumps(_exact(value))
     except rfc8785.CanonicalizationError:
         require_storable(value, model="AuditLeaf")
         raise
+
+
+def _is_plain(value: JsonValue) -> bool:
+    match value:
+        case dict():
+            return all(name.isascii() and _is_plain(item) for name, item in value.items())
+        case list():
+            return all(map(_is_plain, value))
+        case str():
+            return value.isascii()
+        case int():  # a boolean is one too
+            return abs(value) <= _LARGEST_EXACT_INTEGER
+        case _:
+            return value is None
 
 
 def _exact(value: JsonValue) -> JsonValue:

@@ -26,9 +26,9 @@ where id = :id and model = :model and tenant_id = :tenant_id and revision = :rev
 update document set deleted_at = clock_timestamp(), revision = revision + 1
 where id = :id and model = :model and tenant_id = :tenant_id and deleted_at is null
 
--- name: insert_audit_leaf
-insert into audit_leaf (audit_ref, tenant_id, canonical_bytes, leaf_hash)
-values (:audit_ref, :tenant_id, :canonical_bytes, :leaf_hash)
+-- name: append_audit_leaves
+-- The function hashes each leaf with the prefix of RFC 6962, 2.1.
+select append_audit_leaves(cast(:leaves as jsonb))
 
 -- name: read_audit_leaf
 select canonical_bytes from audit_leaf where audit_ref = :audit_ref and tenant_id = :tenant_id
@@ -38,4 +38,4 @@ select canonical_bytes from audit_leaf where audit_ref = :audit_ref and tenant_i
 select pg_advisory_xact_lock(hashtextextended(:name, 0))
 
 -- name: database_time
-select clock_timestamp() as now
+select engine_now() as now

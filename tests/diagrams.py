@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
@@ -33,13 +33,56 @@ def diagram(process_id: str, *content: str) -> bytes:
     return document(process(process_id, *content))
 
 
-def start(node_id: str = "Begin", message_ref: str | None = None) -> str:
-    event = "" if message_ref is None else f"<bpmn:messageEventDefinition{attributes(messageRef=message_ref)} />"
-    return f"<bpmn:startEvent{attributes(id=node_id)}>{event}</bpmn:startEvent>"
+def start(
+    node_id: str = "Begin", message_ref: str | None = None, *, timer: str | None = None, signal_ref: str | None = None
+) -> str:
+    definition = event_definition(timer=timer, message_ref=message_ref, signal_ref=signal_ref)
+    return f"<bpmn:startEvent{attributes(id=node_id)}>{definition}</bpmn:startEvent>"
 
 
-def end(node_id: str = "Done") -> str:
-    return f"<bpmn:endEvent{attributes(id=node_id)} />"
+def end(node_id: str = "Done", *, terminates: bool = False, signal_ref: str | None = None) -> str:
+    definition = "<bpmn:terminateEventDefinition />" if terminates else event_definition(signal_ref=signal_ref)
+    return f"<bpmn:endEvent{attributes(id=node_id)}>{definition}</bpmn:endEvent>"
+
+
+def catch(
+    node_id: str,
+    *,
+    timer: str | None = None,
+    message_ref: str | None = None,
+    signal_ref: str | None = None,
+    outputs: Mappings = NOTHING,
+) -> str:
+    """An intermediate event that waits for a timer (as `duration` writes it), a message or a signal."""
+    definition = event_definition(timer=timer, message_ref=message_ref, signal_ref=signal_ref)
+    return activity("intermediateCatchEvent", node_id, io_mapping(NOTHING, outputs), definition)
+
+
+def throw(node_id: str, signal_ref: str | None = None) -> str:
+    """An intermediate event that throws a signal; without one it is a milestone."""
+    definition = event_definition(signal_ref=signal_ref)
+    return f"<bpmn:intermediateThrowEvent{attributes(id=node_id)}>{definition}</bpmn:intermediateThrowEvent>"
+
+
+def event_definition(*, timer: str | None = None, message_ref: str | None = None, signal_ref: str | None = None) -> str:
+    definition = "" if timer is None else f"<bpmn:timerEventDefinition>{timer}</bpmn:timerEventDefinition>"
+    if message_ref is not None:
+        definition += f"<bpmn:messageEventDefinition{attributes(messageRef=message_ref)} />"
+    if signal_ref is not None:
+        definition += f"<bpmn:signalEventDefinition{attributes(signalRef=signal_ref)} />"
+    return definition
+
+
+def date(text: str) -> str:
+    return f"<bpmn:timeDate>{escape(text)}</bpmn:timeDate>"
+
+
+def duration(text: str) -> str:
+    return f"<bpmn:timeDuration>{escape(text)}</bpmn:timeDuration>"
+
+
+def cycle(text: str) -> str:
+    return f"<bpmn:timeCycle>{escape(text)}</bpmn:timeCycle>"
 
 
 def flow(source: str, target: str, condition: str | None = None, *, flow_id: str | None = None, name: str = "") -> str:
@@ -56,6 +99,11 @@ def gateway(node_id: str, default: str | None = None) -> str:
     return f"<bpmn:exclusiveGateway{attributes(id=node_id, default=default)} />"
 
 
+def parallel(node_id: str) -> str:
+    """A parallel gateway: a fork, a join, or both."""
+    return f"<bpmn:parallelGateway{attributes(id=node_id)} />"
+
+
 def choice(node_id: str, condition: str, accepted: str, otherwise: str) -> str:
     """A gateway with a flow for the condition and a default flow."""
     default = f"{node_id}_otherwise"
@@ -68,30 +116,81 @@ def choice(node_id: str, condition: str, accepted: str, otherwise: str) -> str:
     )
 
 
+def for_each(
+    collection: str,
+    item: str | None = None,
+    *,
+    collect: str | None = None,
+    each: str | None = None,
+    until: str | None = None,
+    sequential: bool = False,
+) -> str:
+    """What makes an activity multi-instance, for the argument `multi_instance` of its builder.
+
+    `collect` names the output collection, `each` is the output element, `until` the completion condition.
+    """
+    loop = attributes(inputCollection=collection, inputElement=item, outputCollection=collect, outputElement=each)
+    content = f"<bpmn:extensionElements><zeebe:loopCharacteristics{loop} /></bpmn:extensionElements>"
+    if until is not None:
+        content += f"<bpmn:completionCondition>{escape(until)}</bpmn:completionCondition>"
+    order = attributes(isSequential="true" if sequential else None)
+    return f"<bpmn:multiInstanceLoopCharacteristics{order}>{content}</bpmn:multiInstanceLoopCharacteristics>"
+
+
 def service_task(
-    node_id: str, task_type: str, inputs: Mappings = NOTHING, outputs: Mappings = NOTHING, retries: int | None = None
+    node_id: str,
+    task_type: str,
+    inputs: Mappings = NOTHING,
+    outputs: Mappings = NOTHING,
+    retries: int | None = None,
+    *,
+    priority: str | None = None,
+    multi_instance: str = "",
 ) -> str:
     count = None if retries is None else str(retries)
-    definition = f"<zeebe:taskDefinition{attributes(type=task_type, retries=count)} />"
-    return activity("serviceTask", node_id, definition + io_mapping(inputs, outputs))
+    definition = f"<zeebe:taskDefinition{attributes(type=task_type, retries=count)} />" + priority_definition(priority)
+    return activity("serviceTask", node_id, definition + io_mapping(inputs, outputs), multi_instance)
 
 
 def user_task(
     node_id: str,
-    groups: str,
+    groups: str | None,
     *,
     form: str | None = None,
     inputs: Mappings = NOTHING,
     outputs: Mappings = NOTHING,
     excludes_initiator: bool = False,
+    excluded: str = "",
+    users: str | None = None,
+    assignee: str | None = None,
+    due_date: str | None = None,
+    follow_up_date: str | None = None,
+    priority: str | None = None,
+    multi_instance: str = "",
 ) -> str:
-    extensions = f"<zeebe:userTask /><zeebe:assignmentDefinition{attributes(candidateGroups=groups)} />"
+    """A user task; `excluded` is the header's text, such as `initiator, Task_Review`."""
+    assigned = attributes(assignee=assignee, candidateGroups=groups, candidateUsers=users)
+    extensions = "<zeebe:userTask />" + (f"<zeebe:assignmentDefinition{assigned} />" if assigned else "")
     if form is not None:
         extensions += f"<zeebe:formDefinition{attributes(formId=form)} />"
-    if excludes_initiator:
-        header = attributes(key="excluded_principals", value="initiator")
+    if excludes_initiator or excluded:
+        header = attributes(key="excluded_principals", value=excluded or "initiator")
         extensions += f"<zeebe:taskHeaders><zeebe:header{header} /></zeebe:taskHeaders>"
-    return activity("userTask", node_id, extensions + io_mapping(inputs, outputs))
+    if due_date is not None or follow_up_date is not None:
+        extensions += f"<zeebe:taskSchedule{attributes(dueDate=due_date, followUpDate=follow_up_date)} />"
+    extensions += priority_definition(priority) + io_mapping(inputs, outputs)
+    return activity("userTask", node_id, extensions, multi_instance)
+
+
+def receive_task(
+    node_id: str,
+    message_ref: str | None,
+    inputs: Mappings = NOTHING,
+    outputs: Mappings = NOTHING,
+    *,
+    multi_instance: str = "",
+) -> str:
+    return activity("receiveTask", node_id, io_mapping(inputs, outputs), multi_instance, messageRef=message_ref)
 
 
 def call_activity(
@@ -102,34 +201,72 @@ def call_activity(
     *,
     parent: bool = True,
     child: bool = True,
+    multi_instance: str = "",
 ) -> str:
     called = attributes(
         processId=called_process,
         propagateAllParentVariables=str(parent).lower(),
         propagateAllChildVariables=str(child).lower(),
     )
-    return activity("callActivity", node_id, f"<zeebe:calledElement{called} />" + io_mapping(inputs, outputs))
+    extensions = f"<zeebe:calledElement{called} />" + io_mapping(inputs, outputs)
+    return activity("callActivity", node_id, extensions, multi_instance)
 
 
-def boundary(node_id: str, attached_to: str, error_ref: str | None = None) -> str:
-    """An error boundary event; without a reference it catches every error."""
-    definition = f"<bpmn:errorEventDefinition{attributes(errorRef=error_ref)} />"
-    return (
-        f"<bpmn:boundaryEvent{attributes(id=node_id, attachedToRef=attached_to)}>\n{definition}\n</bpmn:boundaryEvent>"
-    )
+def boundary(
+    node_id: str,
+    attached_to: str,
+    error_ref: str | None = None,
+    *,
+    timer: str | None = None,
+    message_ref: str | None = None,
+    signal_ref: str | None = None,
+    interrupting: bool = True,
+    outputs: Mappings = NOTHING,
+) -> str:
+    """A boundary event; without timer, message and signal one for errors, without a reference for every error."""
+    definition = event_definition(timer=timer, message_ref=message_ref, signal_ref=signal_ref)
+    definition = definition or f"<bpmn:errorEventDefinition{attributes(errorRef=error_ref)} />"
+    cancels = None if interrupting else "false"
+    content = f"\n{definition}\n"
+    mapping = io_mapping(NOTHING, outputs)
+    return activity("boundaryEvent", node_id, mapping, content, attachedToRef=attached_to, cancelActivity=cancels)
 
 
 def error(error_id: str, error_code: str | None) -> str:
     return f"<bpmn:error{attributes(id=error_id, errorCode=error_code)} />"
 
 
-def message(message_id: str, name: str | None) -> str:
-    return f"<bpmn:message{attributes(id=message_id, name=name)} />"
+def message(message_id: str, name: str | None, correlation_key: str | None = None) -> str:
+    """A message; only start events do without a correlation key."""
+    content = ""
+    if correlation_key is not None:
+        subscription = f"<zeebe:subscription{attributes(correlationKey=correlation_key)} />"
+        content = f"<bpmn:extensionElements>{subscription}</bpmn:extensionElements>"
+    return f"<bpmn:message{attributes(id=message_id, name=name)}>{content}</bpmn:message>"
 
 
-def activity(kind: str, node_id: str, extensions: str) -> str:
-    content = f"<bpmn:extensionElements>{extensions}</bpmn:extensionElements>"
-    return f"<bpmn:{kind}{attributes(id=node_id)}>{content}</bpmn:{kind}>"
+def signal(signal_id: str, name: str | None) -> str:
+    return f"<bpmn:signal{attributes(id=signal_id, name=name)} />"
+
+
+def lanes(nodes_by_lane: Mapping[str, Iterable[str]]) -> str:
+    """Lanes by name, each with the ids of its nodes."""
+    drawn = [
+        f"<bpmn:lane{attributes(id=f'Lane_{number}', name=name)}>"
+        + "".join(f"<bpmn:flowNodeRef>{node_id}</bpmn:flowNodeRef>" for node_id in node_ids)
+        + "</bpmn:lane>"
+        for number, (name, node_ids) in enumerate(nodes_by_lane.items())
+    ]
+    return f"<bpmn:laneSet id='Lanes'>{''.join(drawn)}</bpmn:laneSet>"
+
+
+def activity(kind: str, node_id: str, extensions: str, content: str = "", **further: str | None) -> str:
+    extended = f"<bpmn:extensionElements>{extensions}</bpmn:extensionElements>" if extensions else ""
+    return f"<bpmn:{kind}{attributes(id=node_id, **further)}>{extended}{content}</bpmn:{kind}>"
+
+
+def priority_definition(priority: str | None) -> str:
+    return "" if priority is None else f"<zeebe:priorityDefinition{attributes(priority=priority)} />"
 
 
 def io_mapping(inputs: Mappings, outputs: Mappings) -> str:

@@ -12,6 +12,17 @@ from engine.bpmn.xml import ZEEBE, Element
 Report = Callable[[Element, str, str, str], None]
 
 _ONE_TO_A_HUNDRED = re.compile(r"[1-9][0-9]?|100")
+_NOUGHT_TO_A_HUNDRED = re.compile(r"[0-9][0-9]?|100")
+
+
+@dataclass
+class Loop:
+    """What `zeebe:loopCharacteristics` says; expressions are FEEL text."""
+
+    input_collection: str | None = None
+    input_element: str | None = None
+    output_collection: str | None = None
+    output_element: str | None = None
 
 
 @dataclass
@@ -26,6 +37,13 @@ class Extensions:
     headers: dict[str, str] = field(default_factory=dict)
     form_id: str | None = None
     candidate_groups: tuple[str, ...] = ()
+    candidate_users: tuple[str, ...] = ()
+    assignee: str | None = None
+    due_date: str | None = None
+    follow_up_date: str | None = None
+    priority: str | None = None
+    correlation_key: str | None = None
+    loop: Loop = field(default_factory=Loop)
     is_zeebe_user_task: bool = False
     called_process: str | None = None
     propagates_parent_variables: bool = True
@@ -91,10 +109,42 @@ def _form_definition(element: Element, extensions: Extensions, report: Report) -
 
 
 def _assignment_definition(element: Element, extensions: Extensions, report: Report) -> None:
-    for attribute in sorted(set(element.attrib) - {"candidateGroups"}):
-        report(element, "ASSIGNMENT_UNSUPPORTED", f"{attribute} is not supported.", "Assign by candidate groups.")
-    groups = _static(element, "candidateGroups", report) or ""
-    extensions.candidate_groups = tuple(group.strip() for group in groups.split(",") if group.strip())
+    for attribute in sorted(set(element.attrib) - {"candidateGroups", "candidateUsers", "assignee"}):
+        message, hint = f"{attribute} is not supported.", "Assign by candidate groups, candidate users or an assignee."
+        report(element, "ASSIGNMENT_UNSUPPORTED", message, hint)
+    extensions.candidate_groups = _names(_static(element, "candidateGroups", report))
+    extensions.candidate_users = _names(_static(element, "candidateUsers", report))
+    extensions.assignee = _optional_expression(element, "assignee")
+
+
+def _task_schedule(element: Element, extensions: Extensions, _report: Report) -> None:
+    extensions.due_date = _optional_expression(element, "dueDate")
+    extensions.follow_up_date = _optional_expression(element, "followUpDate")
+
+
+def _priority_definition(element: Element, extensions: Extensions, report: Report) -> None:
+    priority = element.get("priority", "").strip()
+    if priority.startswith("="):
+        extensions.priority = expression_text(priority)
+    elif _NOUGHT_TO_A_HUNDRED.fullmatch(priority):
+        extensions.priority = priority
+    else:
+        message = f"Priority {priority[:20]!r} is no number from 0 to 100."
+        report(element, "PRIORITY_INVALID", message, "Give a whole number, or an expression such as =urgency.")
+
+
+def _subscription(element: Element, extensions: Extensions, report: Report) -> None:
+    extensions.correlation_key = _expression(element, "correlationKey", "CORRELATION_KEY_INVALID", report)
+
+
+def _loop_characteristics(element: Element, extensions: Extensions, report: Report) -> None:
+    code = "MULTI_INSTANCE_INVALID"
+    extensions.loop = Loop(
+        input_collection=_expression(element, "inputCollection", code, report),
+        input_element=_variable(element, "inputElement", code, report),
+        output_collection=_variable(element, "outputCollection", code, report),
+        output_element=_expression(element, "outputElement", code, report),
+    )
 
 
 def _called_element(element: Element, extensions: Extensions, report: Report) -> None:
@@ -105,6 +155,32 @@ def _called_element(element: Element, extensions: Extensions, report: Report) ->
 
 def _properties(_element: Element, _extensions: Extensions, _report: Report) -> None:
     """Properties are notes of the modeler; they have no effect."""
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+
+
+def _optional_expression(element: Element, attribute: str) -> str | None:
+    value = element.get(attribute, "").strip()
+    return expression_text(value) if value else None
+
+
+def _expression(element: Element, attribute: str, code: str, report: Report) -> str | None:
+    """Return the FEEL text of an attribute in which plain text would not mean what it seems to."""
+    value = element.get(attribute, "").strip()
+    if not value:
+        return None
+    if not value.startswith("="):
+        report(element, code, f"{attribute} is FEEL and starts with '='.", f"Write ={value[:60]}, or a text in quotes.")
+    return expression_text(value)
+
+
+def _variable(element: Element, attribute: str, code: str, report: Report) -> str | None:
+    value: str = element.get(attribute, "").strip()
+    if value and not value.isidentifier():
+        report(element, code, f"{attribute} {value[:60]!r} is not a variable name.", "Use a plain name.")
+    return value or None
 
 
 def _static(element: Element, attribute: str, report: Report) -> str | None:
@@ -137,6 +213,10 @@ _READERS: dict[str, Callable[[Element, Extensions, Report], None]] = {
     "userTask": _user_task,
     "formDefinition": _form_definition,
     "assignmentDefinition": _assignment_definition,
+    "taskSchedule": _task_schedule,
+    "priorityDefinition": _priority_definition,
+    "subscription": _subscription,
+    "loopCharacteristics": _loop_characteristics,
     "calledElement": _called_element,
     "properties": _properties,
 }

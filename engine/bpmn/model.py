@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypedDict, TypeVar
 
 _T = TypeVar("_T")
 
@@ -34,16 +34,90 @@ class FlowNode:
     lane: str | None = None
 
 
+class NodeIdentity(TypedDict):
+    """What every node is made with."""
+
+    id: str
+    name: str
+    line: int
+    lane: str | None
+
+
+@dataclass(frozen=True)
+class TimerTrigger:
+    """A time (BPMN 2.0.2, table 10.101).
+
+    Attributes:
+        kind: Date and duration happen once; a cycle is `R[n]/duration` or a cron line.
+        expression: FEEL text that gives the ISO 8601 or cron text when the event begins to wait.
+    """
+
+    kind: Literal["date", "duration", "cycle"]
+    expression: str
+
+
+@dataclass(frozen=True)
+class MessageTrigger:
+    """A message, received by exactly one waiting event or task.
+
+    Attributes:
+        correlation_key: FEEL text; `None` only for start events, which take every message of the name.
+    """
+
+    name: str
+    correlation_key: str | None = None
+
+
+@dataclass(frozen=True)
+class SignalTrigger:
+    """A signal, received by everything that waits for it."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class ErrorTrigger:
+    """An error of the activity that the event is attached to; without a code, every error."""
+
+    error_code: str | None = None
+
+
+Trigger: TypeAlias = TimerTrigger | MessageTrigger | SignalTrigger
+
+
 @dataclass(frozen=True)
 class StartEvent(FlowNode):
-    """Where an instance begins; by a message of that name where one is given."""
+    """Where an instance begins: by a call where there is no trigger."""
 
-    message: str | None = None
+    trigger: Trigger | None = None
 
 
 @dataclass(frozen=True)
 class EndEvent(FlowNode):
-    """Where a token is consumed."""
+    """Where a token is consumed.
+
+    Attributes:
+        signal: The name of the signal that is thrown.
+        terminates: Whether every other token of the scope ends here too.
+    """
+
+    signal: str | None = None
+    terminates: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntermediateCatchEvent(FlowNode):
+    """Where a token waits for something to happen; `outputs` map the payload of a message or signal."""
+
+    trigger: Trigger
+    outputs: tuple[Mapping, ...] = ()
+
+
+@dataclass(frozen=True)
+class IntermediateThrowEvent(FlowNode):
+    """Throws a signal where one is named; otherwise nothing but a milestone."""
+
+    signal: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,12 +128,40 @@ class ExclusiveGateway(FlowNode):
 
 
 @dataclass(frozen=True)
+class ParallelGateway(FlowNode):
+    """Takes one token from each incoming flow and gives one to each outgoing flow."""
+
+
+@dataclass(frozen=True)
+class MultiInstance:
+    """An activity done once for each item of a collection (`zeebe:loopCharacteristics`; BPMN 2.0.2, 10.3.7).
+
+    Attributes:
+        input_collection: FEEL text that gives a list.
+        input_element: The variable of each instance that holds its item.
+        output_collection: The variable, of the scope around the activity, that receives the list of outputs.
+        output_element: FEEL text that gives an instance's output.
+        completion_condition: FEEL text, evaluated after each completed instance; true cancels the others. It sees
+            numberOfInstances, numberOfActiveInstances, numberOfCompletedInstances, numberOfTerminatedInstances,
+            the outputs so far under the name of the output collection, and the completed instance's variables.
+    """
+
+    is_sequential: bool
+    input_collection: str
+    input_element: str | None = None
+    output_collection: str | None = None
+    output_element: str | None = None
+    completion_condition: str | None = None
+
+
+@dataclass(frozen=True)
 class Activity(FlowNode):
     """Work; `inputs` are evaluated when it is entered, `outputs` when it completes."""
 
     inputs: tuple[Mapping, ...] = ()
     outputs: tuple[Mapping, ...] = ()
     headers: dict[str, str] = field(default_factory=dict)
+    multi_instance: MultiInstance | None = None
 
 
 @dataclass(frozen=True)
@@ -68,10 +170,12 @@ class ServiceTask(Activity):
 
     Attributes:
         retries: How many attempts there are in all.
+        priority: FEEL text of a whole number (`zeebe:priorityDefinition`); a higher one is worked on first.
     """
 
     type: str = ""
     retries: int = 3
+    priority: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,12 +183,32 @@ class UserTask(Activity):
     """Work of a person.
 
     Attributes:
-        excludes_initiator: The header `excluded_principals` names `initiator`: who started the instance may not do it.
+        form_id: The form whose JSON Schema draws the task, and whose model checks what is submitted.
+        candidate_groups: Who may claim and complete it; the lane's name where the diagram assigns nobody.
+        candidate_users: As the groups, by name.
+        assignee: FEEL text; who has it claimed from the start.
+        due_date: FEEL text of an ISO 8601 time, as `follow_up_date`.
+        priority: FEEL text of a whole number; 50 where it is not given.
+        excluded: The header `excluded_principals`: `initiator` stands for who started the instance, any other
+            entry for an earlier user task of this instance, whose performers may not do this one. A multi-instance
+            task that names itself is never done twice by one person.
     """
 
     form_id: str | None = None
     candidate_groups: tuple[str, ...] = ()
-    excludes_initiator: bool = False
+    candidate_users: tuple[str, ...] = ()
+    assignee: str | None = None
+    due_date: str | None = None
+    follow_up_date: str | None = None
+    priority: str | None = None
+    excluded: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReceiveTask(Activity):
+    """A task that is done when its message arrives."""
+
+    trigger: MessageTrigger = field(default_factory=lambda: MessageTrigger(name=""))
 
 
 @dataclass(frozen=True)
@@ -97,15 +221,17 @@ class CallActivity(Activity):
 
 
 @dataclass(frozen=True)
-class BoundaryErrorEvent(FlowNode):
-    """Catches an error of the activity it is attached to.
+class BoundaryEvent(FlowNode):
+    """Leaves the activity that it is attached to when its trigger happens.
 
     Attributes:
-        error_code: `None` catches every code.
+        is_interrupting: Whether the activity is cancelled; an error event always interrupts.
     """
 
     attached_to: str = ""
-    error_code: str | None = None
+    trigger: Trigger | ErrorTrigger = ErrorTrigger()
+    is_interrupting: bool = True
+    outputs: tuple[Mapping, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,7 +264,7 @@ class ProcessModel:
         """Return the flows that leave a node, in the diagram's order."""
         return self._flows_by_source.get(node_id, ())
 
-    def boundary_events(self, activity_id: str) -> tuple[BoundaryErrorEvent, ...]:
+    def boundary_events(self, activity_id: str) -> tuple[BoundaryEvent, ...]:
         """Return the events on an activity's boundary."""
         return self._boundary_events_by_host.get(activity_id, ())
 
@@ -148,15 +274,23 @@ class ProcessModel:
 
     def none_start_event(self) -> StartEvent | None:
         """Return the start event of a direct start, if the process has one."""
-        return next((event for event in self.start_events() if event.message is None), None)
+        return next((event for event in self.start_events() if event.trigger is None), None)
+
+    def incoming(self, node_id: str) -> tuple[SequenceFlow, ...]:
+        """Return the flows that enter a node, in the diagram's order."""
+        return self._flows_by_target.get(node_id, ())
 
     @cached_property
     def _flows_by_source(self) -> dict[str, tuple[SequenceFlow, ...]]:
         return _grouped(self.flows, lambda flow: flow.source)
 
     @cached_property
-    def _boundary_events_by_host(self) -> dict[str, tuple[BoundaryErrorEvent, ...]]:
-        events = (node for node in self.nodes.values() if isinstance(node, BoundaryErrorEvent))
+    def _flows_by_target(self) -> dict[str, tuple[SequenceFlow, ...]]:
+        return _grouped(self.flows, lambda flow: flow.target)
+
+    @cached_property
+    def _boundary_events_by_host(self) -> dict[str, tuple[BoundaryEvent, ...]]:
+        events = (node for node in self.nodes.values() if isinstance(node, BoundaryEvent))
         return _grouped(events, lambda event: event.attached_to)
 
 

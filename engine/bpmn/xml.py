@@ -43,5 +43,17 @@ def parse_xml(content: bytes) -> Element:
     return root
 
 
+def local_name(element: Element) -> str:
+    """Return an element's name within BPMN; of another namespace, the whole of it, which nothing here is called."""
+    namespace, _, name = str(element.tag).removeprefix("{").rpartition("}")
+    return name if namespace in {BPMN, BPMN_DIAGRAM} else f"{{{namespace}}}{name}"
+
+
+def is_true(element: Element, attribute: str, *, default: bool = False) -> bool:
+    """Return a boolean attribute as XML Schema writes it, `1` and `0` included."""
+    value = element.get(attribute)
+    return default if value is None else value.strip() in {"true", "1"}
+
+
 def _refusal(code: str, message: str, hint: str, line: int = 1) -> DiagramError:
     return DiagramError((Finding(line=line, element_id="definitions", code=code, message=message, hint=hint),))

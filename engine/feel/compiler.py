@@ -1,58 +1,67 @@
 """A FEEL syntax tree to closures.
 
 Undefined names and missing keys are null; `and`, `or`, `not` are three-valued (DMN 1.3, 10.3.2.8). Every operation is
-bounded: a text by its length, a number by its magnitude, a list or context by the values and characters in it; there
-are no loops and no calls.
+bounded: a text by its length, a number by its magnitude, a list or context by the values and characters in it, and all
+that goes through lists by the steps of the whole evaluation.
 """
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, TypeAlias, TypeGuard, assert_never
+from typing import TypeAlias, assert_never
 
 from pydantic import JsonValue
 
 from engine.errors import ExpressionEvaluationError
-from engine.feel.parser import (
+from engine.feel.builtins import BUILT_INS, IS_DEFINED
+from engine.feel.frame import Frame
+from engine.feel.parser import parse
+from engine.feel.syntax import (
+    Between,
+    Call,
     Conditional,
     ContextOf,
     ListOf,
     Literal,
+    Member,
+    Membership,
     Negation,
     Node,
     Operation,
     Path,
-    parse,
+    Quantified,
+    Selection,
+)
+from engine.feel.values import (
+    Budget,
+    OperationError,
+    arithmetic,
+    decisive,
+    equal,
+    is_number,
+    kind,
+    negated,
+    ordered,
+    size_in_bounds,
 )
 
-MAXIMUM_TEXT_LENGTH = 100_000
-MAXIMUM_MAGNITUDE = 10**34
-MAXIMUM_SIZE = 500_000
-
 Variables: TypeAlias = Mapping[str, JsonValue]
-_Evaluator: TypeAlias = Callable[[Variables], JsonValue]
-_ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-}
+_Evaluator: TypeAlias = Callable[[Frame], JsonValue]
 
 
 class Expression:
-    """A compiled expression, evaluated as often as wanted."""
+    """A compiled expression, evaluated as often as wanted.
+
+    Attributes:
+        constant: The value of a literal; `None` where the value depends on more.
+    """
 
     def __init__(self, source: str) -> None:
         self.source = source
-        self._evaluate = _compile(parse(source))
+        node = parse(source)
+        self.constant = node.value if isinstance(node, Literal) else None
+        self._evaluate = _compile(node)
 
     def evaluate(self, variables: Variables) -> JsonValue:
         """Return the expression's value.
@@ -61,8 +70,8 @@ class Expression:
             ExpressionEvaluationError: An operation got values of the wrong kind, or left the bounds.
         """
         try:
-            return self._evaluate(variables)
-        except _OperationError as error:
+            return self._evaluate(Frame(variables, None, Budget()))
+        except OperationError as error:
             raise ExpressionEvaluationError(source=self.source, position=0, reason=str(error)) from error
         except RecursionError as error:
             reason = "Values nested too deeply"
@@ -76,8 +85,8 @@ class Expression:
         """
         value = self.evaluate(variables)
         if not isinstance(value, bool):
-            kind = _kind(value)
-            raise ExpressionEvaluationError(source=self.source, position=0, reason=f"Condition is {kind}, not boolean")
+            reason = f"Condition is {kind(value)}, not boolean"
+            raise ExpressionEvaluationError(source=self.source, position=0, reason=reason)
         return value
 
 
@@ -91,26 +100,36 @@ def compile_expression(source: str) -> Expression:
     return Expression(source)
 
 
-class _OperationError(Exception):
-    """An operation that these values do not allow."""
-
-
-def _compile(node: Node) -> _Evaluator:
+def _compile(node: Node) -> _Evaluator:  # noqa: C901, PLR0911 - one case and return for each kind of node
     match node:
         case Literal(value):
-            return lambda _variables: value
+            return lambda _frame: value
         case Path(keys):
             return _compile_path(keys)
         case ListOf() | ContextOf():
             collect = _compile_collection(node)
-            return lambda variables: _bounded(collect(variables))
+            return lambda frame: size_in_bounds(collect(frame), frame.budget)
         case Negation(sign, operand):
             return _compile_negation(sign, _compile(operand))
         case Operation(symbol, left, right):
             return _compile_operation(symbol, _compile(left), _compile(right))
         case Conditional(condition, accepted, otherwise):
             test, yes, no = _compile(condition), _compile(accepted), _compile(otherwise)
-            return lambda variables: yes(variables) if test(variables) is True else no(variables)
+            return lambda frame: yes(frame) if test(frame) is True else no(frame)
+        case Member(operand, key):
+            of = _compile(operand)
+            return lambda frame: _member(of(frame), key, frame.budget)
+        case Selection(operand, selector, size):
+            return _compile_selection(_compile(operand), _compile(selector), size)
+        case Call(function, arguments):
+            return _compile_call(function, arguments)
+        case Quantified():
+            return _compile_quantified(node)
+        case Between():
+            return _compile_between(node)
+        case Membership(sought, candidates):
+            find, offered = _compile(sought), [_compile(candidate) for candidate in candidates]
+            return lambda frame: _is_among(find(frame), [evaluate(frame) for evaluate in offered], frame.budget)
     assert_never(node)
 
 
@@ -119,10 +138,10 @@ def _compile_collection(node: Node) -> _Evaluator:
     match node:
         case ListOf(items):
             evaluators = [_compile_collection(item) for item in items]
-            return lambda variables: [evaluate(variables) for evaluate in evaluators]
+            return lambda frame: [evaluate(frame) for evaluate in evaluators]
         case ContextOf(entries):
             pairs = [(name, _compile_collection(entry)) for name, entry in entries]
-            return lambda variables: {name: evaluate(variables) for name, evaluate in pairs}
+            return lambda frame: {name: evaluate(frame) for name, evaluate in pairs}
         case _:
             return _compile(node)
 
@@ -130,120 +149,133 @@ def _compile_collection(node: Node) -> _Evaluator:
 def _compile_path(keys: tuple[str, ...]) -> _Evaluator:
     first, *rest = keys
 
-    def evaluate(variables: Variables) -> JsonValue:
-        value = variables.get(first)
+    def evaluate(frame: Frame) -> JsonValue:
+        value = frame.get(first)
         for key in rest:
-            value = value.get(key) if isinstance(value, dict) else None
+            value = value.get(key) if isinstance(value, dict) else _member(value, key, frame.budget)
         return value
 
     return evaluate
 
 
+def _member(value: JsonValue, key: str, budget: Budget) -> JsonValue:
+    if isinstance(value, list):
+        budget.spend(len(value))
+        return [item.get(key) if isinstance(item, dict) else None for item in value]
+    return value.get(key) if isinstance(value, dict) else None
+
+
 def _compile_negation(sign: str, operand: _Evaluator) -> _Evaluator:
     if sign == "not":
-        return lambda variables: _not(operand(variables))
-    return lambda variables: _arithmetic("-", 0, operand(variables))
+        return lambda frame: negated(operand(frame))
+    return lambda frame: arithmetic("-", 0, operand(frame), frame.budget)
 
 
 def _compile_operation(symbol: str, left: _Evaluator, right: _Evaluator) -> _Evaluator:
     match symbol:
         case "and":
-            return lambda variables: _decisive(False, left(variables), lambda: right(variables))
+            return lambda frame: decisive(False, left(frame), lambda: right(frame))
         case "or":
-            return lambda variables: _decisive(True, left(variables), lambda: right(variables))
+            return lambda frame: decisive(True, left(frame), lambda: right(frame))
         case "=":
-            return lambda variables: _equal(left(variables), right(variables))
+            return lambda frame: equal(left(frame), right(frame), frame.budget)
         case "!=":
-            return lambda variables: not _equal(left(variables), right(variables))
+            return lambda frame: not equal(left(frame), right(frame), frame.budget)
         case "<" | "<=" | ">" | ">=":
-            return lambda variables: _ordered(symbol, left(variables), right(variables))
+            return lambda frame: ordered(symbol, left(frame), right(frame), frame.budget)
         case _:
-            return lambda variables: _arithmetic(symbol, left(variables), right(variables))
+            return lambda frame: arithmetic(symbol, left(frame), right(frame), frame.budget)
 
 
-def _not(value: JsonValue) -> bool | None:
-    return not value if isinstance(value, bool) else None
+def _compile_call(function: str, arguments: tuple[Node, ...]) -> _Evaluator:
+    if function == IS_DEFINED and isinstance(arguments[0], Path):
+        return _compile_is_defined(arguments[0].keys)
+    call, evaluators = BUILT_INS[function].call, [_compile(argument) for argument in arguments]
+    return lambda frame: call([evaluate(frame) for evaluate in evaluators], frame.budget)
 
 
-def _decisive(decisive: bool, left: JsonValue, right: Callable[[], JsonValue]) -> bool | None:  # noqa: FBT001
-    """Return three-valued `and` (decisive False) or `or` (decisive True)."""
-    if left is decisive:
-        return decisive
-    other = right()
-    if other is decisive:
-        return decisive
-    return (not decisive) if isinstance(left, bool) and isinstance(other, bool) else None
+def _compile_is_defined(keys: tuple[str, ...]) -> _Evaluator:
+    first, *rest = keys
+
+    def evaluate(frame: Frame) -> JsonValue:
+        value = frame.get(first)
+        for key in rest:
+            if not isinstance(value, dict) or key not in value:
+                return False
+            value = value[key]
+        return frame.defines(first)
+
+    return evaluate
 
 
-def _equal(left: JsonValue, right: JsonValue) -> bool:
-    if isinstance(left, list) and isinstance(right, list):
-        return len(left) == len(right) and all(map(_equal, left, right))
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(_equal(value, right[key]) for key, value in left.items())
-    # bool is a number to Python, not to FEEL.
-    return isinstance(left, bool) == isinstance(right, bool) and left == right
+def _compile_selection(operand: _Evaluator, selector: _Evaluator, size: int) -> _Evaluator:
+    def evaluate(frame: Frame) -> JsonValue:
+        items = operand(frame)
+        if items is None:
+            return None
+        if not isinstance(items, list):
+            raise OperationError(f"Cannot select from a {kind(items)}")
+        first = selector(_about(items[0], frame) if items else frame)
+        if is_number(first):
+            return _item_at(items, first)
+        frame.budget.spend(len(items) * size)
+        return [item for item in items if selector(_about(item, frame)) is True]
+
+    return evaluate
 
 
-def _ordered(symbol: str, left: JsonValue, right: JsonValue) -> bool | None:
-    if left is None or right is None:
+def _about(item: JsonValue, frame: Frame) -> Frame:
+    """Return a frame in which the item is `item`, and its keys are names."""
+    return frame.within({"item": item, **item} if isinstance(item, dict) else {"item": item})
+
+
+def _item_at(items: list[JsonValue], position: float) -> JsonValue:
+    """Return the item at a position that counts from 1, or backwards from -1; null where there is none."""
+    if position == 0 or abs(position) > len(items) or position != int(position):
         return None
-    if isinstance(left, str) and isinstance(right, str):
-        return _ORDERINGS[symbol](left, right)
-    if _is_number(left) and _is_number(right):
-        return _ORDERINGS[symbol](left, right)
-    raise _OperationError(f"Cannot compare {_kind(left)} {symbol} {_kind(right)}")
+    return items[int(position) - (1 if position > 0 else 0)]
 
 
-def _arithmetic(symbol: str, left: JsonValue, right: JsonValue) -> JsonValue:
-    if left is None or right is None:
-        return None
-    if symbol == "+" and isinstance(left, str) and isinstance(right, str):
-        if len(left) + len(right) > MAXIMUM_TEXT_LENGTH:
-            raise _OperationError("Text too long")
-        return left + right
-    if not (_is_number(left) and _is_number(right)):
-        raise _OperationError(f"Cannot compute {_kind(left)} {symbol} {_kind(right)}")
-    if symbol == "/" and right == 0:
-        return None
-    return _in_bounds(_ARITHMETIC[symbol](_in_bounds(left), _in_bounds(right)))
+def _compile_quantified(node: Quantified) -> _Evaluator:
+    collection, condition = _compile(node.collection), _compile(node.condition)
+    decision, name = not node.is_every, node.name
+
+    def evaluate(frame: Frame) -> JsonValue:
+        items = collection(frame)
+        if items is None:
+            return None
+        if not isinstance(items, list):
+            raise OperationError(f"Cannot go through a {kind(items)}")
+        result: bool | None = not decision
+        for item in items:
+            frame.budget.spend(node.size)
+            value = condition(frame.within({name: item}))
+            if value is decision:
+                return decision
+            result = result if isinstance(value, bool) else None
+        return result
+
+    return evaluate
 
 
-def _in_bounds(number: float) -> float:
-    if not abs(number) <= MAXIMUM_MAGNITUDE:  # neither is NaN
-        raise _OperationError("Number too large")
-    return number
+def _compile_between(node: Between) -> _Evaluator:
+    within, lowest, highest = _compile(node.value), _compile(node.lowest), _compile(node.highest)
+
+    def evaluate(frame: Frame) -> JsonValue:
+        value = within(frame)
+        is_high_enough = ordered(">=", value, lowest(frame), frame.budget)
+        return decisive(False, is_high_enough, lambda: ordered("<=", value, highest(frame), frame.budget))
+
+    return evaluate
 
 
-def _bounded(value: JsonValue) -> JsonValue:
-    """Return `value`; what it repeats counts again, since it is stored again."""
-    open_values, size = [value], 0
-    while open_values:
-        current = open_values.pop()
-        if isinstance(current, str | list | dict):
-            size += len(current)
-        if size > MAXIMUM_SIZE:
-            raise _OperationError("List or context too large")
-        if isinstance(current, list | dict):
-            parts = current if isinstance(current, list) else current.values()
-            open_values += [part for part in parts if isinstance(part, str | list | dict)]
-    return value
-
-
-def _is_number(value: JsonValue) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _kind(value: JsonValue) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "list"
-        case _:
-            return "context"
+def _is_among(value: JsonValue, candidates: list[JsonValue], budget: Budget) -> bool:
+    for candidate in candidates:
+        budget.spend(1)
+        if equal(value, candidate, budget):
+            return True
+        if isinstance(candidate, list):
+            budget.spend(len(candidate))
+            if any(equal(value, item, budget) for item in candidate):
+                return True
+    return False

@@ -2,30 +2,76 @@
 
 from engine.persistence.definitions import DefinitionRef, Definitions
 from engine.persistence.events import Event, EventLog
+from engine.persistence.incidents import Incident, Incidents, IncidentStatus
 from engine.persistence.instances import InstanceRow, Instances, InstanceStatus
-from engine.persistence.jobs import ClaimedJob, Jobs
+from engine.persistence.jobs import SIGNAL_TYPE, TRIGGER_TYPE, Claim, ClaimedJob, Jobs
 from engine.persistence.notifications import NotificationHub
-from engine.persistence.schedules import MissedFires, ScheduleRow, Schedules
+from engine.persistence.schedules import (
+    FireOutcome,
+    FireSelection,
+    ScheduleFire,
+    ScheduleRow,
+    Schedules,
+    ScheduleStatistics,
+    ScheduleStatus,
+    schedule_statistics,
+)
 from engine.persistence.statistics import EngineStatistics, engine_statistics
-from engine.persistence.user_tasks import UserTaskRow, UserTasks, UserTaskStatus
+from engine.persistence.steps import Lease, StepDocument, write_step
+from engine.persistence.subscriptions import Subscriptions
+from engine.persistence.timers import TimerRow, Timers
+from engine.persistence.user_tasks import (
+    InboxSelection,
+    UserTaskComment,
+    UserTaskForPerson,
+    UserTaskRow,
+    UserTasks,
+    UserTaskStatus,
+)
+from engine.persistence.waiting import EventKind, WaitingEvent
+from engine.persistence.workers import WorkerRegister, WorkerRow
 
 __all__ = [
+    "SIGNAL_TYPE",
+    "TRIGGER_TYPE",
+    "Claim",
     "ClaimedJob",
     "DefinitionRef",
     "Definitions",
     "EngineStatistics",
     "Event",
+    "EventKind",
     "EventLog",
+    "FireOutcome",
+    "FireSelection",
+    "InboxSelection",
+    "Incident",
+    "IncidentStatus",
+    "Incidents",
     "InstanceRow",
     "InstanceStatus",
     "Instances",
     "Jobs",
-    "MissedFires",
+    "Lease",
     "NotificationHub",
+    "ScheduleFire",
     "ScheduleRow",
+    "ScheduleStatistics",
+    "ScheduleStatus",
     "Schedules",
+    "StepDocument",
+    "Subscriptions",
+    "TimerRow",
+    "Timers",
+    "UserTaskComment",
+    "UserTaskForPerson",
     "UserTaskRow",
     "UserTaskStatus",
     "UserTasks",
+    "WaitingEvent",
+    "WorkerRegister",
+    "WorkerRow",
     "engine_statistics",
+    "schedule_statistics",
+    "write_step",
 ]

@@ -1,4 +1,4 @@
-"""Process instances: the whole state in one row, written after every step."""
+"""Process instances: what is said of each in one row, and its live tasks and variables."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, TypeAdapter, ValidationError
 from sqlalchemy import Row
 
+from engine.errors import CorruptStateError
 from engine.persistence.statements import QUERIES
+from engine.spiff import TaskRow, TreeState, VariableRow
 from storage import SecurityContext, UnitOfWork
-from storage.json_documents import jsonb_text
+
+_TASKS = TypeAdapter(tuple[TaskRow, ...])
+_VARIABLES = TypeAdapter(tuple[VariableRow, ...])
 
 
 class InstanceStatus(StrEnum):
-    """Whether an instance runs, is over, or needs a person."""
+    """Whether an instance runs, needs a person, rests or is over. INCIDENT is a running one with open incidents."""
 
     RUNNING = "running"
-    COMPLETED = "completed"
     INCIDENT = "incident"
+    SUSPENDED = "suspended"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
 
 
 class InstanceRow(BaseModel):
@@ -28,23 +34,38 @@ class InstanceRow(BaseModel):
 
     Attributes:
         pinned_definitions: Process id to definition id, of the process and of all it may call.
+        version: Grows with every step; a step that was computed from another version is refused.
+        positions: How many tasks the instance has had.
     """
 
     model_config = ConfigDict(frozen=True)
 
     process_instance_id: UUID
     process_definition_id: UUID
+    process_id: str
     pinned_definitions: dict[str, UUID]
     start_event_id: str
     tenant_id: str
     business_key: str | None
     idempotency_key: str | None
     started_by: SecurityContext
-    status: InstanceStatus
-    state: dict[str, Any]
-    incident: dict[str, JsonValue] | None = None
+    status: InstanceStatus = InstanceStatus.RUNNING
+    version: int = 1
+    positions: int = 0
+    open_incidents: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
+
+    @property
+    def shown_status(self) -> InstanceStatus:
+        """What people are told."""
+        has_incident = self.status is InstanceStatus.RUNNING and self.open_incidents > 0
+        return InstanceStatus.INCIDENT if has_incident else self.status
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can happen in it any more."""
+        return self.status in {InstanceStatus.COMPLETED, InstanceStatus.CANCELLED}
 
 
 class Instances:
@@ -53,10 +74,10 @@ class Instances:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
 
-    def with_idempotency_key(self, tenant_id: str, idempotency_key: str) -> Row[Any] | None:
-        """Return id, definition and business key of the instance that was started under the key."""
+    def with_idempotency_key(self, tenant_id: str, idempotency_key: str) -> InstanceRow | None:
+        """Return the instance that was started under the key."""
         parameters = {"tenant_id": tenant_id, "idempotency_key": idempotency_key}
-        return QUERIES.first(self._connection, "instance_by_idempotency_key", parameters)
+        return _instance(QUERIES.first(self._connection, "instance_by_idempotency_key", parameters))
 
     def with_business_key(self, tenant_id: str, business_key: str) -> list[UUID]:
         """Return the ids of the instances of a business key, oldest first."""
@@ -64,34 +85,46 @@ class Instances:
         rows = QUERIES.rows(self._connection, "instances_by_business_key", parameters)
         return [row.process_instance_id for row in rows]
 
-    def insert(self, row: InstanceRow) -> None:
-        """Store a new instance."""
-        parameters = row.model_dump(exclude={"incident", "started_at", "ended_at"})
-        for field in ("pinned_definitions", "state"):
-            parameters[field] = jsonb_text(parameters[field], model="process instance")
-        parameters["started_by"] = row.started_by.model_dump_json()
-        QUERIES.execute(self._connection, "insert_instance", parameters)
-
-    def lock(self, process_instance_id: UUID) -> InstanceRow | None:
-        """Return the instance and keep every other step of it waiting until the transaction ends."""
+    def lock(self, process_instance_id: UUID) -> int | None:
+        """Keep every other step of the instance waiting until the transaction ends; return its version."""
         row = QUERIES.first(self._connection, "lock_instance", {"process_instance_id": process_instance_id})
-        return _instance(row)
+        return None if row is None else int(row.version)
 
-    def read(self, process_instance_id: UUID, tenant_id: str) -> InstanceRow | None:
-        """Return the instance, if it is the tenant's."""
+    def read(self, process_instance_id: UUID, tenant_id: str | None = None) -> InstanceRow | None:
+        """Return the instance, if it is the tenant's where one is given."""
         parameters = {"process_instance_id": process_instance_id, "tenant_id": tenant_id}
         return _instance(QUERIES.first(self._connection, "read_instance", parameters))
 
-    def save(self, row: InstanceRow) -> None:
-        """Write state, status and incident."""
-        parameters = {
-            "process_instance_id": row.process_instance_id,
-            "state": jsonb_text(row.state, model="process instance"),
-            "status": row.status.value,
-            "incident": None if row.incident is None else jsonb_text(row.incident, model="process instance"),
-            "has_ended": row.status is InstanceStatus.COMPLETED,
-        }
-        QUERIES.execute(self._connection, "save_instance", parameters)
+    def of_process(self, process_definition_id: UUID, tenant_id: str) -> list[UUID]:
+        """Return the instances of a definition that are not over, oldest first."""
+        parameters = {"process_definition_id": process_definition_id, "tenant_id": tenant_id}
+        rows = QUERIES.rows(self._connection, "live_instances_of_definition", parameters)
+        return [row.process_instance_id for row in rows]
+
+    def state(self, row: InstanceRow) -> TreeState:
+        """Return the live tasks and the variables of an instance.
+
+        Raises:
+            CorruptStateError: Rows do not have the form in which they are written.
+        """
+        found = QUERIES.first(self._connection, "instance_state", {"process_instance_id": row.process_instance_id})
+        assert found is not None  # noqa: S101 - a select without a table has one row
+        try:
+            tasks, variables = (
+                _TASKS.validate_python(found.tasks or ()),
+                _VARIABLES.validate_python(found.variables or ()),
+            )
+        except ValidationError as error:
+            reason = "; ".join(f"{item['loc']}: {item['msg']}" for item in error.errors()[:3])
+            subject = f"process instance {row.process_instance_id}"
+            raise CorruptStateError(subject=subject, reason=reason) from error
+        return TreeState(row.process_instance_id, row.positions, tasks, variables)
+
+    def variables(self, process_instance_id: UUID, scope_id: UUID) -> dict[str, JsonValue]:
+        """Return the variables of one scope."""
+        parameters = {"process_instance_id": process_instance_id, "scope_id": scope_id}
+        rows = QUERIES.rows(self._connection, "variables_of_scope", parameters)
+        return {row.name: row.value for row in rows}
 
 
 def _instance(row: Row[Any] | None) -> InstanceRow | None:

@@ -1,8 +1,9 @@
-"""Jobs: service tasks that wait for a worker, claimed under a lease with an epoch."""
+"""Jobs: service tasks that wait for a worker, and events to be delivered; claimed under a lease with an epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -12,13 +13,20 @@ from engine.persistence.statements import JOB_CHANNEL, QUERIES
 from storage import UnitOfWork
 from storage.json_documents import jsonb_text
 
+TRIGGER_TYPE = "engine.trigger"  # delivers a timer, message or signal to a task that waits for it
+SIGNAL_TYPE = "engine.signal"  # broadcasts a signal that a diagram has thrown
+_CANDIDATES_PER_JOB = 4
+
 
 class ClaimedJob(BaseModel):
     """A job as its present owner holds it.
 
     Attributes:
-        attempt: 1 for the first.
+        attempt: 1 for the first; failures count, vanished workers do not.
+        lost_leases: How many workers vanished while they held it.
         epoch: Grows with every claim; a write under an older epoch is refused.
+        payload: What a trigger job delivers.
+        result: What an earlier attempt's handler brought, where only the step after it has to be repeated.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,14 +37,36 @@ class ClaimedJob(BaseModel):
     element_id: str
     type: str
     input: dict[str, Any]
-    attempt: int
+    attempt: int = 1
     max_attempts: int
     epoch: int
+    tenant_id: str = ""
+    priority: int = 0
+    lost_leases: int = 0
+    payload: dict[str, Any] | None = None
+    result: dict[str, Any] | None = None
 
     @property
     def idempotency_key(self) -> str:
         """The same on every attempt of this task, different for every other."""
         return f"task:{self.task_id}"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a worker asks for.
+
+    Attributes:
+        single_types: Types of which one job at most is taken at a time.
+        limits: How many jobs of a type may run at once, over all workers.
+    """
+
+    worker_id: str
+    types: Sequence[str]
+    lease_seconds: float
+    single_types: Collection[str] = ()
+    limits: Mapping[str, int] | None = None
+    number: int = 1
 
 
 class Jobs:
@@ -45,45 +75,54 @@ class Jobs:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
 
-    def insert(self, job: ClaimedJob) -> None:
-        """Offer a job to the workers once this transaction commits."""
-        parameters = job.model_dump(exclude={"attempt", "epoch", "input"})
-        parameters["input"] = jsonb_text(job.input, model="job")
-        QUERIES.execute(self._connection, "insert_job", parameters)
-        QUERIES.rows(self._connection, "notify", {"channel": JOB_CHANNEL, "payload": job.type})
+    def claim(self, claim: Claim) -> list[ClaimedJob]:
+        """Take jobs that wait, and jobs whose owners' leases have expired; the fairest first."""
+        parameters = {
+            "types": self._types_with_room(claim),
+            "single_types": list(claim.single_types),
+            "worker_id": claim.worker_id,
+            "lease_seconds": claim.lease_seconds,
+            "number": claim.number,
+            "candidates": claim.number * _CANDIDATES_PER_JOB,
+        }
+        rows = QUERIES.rows(self._connection, "claim_jobs", parameters)
+        return [ClaimedJob.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
 
-    def claim(self, types: Sequence[str], worker_id: str, lease_seconds: float) -> ClaimedJob | None:
-        """Take the job that has waited longest, or one whose owner's lease has expired."""
-        parameters = {"types": list(types), "worker_id": worker_id, "lease_seconds": lease_seconds}
-        row = QUERIES.first(self._connection, "claim_job", parameters)
-        return None if row is None else ClaimedJob.model_validate(row._mapping)  # noqa: SLF001 - SQLAlchemy's name
+    def _types_with_room(self, claim: Claim) -> list[str]:
+        full = set[str]()
+        for task_type, limit in sorted((claim.limits or {}).items()):
+            QUERIES.rows(self._connection, "lock_job_type", {"type": task_type})
+            row = QUERIES.first(self._connection, "running_jobs_of_type", {"type": task_type})
+            if row is not None and row.number >= limit:
+                full.add(task_type)
+        return [task_type for task_type in claim.types if task_type not in full]
 
     def seconds_until_next(self, types: Sequence[str]) -> float | None:
         """Return when the next job becomes claimable (negative: now), `None` where there is none."""
         row = QUERIES.first(self._connection, "seconds_until_next_job", {"types": list(types)})
         return None if row is None or row.seconds is None else float(row.seconds)
 
-    def extend_lease(self, job: ClaimedJob, lease_seconds: float) -> bool:
-        """Return whether the lease was still ours, and is now longer."""
-        parameters = {"job_id": job.job_id, "epoch": job.epoch, "lease_seconds": lease_seconds}
-        return QUERIES.execute(self._connection, "extend_lease", parameters) == 1
+    def extend_leases(self, held: Mapping[UUID, int], lease_seconds: float) -> set[UUID]:
+        """Make leases longer, by job id and epoch; return the jobs that were still ours."""
+        parameters = {**_held(held), "lease_seconds": lease_seconds}
+        return {row.job_id for row in QUERIES.rows(self._connection, "extend_leases", parameters)}
 
     def lock(self, job: ClaimedJob) -> bool:
         """Return whether the job is still ours; if so nobody can claim it before the transaction ends."""
         parameters = {"job_id": job.job_id, "epoch": job.epoch}
         return QUERIES.first(self._connection, "lock_job", parameters) is not None
 
-    def finish(self, job: ClaimedJob) -> None:
-        """Close a locked job as done."""
-        QUERIES.execute(self._connection, "finish_job", {"job_id": job.job_id})
+    def drop(self, job: ClaimedJob) -> bool:
+        """Delete a job that has nothing left to do; return whether it was still ours."""
+        return QUERIES.execute(self._connection, "finish_job", {"job_id": job.job_id, "epoch": job.epoch}) == 1
 
-    def release(self, job: ClaimedJob) -> None:
-        """Give a job back that was not worked on; the attempt does not count."""
-        QUERIES.execute(self._connection, "release_job", {"job_id": job.job_id, "epoch": job.epoch})
-        QUERIES.rows(self._connection, "notify", {"channel": JOB_CHANNEL, "payload": job.type})
+    def release(self, *jobs: ClaimedJob) -> None:
+        """Give jobs back that were not worked on."""
+        QUERIES.execute(self._connection, "release_jobs", _held({job.job_id: job.epoch for job in jobs}))
+        notify_workers(self._connection)
 
     def retry(self, job: ClaimedJob, error: dict[str, JsonValue], delay_seconds: float) -> None:
-        """Offer a locked job again after a while."""
+        """Offer a locked job again after a while, as its next attempt."""
         parameters = {
             "job_id": job.job_id,
             "last_error": jsonb_text(error, model="job"),
@@ -91,7 +130,42 @@ class Jobs:
         }
         QUERIES.execute(self._connection, "retry_job", parameters)
 
-    def fail(self, job: ClaimedJob, error: dict[str, JsonValue]) -> None:
-        """Close a locked job as failed."""
-        parameters = {"job_id": job.job_id, "last_error": jsonb_text(error, model="job")}
+    def fail(self, job: ClaimedJob, error: dict[str, JsonValue], result: dict[str, Any] | None) -> None:
+        """Let a locked job wait for a person, with what its handler brought where that is not in question."""
+        parameters = {
+            "job_id": job.job_id,
+            "last_error": jsonb_text(error, model="job"),
+            "result": None if result is None else jsonb_text(result, model="job"),
+        }
         QUERIES.execute(self._connection, "fail_job", parameters)
+
+    def park(self, job: ClaimedJob, result: dict[str, Any] | None) -> bool:
+        """Keep a job and its result until the instance is resumed; return whether it was still ours."""
+        text = None if result is None else jsonb_text(result, model="job")
+        parameters = {"job_id": job.job_id, "epoch": job.epoch, "result": text}
+        return QUERIES.execute(self._connection, "park_job", parameters) == 1
+
+    def revive(self, job_id: UUID, *, retries: int, keep_result: bool) -> bool:
+        """Offer a failed job again; return whether it had failed."""
+        parameters = {"job_id": job_id, "retries": retries, "keep_result": keep_result}
+        revived = QUERIES.execute(self._connection, "revive_job", parameters) == 1
+        notify_workers(self._connection)
+        return revived
+
+    def suspend(self, process_instance_id: UUID) -> None:
+        """Keep an instance's waiting jobs from workers."""
+        QUERIES.execute(self._connection, "suspend_jobs", {"process_instance_id": process_instance_id})
+
+    def resume(self, process_instance_id: UUID) -> None:
+        """Offer an instance's suspended jobs again."""
+        QUERIES.execute(self._connection, "resume_jobs", {"process_instance_id": process_instance_id})
+        notify_workers(self._connection)
+
+
+def notify_workers(connection: Any) -> None:
+    """Wake waiting workers once the transaction commits."""
+    QUERIES.rows(connection, "notify", {"channel": JOB_CHANNEL, "payload": ""})
+
+
+def _held(held: Mapping[UUID, int]) -> dict[str, object]:
+    return {"job_ids": list(held), "epochs": list(held.values())}

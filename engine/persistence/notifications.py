@@ -9,7 +9,7 @@ from typing import Self
 
 import psycopg
 
-from engine.persistence.statements import EVENT_CHANNEL, JOB_CHANNEL
+from engine.persistence.statements import EVENT_CHANNEL, JOB_CHANNEL, TIMER_CHANNEL
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class NotificationHub:
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._changed = threading.Condition()
-        self._counts = {EVENT_CHANNEL: 0, JOB_CHANNEL: 0}
+        self._counts = {EVENT_CHANNEL: 0, JOB_CHANNEL: 0, TIMER_CHANNEL: 0}
         self._stopping = threading.Event()
         self._listening = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="notifications", daemon=True)
@@ -70,6 +70,10 @@ class NotificationHub:
         """Return the mark for jobs, as `event_mark`."""
         return self._counts[JOB_CHANNEL]
 
+    def timer_mark(self) -> int:
+        """Return the mark for timers and schedules, as `event_mark`."""
+        return self._counts[TIMER_CHANNEL]
+
     def wait_for_event(self, mark: int, timeout_seconds: float) -> bool:
         """Return once events were added since `mark` or waiting is over, False after the time limit."""
         return self._wait(EVENT_CHANNEL, mark, timeout_seconds)
@@ -77,6 +81,10 @@ class NotificationHub:
     def wait_for_job(self, mark: int, timeout_seconds: float) -> bool:
         """Return once jobs were offered since `mark` or waiting is over, False after the time limit."""
         return self._wait(JOB_CHANNEL, mark, timeout_seconds)
+
+    def wait_for_timer(self, mark: int, timeout_seconds: float) -> bool:
+        """Return once timers or schedules were added since `mark` or waiting is over, False after the time limit."""
+        return self._wait(TIMER_CHANNEL, mark, timeout_seconds)
 
     def _wait(self, channel: str, mark: int, timeout_seconds: float) -> bool:
         with self._changed:

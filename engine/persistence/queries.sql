@@ -27,126 +27,215 @@ values (:process_definition_id, :process_id, :version, :version_tag, :name, :sha
 select pg_advisory_xact_lock(hashtextextended('process_definition', 0))
 
 -- name: instance_by_idempotency_key
-select process_instance_id, process_definition_id, business_key from process_instance
-where tenant_id = :tenant_id and idempotency_key = :idempotency_key
-
--- name: insert_instance
-insert into process_instance
-    (process_instance_id, process_definition_id, pinned_definitions, start_event_id, tenant_id, business_key,
-     idempotency_key, started_by, status, state)
-values
-    (:process_instance_id, :process_definition_id, cast(:pinned_definitions as jsonb), :start_event_id, :tenant_id,
-     :business_key, :idempotency_key, cast(:started_by as jsonb), :status, cast(:state as jsonb))
+select * from process_instance where tenant_id = :tenant_id and idempotency_key = :idempotency_key
 
 -- name: lock_instance
--- Every step of an instance takes this lock first: steps of one instance never interleave.
-select * from process_instance where process_instance_id = :process_instance_id for update
+-- Every step that runs handlers takes this lock first: steps of one instance never interleave.
+select version from process_instance where process_instance_id = :process_instance_id for update
 
 -- name: read_instance
-select * from process_instance where process_instance_id = :process_instance_id and tenant_id = :tenant_id
+select * from process_instance
+where process_instance_id = :process_instance_id
+  and (cast(:tenant_id as text) is null or tenant_id = cast(:tenant_id as text))
 
 -- name: instances_by_business_key
 select process_instance_id from process_instance
 where tenant_id = :tenant_id and business_key = :business_key order by started_at
 
--- name: save_instance
-update process_instance
-set state = cast(:state as jsonb), status = :status, incident = cast(:incident as jsonb), revision = revision + 1,
-    ended_at = case when :has_ended then clock_timestamp() end
-where process_instance_id = :process_instance_id
+-- name: live_instances_of_definition
+select process_instance_id from process_instance
+where process_definition_id = :process_definition_id and tenant_id = :tenant_id
+  and status in ('running', 'suspended')
+order by process_instance_id
 
--- name: insert_job
-insert into job (job_id, process_instance_id, task_id, element_id, type, input, max_attempts)
-values (:job_id, :process_instance_id, :task_id, :element_id, :type, cast(:input as jsonb), :max_attempts)
+-- name: instance_state
+-- One round trip. Only after the instance is locked, or where the version is compared when writing.
+select
+    (select jsonb_agg(jsonb_build_object('task_id', task_id, 'parent_id', parent_id, 'process_id', process_id,
+                                         'spec', spec, 'state', state, 'position', position, 'internal', internal))
+     from task where process_instance_id = :process_instance_id) as tasks,
+    (select jsonb_agg(jsonb_build_object('scope_id', scope_id, 'name', name, 'value', value))
+     from variable where process_instance_id = :process_instance_id) as variables
 
--- name: claim_job
--- SKIP LOCKED: a second worker must not wait for the first. An expired lease makes a running job claimable again; the
--- epoch tells the new owner's writes from the old one's.
-update job
-set status = 'running', epoch = epoch + 1, attempt = attempt + 1, lease_owner = :worker_id,
-    lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
-where job_id = (
-    select job_id from job
-    where type = any(:types)
-      and ((status = 'available' and available_at <= clock_timestamp())
-           or (status = 'running' and lease_until < clock_timestamp()))
-    order by available_at
-    for update skip locked
-    limit 1
+-- name: variables_of_scope
+select name, value from variable
+where process_instance_id = :process_instance_id and scope_id = :scope_id order by name
+
+-- name: write_step
+select write_step(cast(:step as jsonb))
+
+-- name: claim_jobs
+-- Fair between tenants: each has its first turn before any has its second; in a tenant the priority decides, then age.
+-- Of the types that may take long, or are limited, one job at most. SKIP LOCKED: a second worker must not wait for the
+-- first. An expired lease makes a running job claimable again; the epoch tells its new owner's writes from the old one's.
+with recursive tenants as (
+    (select tenant_id from job where status = 'available' order by tenant_id limit 1)
+    union all
+    select (select j.tenant_id from job j
+            where j.status = 'available' and j.tenant_id > t.tenant_id order by j.tenant_id limit 1)
+    from tenants t where t.tenant_id is not null
+),
+offered as (
+    select c.*, row_number() over (partition by c.tenant_id order by c.priority desc, c.available_at) as turn
+    from tenants t cross join lateral (
+        select job_id, tenant_id, priority, available_at, type = any(:single_types) as is_single from job
+        where status = 'available' and tenant_id = t.tenant_id and type = any(:types)
+          and available_at <= engine_now()
+        order by priority desc, available_at limit :candidates
+    ) c
+),
+expired as (
+    select job_id, type = any(:single_types) as is_single from job
+    where status = 'running' and lease_until < (select engine_now()) and type = any(:types)
+    order by lease_until limit :candidates
+),
+candidates as (
+    select job_id, is_single, row_number() over () as place from (
+        select job_id, is_single from expired
+        union all
+        (select job_id, is_single from offered order by turn, priority desc, available_at)
+    ) both_kinds
+),
+locked as materialized (
+    select j.job_id, c.is_single, c.place from candidates c join job j using (job_id)
+    where (j.status = 'available' and j.available_at <= engine_now())
+       or (j.status = 'running' and j.lease_until < engine_now())
+    order by c.place
+    for update of j skip locked
+    limit :candidates
+),
+chosen as (
+    select job_id from (
+        select job_id, place, is_single, row_number() over (partition by is_single order by place) as turn from locked
+    ) ranked
+    where not is_single or turn = 1 order by place limit :number
 )
-returning job_id, process_instance_id, task_id, element_id, type, input, attempt, max_attempts, epoch
+update job
+set lost_leases = lost_leases + case status when 'running' then 1 else 0 end,
+    status = 'running', epoch = epoch + 1, lease_owner = :worker_id,
+    lease_until = engine_now() + make_interval(secs => :lease_seconds)
+from chosen where job.job_id = chosen.job_id
+returning job.job_id, process_instance_id, task_id, element_id, type, input, attempt, max_attempts, epoch, tenant_id,
+    priority, lost_leases, payload, result
+
+-- name: lock_job_type
+-- Claims of a limited type are counted one after another.
+select pg_advisory_xact_lock(hashtextextended('job type ' || :type, 0))
+
+-- name: running_jobs_of_type
+select count(*) as number from job where status = 'running' and lease_until >= (select engine_now()) and type = :type
 
 -- name: seconds_until_next_job
-select extract(epoch from min(case status when 'available' then available_at else lease_until end) - clock_timestamp())
-    as seconds
-from job where status in ('available', 'running') and type = any(:types)
+select extract(epoch from least(
+    (select min(available_at) from job where status = 'available' and type = any(:types)),
+    (select min(lease_until) from job where status = 'running' and type = any(:types))
+) - engine_now()) as seconds
 
--- name: extend_lease
-update job set lease_until = clock_timestamp() + make_interval(secs => :lease_seconds)
-where job_id = :job_id and epoch = :epoch and status = 'running'
+-- name: extend_leases
+update job set lease_until = engine_now() + make_interval(secs => :lease_seconds)
+from unnest(cast(:job_ids as uuid[]), cast(:epochs as bigint[])) as held (held_id, held_epoch)
+where job_id = held_id and epoch = held_epoch and status = 'running'
+returning job_id
 
 -- name: lock_job
 select job_id from job where job_id = :job_id and epoch = :epoch and status = 'running' for update
 
 -- name: finish_job
-update job set status = 'done', finished_at = clock_timestamp(), lease_until = null where job_id = :job_id
+delete from job where job_id = :job_id and epoch = :epoch and status = 'running'
 
--- name: release_job
--- Gives a job back, unharmed: the attempt does not count.
-update job set status = 'available', attempt = attempt - 1, lease_until = null, lease_owner = null
-where job_id = :job_id and epoch = :epoch and status = 'running'
+-- name: release_jobs
+-- Gives jobs back, unharmed; those of a suspended instance wait for it.
+update job
+set status = case when (select status from process_instance i where i.process_instance_id = job.process_instance_id)
+                       = 'suspended' then 'suspended' else 'available' end,
+    lease_until = null, lease_owner = null
+from unnest(cast(:job_ids as uuid[]), cast(:epochs as bigint[])) as held (held_id, held_epoch)
+where job_id = held_id and epoch = held_epoch and status = 'running'
 
 -- name: retry_job
 update job
-set status = 'available', lease_until = null, lease_owner = null, last_error = cast(:last_error as jsonb),
-    available_at = clock_timestamp() + make_interval(secs => :delay_seconds)
+set status = case when (select status from process_instance i where i.process_instance_id = job.process_instance_id)
+                       = 'suspended' then 'suspended' else 'available' end,
+    attempt = attempt + 1, lease_until = null, lease_owner = null, last_error = cast(:last_error as jsonb),
+    available_at = engine_now() + make_interval(secs => :delay_seconds)
 where job_id = :job_id
 
 -- name: fail_job
-update job set status = 'failed', finished_at = clock_timestamp(), lease_until = null,
-    last_error = cast(:last_error as jsonb)
+update job set status = 'failed', lease_until = null, lease_owner = null, last_error = cast(:last_error as jsonb),
+    result = coalesce(cast(:result as jsonb), result)
 where job_id = :job_id
 
--- name: cancel_task
-update job set status = 'cancelled', finished_at = clock_timestamp(), lease_until = null
-where task_id = :task_id and status in ('available', 'running')
+-- name: park_job
+-- Its instance is, or was a moment ago, suspended: what the handler brought is kept until it runs.
+update job
+set status = case when (select status from process_instance i where i.process_instance_id = job.process_instance_id)
+                       = 'suspended' then 'suspended' else 'available' end,
+    lease_until = null, lease_owner = null, result = cast(:result as jsonb)
+where job_id = :job_id and epoch = :epoch and status = 'running'
 
--- name: cancel_user_task
-update user_task set status = 'cancelled', completed_at = clock_timestamp()
-where task_id = :task_id and status = 'open'
+-- name: revive_job
+update job set status = 'available', attempt = 1, lost_leases = 0, max_attempts = greatest(:retries, 1),
+    available_at = engine_now(), result = case when :keep_result then result end
+where job_id = :job_id and status = 'failed'
 
--- name: tasks_with_rows
-select task_id from job where process_instance_id = :process_instance_id
-union all
-select task_id from user_task where process_instance_id = :process_instance_id
+-- name: suspend_jobs
+update job set status = 'suspended' where process_instance_id = :process_instance_id and status = 'available'
 
--- name: insert_user_task
-insert into user_task
-    (user_task_id, process_instance_id, task_id, element_id, name, lane, form_id, candidate_groups,
-     excluded_principals, context, tenant_id)
-values
-    (:user_task_id, :process_instance_id, :task_id, :element_id, :name, :lane, :form_id,
-     cast(:candidate_groups as jsonb), cast(:excluded_principals as jsonb), cast(:context as jsonb), :tenant_id)
+-- name: resume_jobs
+update job set status = 'available' where process_instance_id = :process_instance_id and status = 'suspended'
 
--- name: open_user_tasks
-select * from user_task
-where tenant_id = :tenant_id and status = 'open' and candidate_groups ?| cast(:groups as text[])
-order by created_at limit :limit
+-- name: job_of_task
+select job_id, status from job where process_instance_id = :process_instance_id and task_id = :task_id
 
--- name: instance_of_user_task
-select process_instance_id from user_task where user_task_id = :user_task_id and tenant_id = :tenant_id
+-- name: register_worker
+insert into worker (worker_id, host, process_number, task_types, started_at, seen_at)
+values (:worker_id, :host, :process_number, cast(:task_types as jsonb), engine_now(), engine_now())
+on conflict (worker_id) do update set seen_at = engine_now(), is_draining = :is_draining
 
--- name: lock_user_task
-select * from user_task where user_task_id = :user_task_id and tenant_id = :tenant_id for update
+-- name: forget_worker
+delete from worker where worker_id = :worker_id
 
--- name: user_tasks_of_instance
-select * from user_task where process_instance_id = :process_instance_id order by created_at
+-- name: forget_silent_workers
+delete from worker where seen_at < engine_now() - make_interval(secs => :silent_seconds)
 
--- name: complete_user_task
-update user_task
-set status = 'completed', submission = cast(:submission as jsonb), completed_by = :completed_by,
-    completed_at = clock_timestamp()
-where user_task_id = :user_task_id
+-- name: workers
+select * from worker order by started_at, worker_id
+
+-- name: raise_incident
+insert into incident
+    (incident_id, process_instance_id, tenant_id, task_id, job_id, element_id, code, message, status)
+values (:incident_id, :process_instance_id, :tenant_id, :task_id, :job_id, :element_id, :code, :message, 'open')
+
+-- name: count_incidents
+-- The version grows, so that no warm copy of the instance misses the incident.
+update process_instance set open_incidents = open_incidents + :number, version = version + 1
+where process_instance_id = :process_instance_id
+
+-- name: incident_of_job
+select * from incident where job_id = :job_id and status <> 'resolved'
+
+-- name: reopen_incident
+update incident set status = 'open', code = :code, message = :message, raised_at = engine_now()
+where incident_id = :incident_id
+
+-- name: retry_incident
+update incident set status = 'retrying', retries = retries + 1 where incident_id = :incident_id and status = 'open'
+
+-- name: resolve_incident
+update incident set status = 'resolved', resolved_at = engine_now(), resolved_by = :resolved_by
+where incident_id = :incident_id and status <> 'resolved'
+
+-- name: lock_incident
+select * from incident where incident_id = :incident_id and tenant_id = :tenant_id for update
+
+-- name: read_incident
+select * from incident where incident_id = :incident_id and tenant_id = :tenant_id
+
+-- name: incidents_of_instance
+select * from incident where process_instance_id = :process_instance_id order by incident_id
+
+-- name: open_incidents
+select * from incident where tenant_id = :tenant_id and status <> 'resolved' order by incident_id limit :limit
 
 -- name: insert_event
 insert into event (tenant_id, process_instance_id, business_key, kind, element_id, payload)
@@ -192,7 +281,7 @@ values
 
 -- name: claim_due_schedule
 -- SKIP LOCKED: another scheduler is firing that row right now. The lock lasts until the fire time has moved on.
-select * from schedule where is_active and due_at <= clock_timestamp()
+select * from schedule where is_active and due_at <= engine_now()
 order by due_at for update skip locked limit 1
 
 -- name: advance_schedule
@@ -203,12 +292,12 @@ where schedule_id = :schedule_id
 -- name: postpone_schedule
 -- Guarded by the fire time: if another scheduler has fired it meanwhile, there is nothing to postpone.
 update schedule
-set due_at = clock_timestamp() + make_interval(secs => :delay_seconds), failures = failures + 1,
+set due_at = engine_now() + make_interval(secs => :delay_seconds), failures = failures + 1,
     last_error = cast(:last_error as jsonb)
 where schedule_id = :schedule_id and next_fire_at = :fire_at
 
 -- name: seconds_until_next_fire
-select extract(epoch from min(due_at) - clock_timestamp()) as seconds from schedule where is_active
+select extract(epoch from min(due_at) - engine_now()) as seconds from schedule where is_active
 
 -- name: deactivate_schedule
 update schedule set is_active = false where schedule_id = :schedule_id and tenant_id = :tenant_id
@@ -219,15 +308,15 @@ select * from schedule where tenant_id = :tenant_id order by schedule_id
 -- name: live_instances
 select d.process_id, i.status, count(*) as number
 from process_instance i join process_definition d using (process_definition_id)
-where i.status in ('running', 'incident') group by d.process_id, i.status
+where i.status in ('running', 'suspended') group by d.process_id, i.status
 
 -- name: live_jobs
 select type, status, count(*) as number from job
-where status in ('available', 'running') group by type, status
+where status in ('available', 'running', 'failed', 'suspended') group by type, status
 
 -- name: open_user_task_counts
 select name, count(*) as number from user_task where status = 'open' group by name
 
 -- name: longest_job_wait
-select extract(epoch from clock_timestamp() - min(available_at)) as seconds from job
-where status = 'available' and available_at <= clock_timestamp()
+select extract(epoch from engine_now() - min(available_at)) as seconds from job
+where status = 'available' and available_at <= engine_now()

@@ -1,9 +1,21 @@
-"""The one door to SpiffWorkflow 3.2.0: its task tree and base specs, none of its parsing, scripting or serialising.
+"""The one door to SpiffWorkflow 3.2.0: its task tree and life cycle, none of its parsing, scripting or serialising.
 
 Above this folder there are only the typed `CompiledProcess` and `ProcessTree`.
 """
 
 from engine.spiff.compiler import CompiledProcess, compile_process
-from engine.spiff.tree import JournalEntry, ProcessTree, WaitingTask
+from engine.spiff.scopes import VariableRow
+from engine.spiff.tree import JournalEntry, ProcessTree, TaskRow, Token, TreeChanges, TreeState, WaitingTask
 
-__all__ = ["CompiledProcess", "JournalEntry", "ProcessTree", "WaitingTask", "compile_process"]
+__all__ = [
+    "CompiledProcess",
+    "JournalEntry",
+    "ProcessTree",
+    "TaskRow",
+    "Token",
+    "TreeChanges",
+    "TreeState",
+    "VariableRow",
+    "WaitingTask",
+    "compile_process",
+]

@@ -7,66 +7,64 @@ from dataclasses import dataclass
 from typing import Any
 
 from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
-from SpiffWorkflow.bpmn.specs.control import BoundaryEventJoin, BoundaryEventSplit
-from SpiffWorkflow.bpmn.specs.event_definitions import NoneEventDefinition
-from SpiffWorkflow.bpmn.specs.event_definitions.item_aware_event import ErrorEventDefinition
 
 from engine.bpmn import (
-    BoundaryErrorEvent,
+    Activity,
+    BoundaryEvent,
     CallActivity,
     EndEvent,
+    ErrorTrigger,
     ExclusiveGateway,
     FlowNode,
+    IntermediateCatchEvent,
+    IntermediateThrowEvent,
+    ParallelGateway,
     ProcessModel,
-    SequenceFlow,
+    ReceiveTask,
+    ServiceTask,
     StartEvent,
+    UserTask,
 )
 from engine.spiff.specs import (
-    BoundaryErrorEventSpec,
+    AttachedEventSpec,
+    BoundaryEventSpec,
     CallActivitySpec,
+    ElementSpec,
     EndEventSpec,
     ExclusiveGatewaySpec,
-    FeelCondition,
+    MultiInstanceSpec,
+    ParallelGatewaySpec,
+    ReceivingSpec,
     StartEventSpec,
-    WaitingTaskSpec,
+    ThrowEventSpec,
+    WaitingSpec,
 )
 
 # Every process spec comes with tasks named Start and End, which elements may be named too.
-_ELEMENT = "element:"
+ELEMENT, BODY, ATTACHED = "element:", "body:", "attached:"
 
 
 @dataclass(frozen=True)
 class CompiledProcess:
-    """A process and everything it calls, ready to run; immutable and shared between instances."""
+    """A process and everything it calls, ready to run; immutable and shared between instances.
+
+    Attributes:
+        specs: The process's spec and those of the processes it calls, by process id.
+    """
 
     model: ProcessModel
-    called: Mapping[str, ProcessModel]
-    spec: Any
-    called_specs: Mapping[str, Any]
+    specs: Mapping[str, Any]
 
-    def node(self, process_id: str, element_id: str) -> FlowNode:
-        """Return an element of this process or of one that it calls."""
-        model = self.model if process_id == self.model.process_id else self.called[process_id]
-        return model.nodes[element_id]
+    @property
+    def spec(self) -> Any:
+        """The spec of the process itself."""
+        return self.specs[self.model.process_id]
 
 
 def compile_process(model: ProcessModel, called: Mapping[str, ProcessModel], start_event_id: str) -> CompiledProcess:
     """Return `model`, started at one of its start events, with the processes that it calls, directly or not."""
-    return CompiledProcess(
-        model=model,
-        called=called,
-        spec=_compile(model, start_event_id),
-        called_specs={key: _compile(child, _none_start(child)) for key, child in called.items()},
-    )
-
-
-def element_id(spec_name: str) -> str:
-    """Return the id of the element that a task spec stands for."""
-    return spec_name.removeprefix(_ELEMENT)
-
-
-def _spec_name(node_id: str) -> str:
-    return f"{_ELEMENT}{node_id}"
+    specs = {process_id: _Compiler(child, _none_start(child)).spec for process_id, child in called.items()}
+    return CompiledProcess(model=model, specs={**specs, model.process_id: _Compiler(model, start_event_id).spec})
 
 
 def _none_start(model: ProcessModel) -> str:
@@ -74,15 +72,63 @@ def _none_start(model: ProcessModel) -> str:
     return event.id if event is not None else model.start_events()[0].id
 
 
-def _compile(model: ProcessModel, start_event_id: str) -> BpmnProcessSpec:
-    spec = BpmnProcessSpec(name=model.process_id, description=model.name)
-    reachable = _reachable(model, start_event_id)
-    entries = {node.id: _add(spec, model, node) for node in model.nodes.values() if node.id in reachable}
-    spec.start.connect(entries[start_event_id])
-    for flow in model.flows:
-        if flow.source in reachable:
-            _connect(spec, model, flow, entries[flow.target])
-    return spec
+class _Compiler:
+    """Compiles what can be reached from one start event; a gateway does not wait for what cannot come."""
+
+    def __init__(self, model: ProcessModel, start_event_id: str) -> None:
+        self._model = model
+        self._reachable = _reachable(model, start_event_id)
+        self.spec = BpmnProcessSpec(name=model.process_id, description=model.name)
+        self._elements = {node_id: self._element(model.nodes[node_id]) for node_id in sorted(self._reachable)}
+        entries = {node_id: self._entry(element) for node_id, element in self._elements.items()}
+        for element in self._elements.values():
+            if isinstance(element.node, Activity):
+                self._attach(entries[element.node.id])
+        for flow in model.flows:
+            if flow.source in self._reachable:
+                entries[flow.source].lead_to(flow, entries[flow.target])
+        self.spec.start.connect(entries[start_event_id])
+
+    def _element(self, node: FlowNode) -> ElementSpec:  # noqa: PLR0911 - one case a kind
+        name = f"{ELEMENT}{node.id}"
+        match node:
+            case StartEvent():
+                return StartEventSpec(self.spec, name, node)
+            case EndEvent():
+                return EndEventSpec(self.spec, name, node)
+            case IntermediateThrowEvent():
+                return ThrowEventSpec(self.spec, name, node)
+            case ExclusiveGateway():
+                return ExclusiveGatewaySpec(self.spec, name, node)
+            case ParallelGateway():
+                incoming = sum(flow.source in self._reachable for flow in self._model.incoming(node.id))
+                return ParallelGatewaySpec(self.spec, name, node, incoming)
+            case BoundaryEvent():
+                return BoundaryEventSpec(self.spec, name, node)
+            case CallActivity():
+                return CallActivitySpec(self.spec, name, node)
+            case IntermediateCatchEvent() | ReceiveTask():
+                return ReceivingSpec(self.spec, name, node)
+            case ServiceTask() | UserTask():
+                return WaitingSpec(self.spec, name, node)
+            case _:
+                raise TypeError(type(node).__name__)
+
+    def _entry(self, element: ElementSpec) -> ElementSpec:
+        """Return the spec at which flows into the element arrive."""
+        node = element.node
+        if isinstance(node, Activity) and node.multi_instance is not None:
+            return MultiInstanceSpec(self.spec, f"{BODY}{node.id}", node, element)
+        return element
+
+    def _attach(self, entry: ElementSpec) -> None:
+        for event in self._model.boundary_events(entry.node.id):
+            happening = self._elements[event.id]
+            assert isinstance(happening, BoundaryEventSpec)  # noqa: S101 - made so above
+            if isinstance(event.trigger, ErrorTrigger):
+                entry.error_events.append(happening)
+            else:
+                entry.attached.append(AttachedEventSpec(self.spec, f"{ATTACHED}{event.id}", event, happening))
 
 
 def _reachable(model: ProcessModel, start_event_id: str) -> set[str]:
@@ -94,55 +140,3 @@ def _reachable(model: ProcessModel, start_event_id: str) -> set[str]:
             frontier += [flow.target for flow in model.outgoing(node_id)]
             frontier += [event.id for event in model.boundary_events(node_id)]
     return reached
-
-
-def _add(spec: BpmnProcessSpec, model: ProcessModel, node: FlowNode) -> Any:
-    """Add the node's spec; return the spec that a flow into the node must lead to."""
-    task_spec = _task_spec(spec, node)
-    events = model.boundary_events(node.id)
-    if not events:
-        return task_spec
-    split = BoundaryEventSplit(spec, f"split:{node.id}")
-    join = BoundaryEventJoin(spec, f"join:{node.id}", split_task=split.name, cancel=True)
-    split.connect(task_spec)
-    task_spec.connect(join)
-    for event in events:
-        event_spec = _boundary_event(spec, event)
-        split.connect(event_spec)
-        event_spec.connect(join)
-    return split
-
-
-def _task_spec(spec: BpmnProcessSpec, node: FlowNode) -> Any:
-    name = _spec_name(node.id)
-    match node:
-        case StartEvent():
-            return StartEventSpec(spec, name)
-        case EndEvent():
-            task_spec = EndEventSpec(spec, name, event_definition=NoneEventDefinition())
-            task_spec.connect(spec.end)
-            return task_spec
-        case ExclusiveGateway():
-            return ExclusiveGatewaySpec(spec, name)
-        case CallActivity():
-            return CallActivitySpec(spec, name, element=node, subworkflow_spec=node.called_process)
-        case BoundaryErrorEvent():
-            return _boundary_event(spec, node)
-        case _:
-            return WaitingTaskSpec(spec, name)
-
-
-def _boundary_event(spec: BpmnProcessSpec, event: BoundaryErrorEvent) -> Any:
-    name = _spec_name(event.id)
-    if name in spec.task_specs:
-        return spec.task_specs[name]
-    definition = ErrorEventDefinition(event.id, code=event.error_code)
-    return BoundaryErrorEventSpec(spec, name, event_definition=definition, cancel_activity=True)
-
-
-def _connect(spec: BpmnProcessSpec, model: ProcessModel, flow: SequenceFlow, target: Any) -> None:
-    source, node = spec.task_specs[_spec_name(flow.source)], model.nodes[flow.source]
-    if isinstance(node, ExclusiveGateway) and flow.condition is not None and flow.id != node.default_flow:
-        source.connect_if(FeelCondition(flow.condition), target)
-    else:
-        source.connect(target)

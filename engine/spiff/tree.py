@@ -1,41 +1,105 @@
-"""A running process instance: SpiffWorkflow's task tree behind a typed face."""
+"""A running process instance: SpiffWorkflow's task tree behind a typed face. It knows nothing of storage."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
-from SpiffWorkflow.bpmn import BpmnEvent
-from SpiffWorkflow.bpmn.specs.control import BoundaryEventSplit
-from SpiffWorkflow.task import Task
+from pydantic import JsonValue
 from SpiffWorkflow.util.task import TaskState
 
-from engine.bpmn import BoundaryErrorEvent, FlowNode, ServiceTask, UserTask
-from engine.errors import StepLimitError
-from engine.spiff.compiler import CompiledProcess, element_id
-from engine.spiff.pruning import forget_finished_tasks
-from engine.spiff.specs import (
-    ROOT_SCOPE,
-    BoundaryErrorEventSpec,
-    InstanceWorkflow,
-    Scope,
-    WaitingTaskSpec,
-    evaluate_mappings,
-    scope_of,
+from engine.bpmn import (
+    Activity,
+    BoundaryEvent,
+    FlowNode,
+    IntermediateCatchEvent,
+    MessageTrigger,
+    ReceiveTask,
+    SignalTrigger,
+    TimerTrigger,
+    Trigger,
 )
-from engine.spiff.state import State, dump_workflow, load_workflow
+from engine.errors import StepLimitError, TaskGoneError
+from engine.feel import compile_expression
+from engine.spiff.compiler import CompiledProcess
+from engine.spiff.restoring import restore_tasks
+from engine.spiff.scopes import Scope, Scopes, VariableRow
+from engine.spiff.specs import (
+    AttachedEventSpec,
+    CallActivitySpec,
+    MultiInstanceSpec,
+    ParallelGatewaySpec,
+    WaitingSpec,
+    evaluate_mappings,
+)
+from engine.spiff.workflow import InstanceTask, InstanceWorkflow
 
-# Below the depth of 1,000 at which SpiffWorkflow no longer finds a task: each automatic task adds one level at most.
-MAXIMUM_AUTOMATIC_TASKS = 800
+# A process that passes so many elements without waiting for anybody goes round in a circle.
+MAXIMUM_AUTOMATIC_TASKS = 50_000
+
+NewId: TypeAlias = Callable[[], UUID]
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One live task as it is stored; `state` is SpiffWorkflow's number."""
+
+    task_id: UUID
+    parent_id: UUID
+    process_id: str
+    spec: str
+    state: int
+    position: int
+    internal: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class TreeState:
+    """What an instance is made of, besides its definition."""
+
+    instance_id: UUID
+    positions: int
+    tasks: tuple[TaskRow, ...]
+    variables: tuple[VariableRow, ...]
 
 
 @dataclass(frozen=True)
 class WaitingTask:
-    """A service or user task that somebody has to do."""
+    """A task that waits for somebody or something outside the instance.
+
+    Attributes:
+        trigger: What an event or receive task waits for; `None` for work.
+        is_repeating: Whether it goes on waiting after it has happened: a boundary event that does not interrupt.
+    """
 
     task_id: UUID
-    element: ServiceTask | UserTask
+    process_id: str
+    element: FlowNode
+    trigger: Trigger | None = None
+    is_repeating: bool = False
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token that can be moved: it waits, or stands for all that goes on in an activity.
+
+    Attributes:
+        task_ids: The task itself and all tasks below it.
+    """
+
+    task_id: UUID
+    element: FlowNode
+    task_ids: frozenset[UUID]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a token could be moved; `joins` says whether other tokens would be waited for there."""
+
+    element: FlowNode
+    joins: bool
 
 
 @dataclass(frozen=True)
@@ -45,145 +109,308 @@ class JournalEntry:
     change: str
     task_id: UUID
     element: FlowNode
+    is_body: bool = False
+
+
+@dataclass(frozen=True)
+class TreeChanges:
+    """What a step changed.
+
+    Attributes:
+        opened: Tasks that have begun to wait, and still do.
+        closed: Stored tasks that wait no more; what waited for them is void.
+        removed: Stored tasks that are no more.
+        tasks: Rows to write, new or changed.
+        dropped_scopes: Scopes whose variables are no more.
+        signals: Names of thrown signals.
+    """
+
+    journal: tuple[JournalEntry, ...]
+    opened: tuple[WaitingTask, ...]
+    closed: tuple[WaitingTask, ...]
+    removed: tuple[UUID, ...]
+    tasks: tuple[TaskRow, ...]
+    variables: tuple[VariableRow, ...]
+    dropped_scopes: tuple[UUID, ...]
+    signals: tuple[str, ...]
+    positions: int
+    is_completed: bool
 
 
 class ProcessTree:
-    """One process instance in memory; it knows nothing of storage."""
+    """One process instance in memory."""
 
     def __init__(self, compiled: CompiledProcess, workflow: InstanceWorkflow) -> None:
         self._compiled = compiled
         self._workflow = workflow
 
     @classmethod
-    def begin(cls, compiled: CompiledProcess, variables: Scope) -> ProcessTree:
-        """Return a new instance, run up to where it waits for work.
+    def begin(cls, compiled: CompiledProcess, instance_id: UUID, variables: Scope, new_id: NewId) -> ProcessTree:
+        """Return a new instance, run up to where it waits.
 
         Raises:
             ExpressionEvaluationError: A condition or mapping met values that do not fit.
             StepLimitError: It runs in circles without waiting for anybody.
         """
-        workflow = InstanceWorkflow(compiled.spec, dict(compiled.called_specs))
-        workflow.scopes[ROOT_SCOPE] = dict(variables)
+        workflow = InstanceWorkflow(compiled.spec, dict(compiled.specs), Scopes(), new_id)
+        root = workflow.plant(instance_id)
+        workflow.scopes.assign(root.id, variables)
         tree = cls(compiled, workflow)
+        for start in compiled.spec.start.outputs:
+            workflow.enter(start, root)
         tree._run()
         return tree
 
     @classmethod
-    def load(cls, compiled: CompiledProcess, state: State) -> ProcessTree:
-        """Return an instance as `state` describes it."""
-        workflow = InstanceWorkflow(compiled.spec, dict(compiled.called_specs), deserializing=True)
-        load_workflow(workflow, state)
-        return cls(compiled, workflow)
+    def load(cls, compiled: CompiledProcess, state: TreeState, new_id: NewId) -> ProcessTree:
+        """Return an instance as it was stored.
 
-    def dump(self) -> State:
-        """Return the instance's state as JSON values; specifications are not part of it."""
-        return dump_workflow(self._workflow)
+        Raises:
+            CorruptStateError: The rows do not describe an instance of this definition.
+        """
+        workflow = InstanceWorkflow(compiled.spec, dict(compiled.specs), Scopes(state.variables), new_id)
+        workflow.plant(state.instance_id)
+        restore_tasks(workflow, state.tasks)
+        workflow.positions = state.positions
+        workflow.stored.update(row.task_id for row in state.tasks)
+        workflow.changed.clear()
+        return cls(compiled, workflow)
 
     @property
     def is_completed(self) -> bool:
         """Whether nothing is left to do."""
-        return bool(self._workflow.completed)
+        return not self._workflow.task_tree._children
 
     @property
     def variables(self) -> Scope:
-        """The process's variables, without those of called processes."""
-        return self._workflow.scopes[ROOT_SCOPE]
+        """The process's variables, without those of inner scopes."""
+        return self._workflow.scopes[self._workflow.task_tree.id]
 
-    def take_journal(self) -> list[JournalEntry]:
-        """Return what happened since the last call, in order."""
-        entries = [
-            JournalEntry(change=change, task_id=task.id, element=self._element(task))
-            for change, task in self._workflow.journal
-        ]
-        self._workflow.journal.clear()
-        return entries
+    def waiting(self) -> list[WaitingTask]:
+        """Return every task that waits for the outside world, oldest first."""
+        return [_waiting(task) for task in self._workflow.tasks.values() if _is_open(task)]
 
-    def waiting_tasks(self) -> list[WaitingTask]:
-        """Return the tasks that wait for a handler or a person."""
-        return [
-            WaitingTask(task_id=task.id, element=element)
-            for task in self._workflow.get_tasks(state=TaskState.READY)
-            if isinstance(task.task_spec, WaitingTaskSpec)
-            and isinstance(element := self._element(task), ServiceTask | UserTask)
-        ]
+    def opened(self) -> list[WaitingTask]:
+        """Return the tasks that have begun to wait since changes were last taken."""
+        return [_waiting(task) for task in self._workflow.opened.values()]
 
-    def inputs(self, waiting: WaitingTask) -> Scope:
-        """Return the values of the task's input mappings.
+    def is_waiting(self, task_id: UUID) -> bool:
+        """Return whether a task still waits for the outside world."""
+        task = self._workflow.tasks.get(task_id)
+        return task is not None and _is_open(task)
+
+    def visible(self, task_id: UUID) -> Mapping[str, JsonValue]:
+        """Return the variables that a task sees."""
+        return self._workflow.visible(self._task(task_id))
+
+    def inputs(self, task_id: UUID) -> Scope:
+        """Return the values of an activity's input mappings.
 
         Raises:
             ExpressionEvaluationError: A mapping met values that do not fit.
         """
-        return evaluate_mappings(waiting.element.inputs, scope_of(self._task(waiting.task_id)))
+        task = self._task(task_id)
+        node = task.task_spec.node
+        return evaluate_mappings(node.inputs, self._workflow.visible(task)) if isinstance(node, Activity) else {}
 
-    def complete(self, task_id: UUID, result: Scope) -> None:
+    def evaluate(self, task_id: UUID, source: str, inputs: Mapping[str, JsonValue] | None = None) -> JsonValue:
+        """Return the value of FEEL text as a task sees it, its inputs included.
+
+        Raises:
+            ExpressionEvaluationError: The values do not fit.
+        """
+        variables = {**self._workflow.visible(self._task(task_id)), **(inputs or {})}
+        return compile_expression(source).evaluate(variables)
+
+    def complete(self, task_id: UUID, result: Scope, inputs: Scope) -> None:
         """Complete a waiting task with its result and run on to where the instance waits again.
 
         With output mappings only their targets are written, without them the result as it is.
 
+        Args:
+            task_id: A service task, user task, receive task or catching event that waits.
+            result: What the work or the message brought.
+            inputs: What the task's input mappings gave when it began; output mappings see them.
+
         Raises:
+            TaskGoneError: It does not wait any more.
             ExpressionEvaluationError: A condition or mapping met values that do not fit.
             StepLimitError: It runs in circles without waiting for anybody.
         """
         task = self._task(task_id)
-        element, scope = self._element(task), scope_of(task)
-        if isinstance(element, ServiceTask | UserTask) and element.outputs:
-            local = {**scope, **evaluate_mappings(element.inputs, scope), **result}
-            scope.update(evaluate_mappings(element.outputs, local))
-        else:
-            scope.update(result)
-        task.run()
+        if not _is_open(task) or isinstance(task.task_spec, AttachedEventSpec):
+            raise TaskGoneError(task_id=task_id)
+        outputs = task.task_spec.node.outputs
+        if outputs:
+            seen = {**self._workflow.visible(task), **inputs, **result}
+            result = evaluate_mappings(outputs, seen)
+        self._workflow.assign(task, result)
+        self._workflow.opened.pop(task_id, None)
+        task._ready()
         self._run()
+
+    def trigger(self, task_id: UUID, variables: Scope) -> None:
+        """Let an event that waits happen, and run on; a boundary event interrupts its activity if it is drawn so.
+
+        Raises:
+            TaskGoneError, ExpressionEvaluationError, StepLimitError: As `complete`.
+        """
+        event = self._task(task_id)
+        if isinstance(event.task_spec, AttachedEventSpec):
+            self._leave_by(event.scope_parent, event.task_spec.happening, variables)
+            self._run()
+        else:
+            self.complete(task_id, variables, self.inputs(task_id))
 
     def raise_error(self, task_id: UUID, error_code: str, variables: Scope) -> bool:
         """Leave a waiting task through the nearest boundary event that catches `error_code`.
 
-        The task's own boundary is asked first, then those of the call activities around it.
+        The task's own boundary is asked first, then those of the activities around it.
 
         Returns:
             False, with nothing changed, where no event catches it.
         """
-        catcher = self._catcher(self._task(task_id), error_code)
-        if catcher is None:
-            return False
-        scope_of(catcher).update(variables)
-        catcher.task_spec.catch(catcher, BpmnEvent(catcher.task_spec.event_definition, payload={}))
-        catcher.task_spec._update(catcher)
+        task: InstanceTask | None = self._task(task_id)
+        while task is not None and task is not self._workflow.task_tree:
+            happening = _catcher(task, error_code)
+            if happening is not None:
+                self._leave_by(task, happening, variables)
+                self._run()
+                return True
+            task = task.scope_parent
+        return False
+
+    def cancel(self) -> None:
+        """End everything that is alive."""
+        for child_id in list(self._workflow.task_tree._children):
+            self._workflow.cancel_task(self._workflow.tasks[child_id])
+
+    def set_variables(self, variables: Scope) -> None:
+        """Write variables of the process."""
+        self._workflow.scopes.assign(self._workflow.task_tree.id, variables)
+
+    def tokens(self) -> list[Token]:
+        """Return the tokens that can be moved, oldest first."""
+        workflow = self._workflow
+        return [
+            Token(task.id, task.task_spec.node, frozenset(each.id for each in workflow.branch(task)))
+            for task in workflow.tasks.values()
+            if task is not workflow.task_tree and _is_token(task)
+        ]
+
+    def target(self, task_id: UUID, element_id: str) -> Target | None:
+        """Return an element that a token could be moved to; `None` where its process run has no such element."""
+        spec = self._task(task_id).task_spec._wf_spec.task_specs.get(f"element:{element_id}")
+        return None if spec is None else Target(spec.node, isinstance(spec, ParallelGatewaySpec) and spec.joins)
+
+    def move(self, task_id: UUID, element_id: str) -> None:
+        """Cancel a live task and let a token arrive at another element of the same process run.
+
+        Raises:
+            TaskGoneError: The task is not alive, or is one of several instances of an activity.
+            KeyError: No such element can be reached in this process.
+        """
+        task = self._task(task_id)
+        if isinstance(task.scope_parent.task_spec, MultiInstanceSpec):
+            raise TaskGoneError(task_id=task_id)
+        scope, specs = task.scope_parent, task.task_spec._wf_spec.task_specs
+        target = specs.get(f"body:{element_id}") or specs[f"element:{element_id}"]
+        self._workflow.cancel_task(task)
+        self._workflow.enter(target, scope)
         self._run()
-        return True
 
-    def _catcher(self, task: Task, error_code: str) -> Task | None:
-        while True:
-            if isinstance(task.parent.task_spec, BoundaryEventSplit):
-                # An event that names the code goes before one that catches every error.
-                for named_code in (error_code, None):
-                    for sibling in task.parent.children:
-                        if self._names(sibling, named_code):
-                            return sibling
-            parent_id = task.workflow.parent_task_id
-            if parent_id is None:
-                return None
-            task = self._workflow.get_task_from_id(parent_id)
+    def take_changes(self) -> TreeChanges:
+        """Return what has changed since the last call."""
+        workflow = self._workflow
+        variables, dropped = workflow.scopes.take_changes()
+        changed = [task for task in workflow.changed.values() if task is not workflow.task_tree]
+        changes = TreeChanges(
+            journal=tuple(_journal_entry(change, task) for change, task in workflow.journal),
+            opened=tuple(_waiting(task) for task in workflow.opened.values()),
+            closed=tuple(_waiting(task) for task in workflow.closed.values() if _waits_outside(task)),
+            removed=tuple(workflow.closed),
+            tasks=tuple(_row(task) for task in changed),
+            variables=variables,
+            dropped_scopes=dropped,
+            signals=tuple(workflow.thrown),
+            positions=workflow.positions,
+            is_completed=self.is_completed,
+        )
+        workflow.stored -= workflow.closed.keys()
+        workflow.stored.update(task.id for task in changed)
+        for kept in (workflow.journal, workflow.thrown, workflow.opened, workflow.closed, workflow.changed):
+            kept.clear()
+        return changes
 
-    def _names(self, task: Task, error_code: str | None) -> bool:
-        if task.state != TaskState.WAITING or not isinstance(task.task_spec, BoundaryErrorEventSpec):
-            return False
-        event = self._element(task)
-        return isinstance(event, BoundaryErrorEvent) and event.error_code == error_code
+    def _leave_by(self, activity: InstanceTask, happening: Any, variables: Scope) -> None:
+        event, scope = happening.node, activity.scope_parent
+        seen = {**self._workflow.visible(scope), **variables}
+        written = evaluate_mappings(event.outputs, seen) if event.outputs else variables
+        if event.is_interrupting:
+            self._workflow.cancel_task(activity)
+        token = self._workflow.enter(happening, scope)
+        self._workflow.assign(token, written)
 
     def _run(self) -> None:
-        count = 0
+        ready, count = self._workflow.ready, 0
+        while ready:
+            task = ready.popleft()
+            if task.id in self._workflow.tasks and task.has_state(TaskState.READY):
+                count += 1
+                if count > MAXIMUM_AUTOMATIC_TASKS:
+                    raise StepLimitError(process_id=self._compiled.model.process_id, limit=MAXIMUM_AUTOMATIC_TASKS)
+                task.run()
 
-        def count_task(_task: Task) -> None:
-            nonlocal count
-            count += 1
-            if count > MAXIMUM_AUTOMATIC_TASKS:
-                raise StepLimitError(process_id=self._compiled.model.process_id, limit=MAXIMUM_AUTOMATIC_TASKS)
+    def _task(self, task_id: UUID) -> InstanceTask:
+        task: InstanceTask | None = self._workflow.tasks.get(task_id)
+        if task is None or task is self._workflow.task_tree:
+            raise TaskGoneError(task_id=task_id)
+        return task
 
-        self._workflow.do_engine_steps(did_complete_task=count_task)
-        forget_finished_tasks(self._workflow)
 
-    def _task(self, task_id: UUID) -> Task:
-        return self._workflow.get_task_from_id(task_id)
+def _is_token(task: InstanceTask) -> bool:
+    spec = task.task_spec
+    if not hasattr(spec, "node") or isinstance(spec, AttachedEventSpec):
+        return False
+    return not isinstance(task.scope_parent.task_spec, MultiInstanceSpec)
 
-    def _element(self, task: Any) -> FlowNode:
-        return self._compiled.node(task.workflow.spec.name, element_id(task.task_spec.name))
+
+def _catcher(task: InstanceTask, error_code: str) -> Any:
+    """Return the boundary event of an activity that catches the code; one that names it goes before a catch-all."""
+    events = getattr(task.task_spec, "error_events", ())
+    for named in (error_code, None):
+        for happening in events:
+            if happening.node.trigger.error_code == named:
+                return happening
+    return None
+
+
+def _is_open(task: InstanceTask) -> bool:
+    return task.has_state(TaskState.WAITING) and _waits_outside(task)
+
+
+def _waits_outside(task: InstanceTask) -> bool:
+    spec = task.task_spec
+    return isinstance(spec, AttachedEventSpec | WaitingSpec) and not isinstance(spec, CallActivitySpec)
+
+
+def _waiting(task: InstanceTask) -> WaitingTask:
+    spec = task.task_spec
+    match spec.node:
+        case BoundaryEvent(trigger=TimerTrigger() | MessageTrigger() | SignalTrigger() as trigger) as event:
+            return WaitingTask(task.id, spec._wf_spec.name, event, trigger, not event.is_interrupting)
+        case IntermediateCatchEvent(trigger=trigger) | ReceiveTask(trigger=trigger) as node:
+            return WaitingTask(task.id, spec._wf_spec.name, node, trigger)
+        case node:
+            return WaitingTask(task.id, spec._wf_spec.name, node)
+
+
+def _journal_entry(change: str, task: InstanceTask) -> JournalEntry:
+    return JournalEntry(change, task.id, task.task_spec.node, isinstance(task.task_spec, MultiInstanceSpec))
+
+
+def _row(task: InstanceTask) -> TaskRow:
+    spec = task.task_spec
+    return TaskRow(
+        task.id, task._parent, spec._wf_spec.name, spec.name, task._state, task.position, dict(task.internal_data)
+    )

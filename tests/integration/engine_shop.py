@@ -24,7 +24,7 @@ from engine import (
     Worker,
     WorkerPolicy,
 )
-from engine.persistence import ClaimedJob, Jobs
+from engine.persistence import Claim, ClaimedJob, Jobs
 from storage import SecurityContext, Storage
 from storage.models import Dataset, RoleType
 
@@ -79,13 +79,14 @@ class Shop:
     def claim(self, lease_seconds: float = 60) -> ClaimedJob:
         """Claim as a worker would that is never heard of again."""
         with self.storage.transaction() as work:
-            job = Jobs(work).claim(self.engine.registry.types, "lost", lease_seconds)
-        assert job is not None
+            (job,) = Jobs(work).claim(Claim("lost", self.engine.registry.types, lease_seconds))
         return job
 
-    def job(self, fields: str = "status, attempt, epoch") -> tuple[Any, ...]:
+    def job(self, fields: str = "status, attempt, epoch") -> tuple[Any, ...] | None:
+        """Return fields of the only job, `None` where there is none any more."""
         with self.storage.transaction() as work:
-            return tuple(work.connection.execute(text(f"select {fields} from job")).one())
+            row = work.connection.execute(text(f"select {fields} from job")).one_or_none()
+        return None if row is None else tuple(row)
 
     def execute(self, statement: str) -> None:
         with self.storage.transaction() as work:

@@ -12,7 +12,7 @@ from diagrams import diagram, document, end, flow, message, path, process, start
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 
-from engine import Engine, Event, InstanceStatus, ServiceTaskRegistry
+from engine import Engine, Event, InstanceStatus, MessageOutcome, ServiceTaskRegistry
 from engine.errors import (
     FormInvalidError,
     IdempotencyConflictError,
@@ -160,14 +160,14 @@ def test_a_message_starts_every_process_that_waits_for_it_once(engine: Engine, s
         again = engine.publish_message(work, "arrived", "key", {"n": 1}, context=INITIATOR, message_id="1")
         other = engine.publish_message(work, "arrived", "key", {"n": 1}, context=INITIATOR, message_id="2")
         unheard = engine.publish_message(work, "unheard", "key", {}, context=INITIATOR)
-        described = [engine.describe(work, each, context=INITIATOR) for each in first]
+        described = [engine.describe(work, each, context=INITIATOR) for each in first.started]
         with_key = engine.instances_of(work, "key", context=INITIATOR)
 
-    assert first == again
-    assert set(first).isdisjoint(other)
-    assert unheard == ()
+    assert (again.started, again.is_duplicate) == (first.started, True)
+    assert set(first.started).isdisjoint(other.started)
+    assert (unheard.outcome, unheard.started) == (MessageOutcome.DROPPED, ())
     assert [each.process_id for each in described] == ["either-way", "message-only"]
-    assert set(with_key) == {*first, *other}
+    assert set(with_key) == {*first.started, *other.started}
 
 
 def test_a_message_without_an_id_starts_anew_each_time(engine: Engine, storage: Storage) -> None:

@@ -122,7 +122,7 @@ def test_a_lost_connection_is_reported_without_the_drivers_words(storage: Storag
         work.now  # noqa: B018 - opens the connection
     outage.begin()
 
-    with pytest.raises(DatabaseUnavailableError) as failure, storage.transaction():
-        pass
+    with pytest.raises(DatabaseUnavailableError) as failure, storage.transaction() as work:
+        work.now  # noqa: B018 - asks the database
 
     assert (failure.value.reason, failure.value.retryable) == ("the connection was lost", True)

@@ -36,7 +36,7 @@ def test_the_rows_of_a_handler_and_the_step_of_the_process_are_committed_togethe
     assert shop.variables(process_instance_id) == {"value": 0}  # what another transaction saw meanwhile
     assert shop.datasets() == 1
     assert shop.describe(process_instance_id).status is InstanceStatus.COMPLETED
-    assert shop.job() == ("done", 1, 1)
+    assert shop.job() is None
 
 
 def test_a_handler_that_raises_after_writing_leaves_nothing_and_runs_again(
@@ -56,10 +56,10 @@ def test_a_handler_that_raises_after_writing_leaves_nothing_and_runs_again(
     worker = shop.worker(EAGER)
 
     worker.run_one()
-    assert (shop.datasets(), shop.job()) == (0, ("available", 1, 1))
+    assert (shop.datasets(), shop.job()) == (0, ("available", 2, 1))
     worker.run_one()
 
-    assert (shop.datasets(), shop.job()) == (1, ("done", 2, 2))
+    assert (shop.datasets(), shop.job()) == (1, None)
     assert len(set(keys)) == 1
     assert shop.describe(process_instance_id).status is InstanceStatus.COMPLETED
 
@@ -81,8 +81,9 @@ def test_a_failing_handler_is_tried_again_with_growing_delays_until_an_incident(
     assert [None if delay is None else round(delay, -2) for delay in delays] == [1_000, 2_000, None]
     described = shop.describe(process_instance_id)
     assert described.status is InstanceStatus.INCIDENT
-    assert described.incident == {"element_id": "Work", "code": "TASK_FAILED", "message": "no route", "attempt": 3}
-    assert (shop.job()[0], shop.datasets()) == ("failed", 0)
+    incident = described.incident or {}
+    assert (incident["element_id"], incident["code"], incident["message"]) == ("Work", "TASK_FAILED", "no route")
+    assert (shop.job(), shop.datasets()) == (("failed", 3, 3), 0)
 
 
 AFTERWARDS = diagram(
@@ -125,10 +126,13 @@ def test_a_step_that_fails_behind_a_finished_handler_is_an_incident_and_nothing_
 
 @pytest.mark.parametrize(
     ("failure", "code"),
-    [(PermanentTaskError("broken for good"), "TASK_FAILED_PERMANENTLY"), (BpmnError("UNHEARD", "of"), None)],
+    [
+        (PermanentTaskError("broken for good"), "TASK_FAILED_PERMANENTLY"),
+        (BpmnError("UNHEARD", "of"), "BPMN_ERROR_UNCAUGHT"),
+    ],
 )
 def test_a_failure_that_no_attempt_can_mend_is_an_incident_at_once(
-    storage: Storage, hub: NotificationHub, failure: Exception, code: str | None
+    storage: Storage, hub: NotificationHub, failure: Exception, code: str
 ) -> None:
     shop = Shop(storage, hub, ONE_JOB, raising(failure))
     process_instance_id = shop.start()
@@ -183,7 +187,7 @@ def test_a_business_error_leaves_by_its_boundary_event_without_the_rows_of_the_h
     assert (described.status, described.incident) == (InstanceStatus.COMPLETED, None)
     assert [(step.element_id, step.state) for step in described.steps] == [("Work", "cancelled")]
     assert (shop.variables(process_instance_id), shop.datasets()) == ({"reason": "dust"}, 0)
-    assert shop.job() == ("done", 1, 1)
+    assert shop.job() is None
 
 
 @pytest.mark.parametrize("failure", [ValueError("a\x00b \udcff"), BpmnError("UNHEARD", "a\x00b \udcff")])
@@ -199,4 +203,4 @@ def test_a_failure_whose_message_the_database_cannot_hold_becomes_an_incident_al
     shop.worker().run_one()
 
     incident = shop.describe(process_instance_id).incident or {}
-    assert incident["message"] == "ab ?"
+    assert str(incident["message"]).endswith("ab ?")

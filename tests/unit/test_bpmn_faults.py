@@ -88,7 +88,7 @@ NEEDED = {"needed": "=a"}
             diagram("p", boundary("B", "W").replace("id=", 'cancelActivity="false" id=')),
             "ATTRIBUTE_UNSUPPORTED",
             "B",
-            id="boundary event that does not interrupt",
+            id="error event that does not interrupt",
         ),
         pytest.param(
             diagram("p", WORK.replace("id=", 'isForCompensation="true" id=')),
@@ -179,10 +179,10 @@ NEEDED = {"needed": "=a"}
             id="candidates are an expression",
         ),
         pytest.param(
-            person('<zeebe:assignmentDefinition candidateGroups="a" assignee="b" />'),
+            person('<zeebe:assignmentDefinition candidateGroups="a" taskPool="b" />'),
             "ASSIGNMENT_UNSUPPORTED",
             "Work",
-            id="assignee",
+            id="assigned in another way",
         ),
         pytest.param(
             person(ASSIGNED + '<zeebe:formDefinition formId="=a" />'),
@@ -242,7 +242,7 @@ NEEDED = {"needed": "=a"}
         pytest.param(
             diagram("p", *STRAIGHT, WORK, start("Also"), path("Also", "Work")),
             "START_EVENT_AMBIGUOUS",
-            "p",
+            "Also",
             id="two start events",
         ),
         pytest.param(

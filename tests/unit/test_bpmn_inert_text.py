@@ -6,10 +6,11 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 import pytest
+from stored_tree import StoredTree
 
-from engine.bpmn import Contracts, ServiceTask, read_diagram, verify
+from engine.bpmn import Contracts, ErrorTrigger, ServiceTask, read_diagram, verify
 from engine.errors import DiagramError, ExpressionError
-from engine.spiff import ProcessTree, compile_process
+from engine.spiff import compile_process
 
 CONTRACTS = Contracts(
     inputs={"plain": {"a": False}}, form_ids=frozenset({"review"}), calls={"p": frozenset(), "child": frozenset()}
@@ -30,7 +31,7 @@ TEMPLATE = """\
       <zeebe:properties><zeebe:property name="{property name:n}" value="{property value:v}" /></zeebe:properties>
     </bpmn:extensionElements>
     <bpmn:laneSet id="Lanes">
-      <bpmn:lane id="Lane" name="{lane name:l}"><bpmn:flowNodeRef>{lane reference:Begin}</bpmn:flowNodeRef></bpmn:lane>
+      <bpmn:lane id="Lane" name="{lane name:l}"><bpmn:flowNodeRef>{lane reference:Check}</bpmn:flowNodeRef></bpmn:lane>
     </bpmn:laneSet>
     <bpmn:startEvent id="{start id:Begin}" name="{start name:b}">{start part:}</bpmn:startEvent>
     <bpmn:startEvent id="OnMessage">
@@ -43,6 +44,7 @@ TEMPLATE = """\
       operationRef="{operation:o}" zeebe:modelerTemplate="{template:t}">
       <bpmn:extensionElements>
         <zeebe:taskDefinition type="{task type:plain}" retries="{retries:3}" />
+        <zeebe:priorityDefinition priority="{priority:1}" />
         <zeebe:ioMapping>
           <zeebe:input source="{input source:=1}" target="{input target:a}" />
           <zeebe:output source="{output source:=1}" target="{output target:b}" />
@@ -64,7 +66,9 @@ TEMPLATE = """\
       <bpmn:extensionElements>
         <zeebe:userTask />
         <zeebe:formDefinition formId="{form id:review}" formKey="{form key:k}" />
-        <zeebe:assignmentDefinition candidateGroups="{candidate groups:g}" />
+        <zeebe:assignmentDefinition candidateGroups="{candidate groups:g}" candidateUsers="{candidate users:u}"
+          assignee="{assignee:a}" />
+        <zeebe:taskSchedule dueDate="{due date:P1D}" followUpDate="{follow-up date:=f}" />
         <zeebe:ioMapping>
           <zeebe:input source="{context source:=b}" target="shown" />
           <zeebe:output source="{submission source:=c}" target="d" />
@@ -79,7 +83,38 @@ TEMPLATE = """\
         <zeebe:ioMapping><zeebe:input source="{call source:=1}" target="x" /></zeebe:ioMapping>
       </bpmn:extensionElements>
     </bpmn:callActivity>
-    <bpmn:sequenceFlow id="F7" sourceRef="Call" targetRef="Done" />
+    <bpmn:sequenceFlow id="F7" sourceRef="Call" targetRef="Pause" />
+    <bpmn:intermediateCatchEvent id="Pause" name="{pause name:p}">
+      <bpmn:timerEventDefinition id="{timer id:T}">
+        <bpmn:timeDuration id="{duration id:TD}">{duration:PT1H}</bpmn:timeDuration>
+      </bpmn:timerEventDefinition>
+    </bpmn:intermediateCatchEvent>
+    <bpmn:sequenceFlow id="F8" sourceRef="Pause" targetRef="Receive" />
+    <bpmn:receiveTask id="Receive" name="{receive name:r}" messageRef="{received message:Answer}">
+      <bpmn:extensionElements>
+        <zeebe:ioMapping><zeebe:output source="{received source:=answer}" target="answer" /></zeebe:ioMapping>
+      </bpmn:extensionElements>
+    </bpmn:receiveTask>
+    <bpmn:boundaryEvent id="Stopped" attachedToRef="Receive" cancelActivity="{cancelling:true}">
+      <bpmn:signalEventDefinition signalRef="{signal reference:Signal}" />
+    </bpmn:boundaryEvent>
+    <bpmn:sequenceFlow id="F9" sourceRef="Stopped" targetRef="Done" />
+    <bpmn:sequenceFlow id="F10" sourceRef="Receive" targetRef="Check" />
+    <bpmn:userTask id="Check" name="{check name:c}">
+      <bpmn:extensionElements><zeebe:userTask /></bpmn:extensionElements>
+      <bpmn:multiInstanceLoopCharacteristics isSequential="{sequential:true}" behavior="{behavior:All}">
+        <bpmn:extensionElements>
+          <zeebe:loopCharacteristics inputCollection="{input collection:=[1, 2]}" inputElement="{input element:item}"
+            outputCollection="{output collection:checks}" outputElement="{output element:=c}" />
+        </bpmn:extensionElements>
+        <bpmn:completionCondition>{completion condition:=count(checks) = 2}</bpmn:completionCondition>
+      </bpmn:multiInstanceLoopCharacteristics>
+    </bpmn:userTask>
+    <bpmn:sequenceFlow id="F11" sourceRef="Check" targetRef="Tell" />
+    <bpmn:intermediateThrowEvent id="Tell">
+      <bpmn:signalEventDefinition signalRef="Signal" />
+    </bpmn:intermediateThrowEvent>
+    <bpmn:sequenceFlow id="F12" sourceRef="Tell" targetRef="Done" />
     <bpmn:endEvent id="Done" name="{end name:d}">{end part:}</bpmn:endEvent>
     <bpmn:textAnnotation id="Note"><bpmn:text>{annotation:n}</bpmn:text></bpmn:textAnnotation>
   </bpmn:process>
@@ -87,6 +122,10 @@ TEMPLATE = """\
     <bpmn:startEvent id="In" /><bpmn:sequenceFlow sourceRef="In" targetRef="Out" /><bpmn:endEvent id="Out" />
   </bpmn:process>
   <bpmn:message id="Message" name="{message name:m}" />
+  <bpmn:message id="Answer" name="{answer name:a}">
+    <bpmn:extensionElements><zeebe:subscription correlationKey="{correlation key:=b}" /></bpmn:extensionElements>
+  </bpmn:message>
+  <bpmn:signal id="Signal" name="{signal name:s}" />
   <bpmn:error id="Error" name="{error name:e}" errorCode="{error code:E}" />
 </bpmn:definitions>
 """
@@ -95,6 +134,8 @@ PARTS = {"start part", "end part"}
 REFUSED_AS_EXPRESSION = {
     *("input source", "output source", "condition", "context source", "submission source", "call source", "task type"),
     *("retries", "form id", "candidate groups", "called process", "error code", "message name", "excluded"),
+    *("priority", "candidate users", "assignee", "due date", "follow-up date", "duration", "received source"),
+    *("input collection", "output element", "completion condition", "answer name", "correlation key", "signal name"),
 }
 EVENT_PARTS = (
     "<bpmn:timerEventDefinition><bpmn:timeDuration>{}</bpmn:timeDuration></bpmn:timerEventDefinition>",
@@ -148,16 +189,15 @@ def _run(content: bytes) -> None:
     for event in first.start_events():
         compiled = compile_process(first, {"child": child}, event.id)
         for result in ({"b": 2}, {"b": 3}, None):
-            tree = ProcessTree.begin(compiled, {"b": 1})
-            while waiting := tree.waiting_tasks():
-                tree.inputs(waiting[0])
-                if result is None and isinstance(waiting[0].element, ServiceTask):
-                    caught = next(e.error_code for e in first.boundary_events("Work"))
-                    assert tree.raise_error(waiting[0].task_id, str(caught), {})
+            stored = StoredTree(compiled, {"b": 1})
+            while waiting := stored.waiting:
+                if result is None and isinstance(stored.task(waiting[0]).element, ServiceTask):
+                    (trigger,) = (event.trigger for event in first.boundary_events("Work"))
+                    assert isinstance(trigger, ErrorTrigger)
+                    assert stored.raise_error(waiting[0], str(trigger.error_code), {})
                 else:
-                    tree.complete(waiting[0].task_id, result or {})
-                tree = ProcessTree.load(compiled, tree.dump())
-            assert tree.is_completed
+                    stored.complete(waiting[0], **(result or {}))
+            assert stored.is_completed
 
 
 def _payloads(file: Path) -> list[str]:
@@ -217,13 +257,12 @@ def test_hostile_values_of_variables_stay_values(tmp_path: Path) -> None:
     first, child = read_diagram(_fill())
     for payload in _payloads(file):
         compiled = compile_process(first, {"child": child}, "Begin")
-        tree = ProcessTree.begin(compiled, {"b": payload, payload: payload})
+        stored = StoredTree(compiled, {"b": payload, payload: payload})
         try:
-            while waiting := tree.waiting_tasks():
-                tree.inputs(waiting[0])
-                tree.complete(waiting[0].task_id, {"b": payload, "c": payload, "__class__": payload})
+            while waiting := stored.waiting:
+                stored.complete(waiting[0], b=payload, c=payload, answer=payload, __class__=payload)
         except ExpressionError:
             pass
 
         assert not file.exists()
-        assert tree.variables["d"] == payload
+        assert stored.variables["d"] == payload

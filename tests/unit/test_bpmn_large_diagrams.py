@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from time import process_time
 
 import pytest
-from diagrams import boundary, diagram, document, end, error, flow, gateway, message, path, process, service_task, start
+from diagrams import (
+    boundary,
+    diagram,
+    document,
+    end,
+    error,
+    flow,
+    gateway,
+    message,
+    parallel,
+    path,
+    process,
+    service_task,
+    start,
+)
 
 from engine.bpmn import Contracts, read_diagram, verify
 
@@ -35,7 +50,21 @@ def _message_starts(count: int) -> bytes:
     return document(process("p", *starts, *flows, end()), *messages)
 
 
-@pytest.mark.parametrize("draw", [_chained_gateways, _boundary_events, _message_starts])
+def _forks_and_joins(count: int) -> bytes:
+    ids = [f"Gateway_{index}" for index in range(count)]
+    ways = [flow(source, target) for source, target in pairwise(ids) for _ in range(2)]
+    return diagram("p", start(), path("Begin", ids[0]), path(ids[-1], "Done"), *ways, *map(parallel, ids), end())
+
+
+def _one_fork(count: int) -> bytes:
+    ids = [f"Work_{index}" for index in range(count)]
+    ways = [path("Fork", node_id, "Join") for node_id in ids]
+    tasks = [service_task(node_id, "plain") for node_id in ids]
+    gateways = [parallel("Fork"), parallel("Join"), path("Begin", "Fork"), path("Join", "Done")]
+    return diagram("p", start(), *gateways, *ways, *tasks, end())
+
+
+@pytest.mark.parametrize("draw", [_chained_gateways, _boundary_events, _message_starts, _forks_and_joins, _one_fork])
 def test_a_diagram_of_twice_the_size_takes_about_twice_the_time(draw: Callable[[int], bytes]) -> None:
     small, large = draw(2_000), draw(4_000)
 

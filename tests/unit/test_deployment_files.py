@@ -61,7 +61,7 @@ def written(value: object) -> str:
         return str(value).lower()
     if isinstance(value, tuple):
         return ",".join(map(str, value))
-    return "" if value is None else str(value)
+    return "" if value in (None, {}) else str(value)
 
 
 @pytest.mark.parametrize("service", [name for name, it in SERVICES.items() if it["image"] == PLATFORM_IMAGE])

@@ -1,0 +1,68 @@
+"""What reading a document finds to refuse, each with the element's id and line."""
+
+from __future__ import annotations
+
+from engine.bpmn.extensions import Extensions, expression_text, read_extensions
+from engine.bpmn.xml import BPMN, Element, local_name
+from engine.errors import Finding
+
+NODE_CHILDREN = frozenset({"incoming", "outgoing", "documentation", "extensionElements"})
+_SUPPORTED = (
+    "service, user and receive tasks, call activities; start and end events; catch, throw and boundary events of "
+    "timers, messages, signals and errors; exclusive and parallel gateways; sequence flows"
+)
+_INSTEAD = {
+    "standardLoopCharacteristics": "Draw the loop with an exclusive gateway, or use a multi-instance marker.",
+    "loopCardinality": "Give an input collection instead, of as many items.",
+}
+
+
+class Refusals:
+    """Collects findings; its methods are what every reader of a part asks of an element."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+
+    def find(self, element: Element, code: str, message: str, hint: str, *, owner: Element | None = None) -> None:
+        """Add a finding; without an id of its own, the element goes by that of its owner or of what it stands in."""
+        named = next((e for e in (element, owner, *element.iterancestors()) if e is not None and e.get("id")), element)
+        finding = Finding(
+            line=element.sourceline or 0,
+            element_id=named.get("id") or local_name(named),
+            code=code,
+            message=message,
+            hint=hint,
+        )
+        self.findings.append(finding)
+
+    def unsupported(self, element: Element, owner: Element | None = None) -> None:
+        """Refuse an element of a kind that is not executed."""
+        name = local_name(element)
+        hint = _INSTEAD.get(name, f"Supported: {_SUPPORTED}.")
+        self.find(element, "ELEMENT_UNSUPPORTED", f"{name} is not executed by this engine.", hint, owner=owner)
+
+    def require_children(self, element: Element, allowed: frozenset[str] = NODE_CHILDREN) -> None:
+        """Refuse each child that is not allowed."""
+        for child in element:
+            if local_name(child) not in allowed:
+                self.unsupported(child, owner=element)
+
+    def extensions(self, element: Element, allowed: frozenset[str] = frozenset()) -> Extensions:
+        """Return what the element's extensions say; properties are allowed everywhere, the others where named."""
+        containers = element.findall(f"{{{BPMN}}}extensionElements")
+        return read_extensions(containers, allowed | {"properties"}, self.find)
+
+    def condition(self, owner: Element, condition: Element) -> str:
+        """Return the FEEL text of a condition."""
+        self.require_children(condition, frozenset())
+        text = (condition.text or "").strip()
+        if not text.startswith("="):
+            self.find(owner, "CONDITION_INVALID", "A condition is FEEL and starts with '='.", "Put '=' before it.")
+        return expression_text(text)
+
+    def plain_value(self, element: Element, attribute: str) -> str | None:
+        """Return an attribute that may be no expression; `None` where it is missing or empty."""
+        value = str(element.get(attribute) or "")
+        if value.startswith("="):
+            self.find(element, "EXPRESSION_UNSUPPORTED", f"{attribute} is an expression.", "Write the value itself.")
+        return value or None

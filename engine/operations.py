@@ -1,0 +1,370 @@
+"""Operations: what an operator does to a running instance from outside its diagram.
+
+Each is authorised, carries a reason, leaves an event and an audit leaf, and is done once for an idempotency key:
+repeated under the same key, a request gives its first result again and changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from engine.engine import Engine
+from engine.errors import (
+    CompensationMissingError,
+    IdempotencyConflictError,
+    IncidentNotOpenError,
+    InstanceNotActiveError,
+    InstanceNotSuspendedError,
+    ReasonInvalidError,
+    TaskGoneError,
+    UnknownIncidentError,
+    UnknownInstanceError,
+    VariableNameError,
+)
+from engine.execution import Step, append_event, audit_transition, finish_step, load_step
+from engine.persistence import Incident, Incidents, IncidentStatus, Instances, InstanceStatus, Jobs
+from engine.persistence.operations import OperationLog, PerformedOperation
+from engine.token_moves import TokenMove, move_token
+from storage import SecurityContext, UnitOfWork
+from storage.access import Resource, require
+from storage.json_documents import jsonb_text, require_storable
+from storage.models import Permission
+
+LONGEST_REASON = 1_000
+ResultT = TypeVar("ResultT", bound=BaseModel)
+
+
+class OperationResult(BaseModel):
+    """What an operation left: the instance's status, and the leaf of the audit trail."""
+
+    model_config = ConfigDict(frozen=True)
+
+    process_instance_id: UUID
+    status: InstanceStatus
+    audit_ref: UUID
+
+
+@dataclass(frozen=True)
+class _Request:
+    kind: str
+    subject: UUID
+    reason: str
+    context: SecurityContext
+    idempotency_key: str | None
+    arguments: Mapping[str, JsonValue]
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all that has to be equal where the request is repeated."""
+        asked = [self.kind, str(self.subject), self.reason, dict(self.arguments)]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def facts(self) -> dict[str, JsonValue]:
+        """What event and audit leaf say of every operation."""
+        return {"reason": self.reason, "by": self.context.user_id}
+
+
+class Operations:
+    """The operator's acts on the instances of one engine.
+
+    All but `retry_incident`, `incidents` and `outcome` need ADMIN: they can lead an instance past its diagram.
+    Every act raises AccessDeniedError, ReasonInvalidError, IdempotencyConflictError and UnknownInstanceError.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def suspend(
+        self,
+        work: UnitOfWork,
+        process_instance_id: UUID,
+        *,
+        reason: str,
+        context: SecurityContext,
+        idempotency_key: str | None = None,
+    ) -> OperationResult:
+        """Let an instance rest: no job is given out, no user task completed; what a job brings is kept.
+
+        Raises:
+            InstanceNotActiveError: It is suspended already, or over.
+        """
+        request = _Request("process.suspended", process_instance_id, reason, context, idempotency_key, {})
+
+        def act() -> OperationResult:
+            step = self._load(work, request)
+            if step.row.status is not InstanceStatus.RUNNING:
+                raise _not_active(step)
+            Jobs(work).suspend(process_instance_id)
+            OperationLog(work).mark_suspended(process_instance_id, is_suspended=True)
+            return _finish(step, request, {}, InstanceStatus.SUSPENDED)
+
+        return self._once(work, request, OperationResult, act)
+
+    def resume(
+        self,
+        work: UnitOfWork,
+        process_instance_id: UUID,
+        *,
+        reason: str,
+        context: SecurityContext,
+        idempotency_key: str | None = None,
+    ) -> OperationResult:
+        """Let a suspended instance go on where it rests.
+
+        Raises:
+            InstanceNotSuspendedError: It is not suspended.
+        """
+        request = _Request("process.resumed", process_instance_id, reason, context, idempotency_key, {})
+
+        def act() -> OperationResult:
+            step = self._load(work, request)
+            if step.row.status is not InstanceStatus.SUSPENDED:
+                status = step.row.status.value
+                raise InstanceNotSuspendedError(process_instance_id=process_instance_id, status=status)
+            Jobs(work).resume(process_instance_id)
+            OperationLog(work).mark_suspended(process_instance_id, is_suspended=False)
+            return _finish(step, request, {}, InstanceStatus.RUNNING)
+
+        return self._once(work, request, OperationResult, act)
+
+    def cancel(
+        self,
+        work: UnitOfWork,
+        process_instance_id: UUID,
+        *,
+        reason: str,
+        context: SecurityContext,
+        compensate: bool = False,
+        idempotency_key: str | None = None,
+    ) -> OperationResult:
+        """End an instance: everything that waits is withdrawn, and the result of a job that still runs is refused.
+
+        Raises:
+            InstanceNotActiveError: It is over.
+            CompensationMissingError: Compensation was asked for.
+        """
+        arguments: dict[str, JsonValue] = {"compensate": compensate}
+        request = _Request("process.cancelled", process_instance_id, reason, context, idempotency_key, arguments)
+
+        def act() -> OperationResult:
+            step = self._load_live(work, request)
+            if compensate:
+                raise CompensationMissingError(process_instance_id=process_instance_id)
+            step.tree.cancel()
+            OperationLog(work).mark_suspended(process_instance_id, is_suspended=False)
+            return _finish(step, request, {}, InstanceStatus.CANCELLED)
+
+        return self._once(work, request, OperationResult, act)
+
+    def set_variables(
+        self,
+        work: UnitOfWork,
+        process_instance_id: UUID,
+        values: Mapping[str, JsonValue],
+        *,
+        reason: str,
+        context: SecurityContext,
+        idempotency_key: str | None = None,
+    ) -> OperationResult:
+        """Write variables of an instance, suspended or not; jobs and user tasks that wait keep the inputs they have.
+
+        The audit leaf has their names and, of their values, the SHA-256 of the request.
+
+        Raises:
+            InstanceNotActiveError: It is over.
+            VariableNameError: No expression could read a variable of that name.
+            RecordTextError, RecordNumberError: The database cannot hold a value.
+        """
+        jsonb_text(dict(values), model="variables")
+        arguments: dict[str, JsonValue] = {"values": dict(values)}
+        request = _Request("process.edited", process_instance_id, reason, context, idempotency_key, arguments)
+
+        def act() -> OperationResult:
+            for name in values:
+                if not name.isidentifier():
+                    raise VariableNameError(name=name)
+            step = self._load_live(work, request)
+            step.tree.set_variables(dict(values))
+            names: list[JsonValue] = [*sorted(values)]
+            return _finish(step, request, {"variables": names, "request_sha256": request.sha256})
+
+        return self._once(work, request, OperationResult, act)
+
+    def move_token(
+        self,
+        work: UnitOfWork,
+        process_instance_id: UUID,
+        move: TokenMove,
+        *,
+        reason: str,
+        context: SecurityContext,
+        idempotency_key: str | None = None,
+    ) -> OperationResult:
+        """Withdraw a token where it waits and let one arrive at another element of the same process run.
+
+        Raises:
+            InstanceNotActiveError: It is over.
+            TokenMoveError: There is no such token, more than one, or it cannot go there.
+            SeparationOfDutiesError: It waits at a user task that excludes the principal.
+            ExpressionEvaluationError, StepLimitError: The instance could not go on from there; nothing has changed.
+        """
+        arguments: dict[str, JsonValue] = move.model_dump(mode="json")
+        request = _Request("process.redirected", process_instance_id, reason, context, idempotency_key, arguments)
+
+        def act() -> OperationResult:
+            step = self._load_live(work, request)
+            move_token(step, move, context)
+            return _finish(step, request, arguments)
+
+        return self._once(work, request, OperationResult, act)
+
+    def retry_incident(
+        self,
+        work: UnitOfWork,
+        incident_id: UUID,
+        *,
+        reason: str,
+        context: SecurityContext,
+        retries: int = 3,
+        keep_result: bool = True,
+        idempotency_key: str | None = None,
+    ) -> Incident:
+        """Offer an incident's job again; return the incident, whose outcome is open until the attempt has ended.
+
+        Then `outcome` shows it resolved, or open again with the new error.
+
+        Args:
+            work: The job is offered once this transaction has committed.
+            incident_id: An open incident.
+            reason: For the audit trail.
+            context: Needs EXECUTE.
+            retries: How many attempts there are at most, one at least.
+            keep_result: Whether what the handler brought is used again, where only the step after it failed.
+            idempotency_key: For repeating the call.
+
+        Raises:
+            UnknownIncidentError: There is none in the principal's tenant.
+            IncidentNotOpenError: It is being retried, or resolved.
+            InstanceNotActiveError: Its instance is suspended or over.
+            TaskGoneError: Its job is no more.
+        """
+        arguments: dict[str, JsonValue] = {"retries": retries, "keep_result": keep_result}
+        request = _Request("incident.retried", incident_id, reason, context, idempotency_key, arguments)
+
+        def act() -> Incident:
+            incident = self._lock_open(work, request)
+            Incidents(work).begin_retry(incident_id)
+            if not Jobs(work).revive(incident.job_id, retries=retries, keep_result=keep_result):
+                raise TaskGoneError(task_id=incident.task_id)
+            return _found(Incidents(work).read(incident_id, context.tenant_id), incident_id)
+
+        return self._once(work, request, Incident, act, Permission.EXECUTE)
+
+    def incidents(self, work: UnitOfWork, *, context: SecurityContext, limit: int = 100) -> list[Incident]:
+        """Return the tenant's unresolved incidents, oldest first; needs READ."""
+        _require(context, Permission.READ)
+        return Incidents(work).open_of_tenant(context.tenant_id, limit)
+
+    def outcome(self, work: UnitOfWork, incident_id: UUID, *, context: SecurityContext) -> Incident:
+        """Return an incident as it is now: retrying, resolved, or open with its last error; needs READ.
+
+        Raises:
+            UnknownIncidentError: There is none in the principal's tenant.
+        """
+        _require(context, Permission.READ)
+        return _found(Incidents(work).read(incident_id, context.tenant_id), incident_id)
+
+    def _once(
+        self,
+        work: UnitOfWork,
+        request: _Request,
+        model: type[ResultT],
+        act: Callable[[], ResultT],
+        permission: Permission = Permission.ADMIN,
+    ) -> ResultT:
+        context, key = request.context, request.idempotency_key
+        _require(context, permission)
+        _check_reason(request.reason)
+        if key is None:
+            return act()
+        work.lock(f"operation:{context.tenant_id}:{key}")
+        known = OperationLog(work).under(key, context.tenant_id)
+        if known is not None:
+            if known.request_sha256 != request.sha256:
+                raise IdempotencyConflictError(idempotency_key=key)
+            return model.model_validate(known.result)
+        result = act()
+        document = result.model_dump(mode="json")
+        operation = PerformedOperation(request.kind, str(request.subject), request.sha256, document)
+        OperationLog(work).add(key, operation, context)
+        return result
+
+    def _load(self, work: UnitOfWork, request: _Request) -> Step:
+        if Instances(work).read(request.subject, request.context.tenant_id) is None:
+            raise UnknownInstanceError(process_instance_id=request.subject)
+        return load_step(work, self._engine.instances, request.subject)
+
+    def _load_live(self, work: UnitOfWork, request: _Request) -> Step:
+        step = self._load(work, request)
+        if step.row.is_over:
+            raise _not_active(step)
+        return step
+
+    def _lock_open(self, work: UnitOfWork, request: _Request) -> Incident:
+        """Lock the instance, then its incident; note the retry."""
+        tenant_id = request.context.tenant_id
+        incident = _found(Incidents(work).read(request.subject, tenant_id), request.subject)
+        Instances(work).lock(incident.process_instance_id)
+        incident = _found(Incidents(work).lock(request.subject, tenant_id), request.subject)
+        if incident.status is not IncidentStatus.OPEN:
+            raise IncidentNotOpenError(incident_id=incident.incident_id, status=incident.status.value)
+        row = Instances(work).read(incident.process_instance_id)
+        if row is None or row.status is not InstanceStatus.RUNNING:
+            status = "gone" if row is None else row.status.value
+            raise InstanceNotActiveError(process_instance_id=incident.process_instance_id, status=status)
+        payload: dict[str, JsonValue] = {"incident_id": str(incident.incident_id), **request.facts}
+        append_event(work, row, request.kind, payload, incident.element_id)
+        audit_transition(work, row, request.kind, {**payload, **request.arguments}, request.context)
+        return incident
+
+
+def _finish(
+    step: Step, request: _Request, details: dict[str, JsonValue], status: InstanceStatus | None = None
+) -> OperationResult:
+    payload = {**request.facts, **details}
+    step.document.add_event(request.kind, payload)
+    audit_ref = step.document.add_leaf(request.kind, payload, request.context)
+    finished = finish_step(step, request.context, status)
+    if finished.row.status is InstanceStatus.SUSPENDED:
+        Jobs(step.work).suspend(step.row.process_instance_id)  # those that the step has offered
+    return OperationResult(
+        process_instance_id=step.row.process_instance_id, status=finished.row.status, audit_ref=audit_ref
+    )
+
+
+def _require(context: SecurityContext, permission: Permission) -> None:
+    require(context, permission, Resource(kind="process instances", tenant_id=context.tenant_id))
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip() or len(reason) > LONGEST_REASON:
+        raise ReasonInvalidError(length=len(reason.strip()), longest=LONGEST_REASON)
+    require_storable(reason, model="operation")
+
+
+def _not_active(step: Step) -> InstanceNotActiveError:
+    return InstanceNotActiveError(process_instance_id=step.row.process_instance_id, status=step.row.status.value)
+
+
+def _found(incident: Incident | None, incident_id: UUID) -> Incident:
+    if incident is None:
+        raise UnknownIncidentError(incident_id=incident_id)
+    return incident

@@ -1,0 +1,139 @@
+"""Writing a step: one call of the database's `write_step` with all its rows, in the transaction of the caller."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+from uuid import UUID
+
+from pydantic import JsonValue
+from sqlalchemy.exc import DBAPIError
+
+from engine.errors import StaleInstanceError, StaleLeaseError
+from engine.persistence.instances import InstanceRow
+from engine.persistence.jobs import ClaimedJob
+from engine.persistence.statements import EVENT_CHANNEL, JOB_CHANNEL, QUERIES
+from engine.spiff import TreeChanges
+from storage import AuditEntry, AuditLeaf, SecurityContext, UnitOfWork, make_leaf
+from storage.json_documents import jsonb_text
+
+Row: TypeAlias = dict[str, Any]
+
+_STALE_INSTANCE, _STALE_LEASE = "AM001", "AM002"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """Whose a job is from the moment in which it is written."""
+
+    worker_id: str
+    seconds: float
+
+
+@dataclass
+class StepDocument:
+    """The rows of one step, collected while it is computed.
+
+    Attributes:
+        finishes: The job whose result the step brings in; the step is refused where its lease is lost.
+        incidents: By how many the instance's open incidents change.
+    """
+
+    instance: InstanceRow
+    is_start: bool = False
+    finishes: ClaimedJob | None = None
+    jobs: list[Row] = field(default_factory=list)
+    events: list[Row] = field(default_factory=list)
+    leaves: list[AuditLeaf] = field(default_factory=list)
+    incidents: int = 0
+    offers_work: bool = False
+
+    def add_event(self, kind: str, payload: dict[str, JsonValue], element_id: str | None = None) -> None:
+        """Add an event of the instance."""
+        self.events.append({"kind": kind, "element_id": element_id, "payload": payload})
+
+    def add_leaf(self, action: str, details: dict[str, JsonValue], context: SecurityContext) -> UUID:
+        """Add the audit leaf of a transition; return its `audit_ref`."""
+        facts: dict[str, JsonValue] = {"process_definition_id": str(self.instance.process_definition_id), **details}
+        subject = f"process_instance/{self.instance.process_instance_id}"
+        leaf = make_leaf(AuditEntry(action=action, subject=subject, details=facts), context=context)
+        self.leaves.append(leaf)
+        return leaf.audit_ref
+
+    def add_job(self, job: ClaimedJob, lease: Lease | None) -> None:
+        """Offer a job, or take it for the worker that writes the step."""
+        self.offers_work = self.offers_work or lease is None
+        self.jobs.append(
+            {
+                "job_id": job.job_id,
+                "task_id": job.task_id,
+                "element_id": job.element_id,
+                "type": job.type,
+                "input": job.input,
+                "max_attempts": job.max_attempts,
+                "priority": job.priority,
+                "status": "available" if lease is None else "running",
+                "epoch": job.epoch,
+                "lease_owner": None if lease is None else lease.worker_id,
+                "lease_seconds": None if lease is None else lease.seconds,
+            }
+        )
+
+
+def write_step(work: UnitOfWork, step: StepDocument, changes: TreeChanges, status: str) -> None:
+    """Write a step.
+
+    Raises:
+        StaleInstanceError: The instance has changed since it was read; nothing is written.
+        StaleLeaseError: The job that it finishes is somebody else's by now; nothing is written.
+        RecordTextError, RecordNumberError: The database cannot hold a value.
+    """
+    text = jsonb_text(_document(step, changes, status), model="process instance")
+    try:
+        QUERIES.rows(work.connection, "write_step", {"step": text})
+    except DBAPIError as error:
+        raise _translated(error, step) or error from error
+
+
+def _document(step: StepDocument, changes: TreeChanges, status: str) -> Row:
+    row = step.instance
+    document: Row = {
+        "process_instance_id": row.process_instance_id,
+        "tenant_id": row.tenant_id,
+        "business_key": row.business_key,
+        "status": status,
+        "positions": changes.positions,
+        "events": step.events,
+        "notify": [EVENT_CHANNEL, JOB_CHANNEL] if step.offers_work else [EVENT_CHANNEL],
+    }
+    if step.is_start:
+        document["start"] = row.model_dump(mode="json")
+    else:
+        document |= {"version": row.version, "incidents": step.incidents}
+    if changes.is_completed or row.is_over:
+        document["ended"] = True
+    if step.finishes is not None:
+        document |= {"job_id": step.finishes.job_id, "epoch": step.finishes.epoch}
+    lists: dict[str, list[Any]] = {
+        "closed": [task.task_id for task in changes.closed],
+        "removed": list(changes.removed),
+        "dropped_scopes": list(changes.dropped_scopes),
+        "tasks": list(changes.tasks),
+        "variables": list(changes.variables),
+        "jobs": step.jobs,
+        "leaves": [
+            {"audit_ref": leaf.audit_ref, "tenant_id": leaf.tenant_id, "leaf": leaf.canonical_text}
+            for leaf in step.leaves
+        ],
+    }
+    return document | {name: rows for name, rows in lists.items() if rows}
+
+
+def _translated(error: DBAPIError, step: StepDocument) -> Exception | None:
+    match getattr(error.orig, "sqlstate", None):
+        case code if code == _STALE_INSTANCE:
+            return StaleInstanceError(process_instance_id=step.instance.process_instance_id)
+        case code if code == _STALE_LEASE and step.finishes is not None:
+            return StaleLeaseError(job_id=step.finishes.job_id, epoch=step.finishes.epoch)
+        case _:
+            return None

@@ -1,0 +1,76 @@
+"""Warm instances: trees kept in memory between steps, each used only while the stored version is still the same."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from uuid import UUID
+
+from engine.errors import UnknownInstanceError
+from engine.library import ProcessLibrary
+from engine.persistence import InstanceRow, Instances
+from engine.spiff import ProcessTree, TreeChanges
+from storage import UnitOfWork
+from storage.identifiers import new_id
+
+_CAPACITY = 1_000
+
+
+class WarmInstances:
+    """Instances as one process last wrote them; safe between threads.
+
+    Whoever takes an instance has it alone, and puts it back once its step has committed. If the step fails the instance
+    is simply not put back, and the next step reads it anew.
+    """
+
+    def __init__(self, library: ProcessLibrary, capacity: int = _CAPACITY) -> None:
+        self._library = library
+        self._capacity = capacity
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[UUID, tuple[InstanceRow, ProcessTree]] = OrderedDict()
+
+    def take(self, process_instance_id: UUID) -> tuple[InstanceRow, ProcessTree] | None:
+        """Return an instance, perhaps outdated: writing it compares versions."""
+        with self._lock:
+            return self._kept.pop(process_instance_id, None)
+
+    def peek(self, process_instance_id: UUID) -> InstanceRow | None:
+        """Return what never changes of an instance, if it is warm."""
+        with self._lock:
+            kept = self._kept.get(process_instance_id)
+        return None if kept is None else kept[0]
+
+    def put(self, row: InstanceRow, tree: ProcessTree) -> None:
+        """Keep an instance as it was just committed."""
+        with self._lock:
+            self._kept[row.process_instance_id] = (row, tree)
+            if len(self._kept) > self._capacity:
+                self._kept.popitem(last=False)
+
+    def lock(self, work: UnitOfWork, process_instance_id: UUID) -> tuple[InstanceRow, ProcessTree]:
+        """Lock an instance until the transaction ends; return it as it is stored now.
+
+        Raises:
+            UnknownInstanceError: There is none.
+            CorruptStateError: Its rows do not describe an instance of its definition.
+        """
+        version = Instances(work).lock(process_instance_id)
+        if version is None:
+            raise UnknownInstanceError(process_instance_id=process_instance_id)
+        kept = self.take(process_instance_id)
+        return kept if kept is not None and kept[0].version == version else self.read(work, process_instance_id)
+
+    def read(self, work: UnitOfWork, process_instance_id: UUID) -> tuple[InstanceRow, ProcessTree]:
+        """Return an instance as it is stored; raises as `lock`."""
+        row = Instances(work).read(process_instance_id)
+        if row is None:
+            raise UnknownInstanceError(process_instance_id=process_instance_id)
+        compiled = self._library.compiled(work, row.process_definition_id, row.pinned_definitions, row.start_event_id)
+        return row, ProcessTree.load(compiled, Instances(work).state(row), new_id)
+
+
+def after_step(row: InstanceRow, changes: TreeChanges, *, incidents: int, is_start: bool) -> InstanceRow:
+    """Return the row as the step leaves it in the database."""
+    version = row.version if is_start else row.version + 1
+    update = {"version": version, "positions": changes.positions, "open_incidents": row.open_incidents + incidents}
+    return row.model_copy(update=update)
