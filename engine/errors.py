@@ -38,6 +38,8 @@ EngineError
 ├── CompensationMissingError           COMPENSATION_NOT_SUPPORTED
 ├── VariableNameError                  VARIABLE_NAME_INVALID
 ├── TokenMoveError                     TOKEN_NOT_MOVABLE
+├── UnknownDefinitionError             PROCESS_DEFINITION_NOT_FOUND
+├── MigrationInvalidError              MIGRATION_INVALID
 ├── TimerInvalidError                  TIMER_INVALID
 ├── MessageInvalidError                MESSAGE_INVALID
 ├── ScheduleInvalidError               SCHEDULE_INVALID
@@ -519,6 +521,28 @@ class TokenMoveError(EngineError):
         self.reason = reason
         self.hint = hint
         super().__init__(f"{place}: {reason}.")
+
+
+class UnknownDefinitionError(EngineError):
+    """No definition with that id is deployed."""
+
+    code = "PROCESS_DEFINITION_NOT_FOUND"
+    hint = "Take the id from the instance, or from the answer to the deployment."
+
+    def __init__(self, *, process_definition_id: object) -> None:
+        self.process_definition_id = str(process_definition_id)
+        super().__init__(f"Process definition {process_definition_id} is not deployed.")
+
+
+class MigrationInvalidError(EngineError):
+    """No instance could go from the one definition to the other with this mapping."""
+
+    code = "MIGRATION_INVALID"
+    hint = "Name two versions of one process, and in the mapping each element once, by its old and its new id."
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The migration is not possible: {reason}.")
 
 
 class TimerInvalidError(EngineError):

@@ -212,7 +212,7 @@ def _offer(step: Step, waiting: WaitingTask) -> ClaimedJob | None:
 
 def _offer_job(step: Step, waiting: WaitingTask, element: ServiceTask) -> ClaimedJob | None:
     inputs = step.tree.inputs(waiting.task_id)
-    takes = step.lease is not None and step.leases > 0
+    takes = step.lease is not None and step.leases > 0 and element.type not in step.lease.offered_types
     job = ClaimedJob(
         job_id=waiting.task_id,
         process_instance_id=step.row.process_instance_id,

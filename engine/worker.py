@@ -114,7 +114,7 @@ class Worker:
         self._types = (TRIGGER_TYPE, SIGNAL_TYPE, *registry.types)
         single = [name for name in registry.types if isinstance(registry[name], ExternalTask)]
         self._single_types = frozenset({*single, *policy.limits})
-        self._lease = Lease(self.worker_id, policy.lease_seconds)
+        self._lease = Lease(self.worker_id, policy.lease_seconds, frozenset(policy.limits))
         self._leases = LeaseKeeper(storage, self.worker_id, registry.types, policy.lease_seconds)
         self.refused_results = 0
 

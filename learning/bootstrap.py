@@ -175,7 +175,7 @@ def scheduler(services: Services) -> Scheduler:
     """Return a scheduler for the services' engine."""
     settings = SchedulerSettings()
     policy = SchedulerPolicy(poll_seconds=settings.poll_seconds, retry_seconds=settings.retry_seconds)
-    return Scheduler(services.engine, services.storage, policy)
+    return Scheduler(services.engine, services.storage, policy, services.hub)
 
 
 def authenticator(settings: LearningSettings) -> DevelopmentTokens:

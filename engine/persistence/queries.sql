@@ -65,7 +65,8 @@ where process_instance_id = :process_instance_id and scope_id = :scope_id order 
 select write_step(cast(:step as jsonb))
 
 -- name: claim_jobs
--- Fair between tenants: each has its first turn before any has its second; in a tenant the priority decides, then age.
+-- Fair between tenants: each has its first turn before any has its second, and who has jobs running has had as many; in
+-- a tenant the priority decides, then age.
 -- Of the types that may take long, or are limited, one job at most. SKIP LOCKED: a second worker must not wait for the
 -- first. An expired lease makes a running job claimable again; the epoch tells its new owner's writes from the old one's.
 with recursive tenants as (
@@ -75,9 +76,13 @@ with recursive tenants as (
             where j.status = 'available' and j.tenant_id > t.tenant_id order by j.tenant_id limit 1)
     from tenants t where t.tenant_id is not null
 ),
+busy as (
+    select tenant_id, count(*) as running from job where status = 'running' group by tenant_id
+),
 offered as (
-    select c.*, row_number() over (partition by c.tenant_id order by c.priority desc, c.available_at) as turn
-    from tenants t cross join lateral (
+    select c.*, coalesce(b.running, 0)
+        + row_number() over (partition by c.tenant_id order by c.priority desc, c.available_at) as turn
+    from tenants t left join busy b on b.tenant_id = t.tenant_id cross join lateral (
         select job_id, tenant_id, priority, available_at, type = any(:single_types) as is_single from job
         where status = 'available' and tenant_id = t.tenant_id and type = any(:types)
           and available_at <= engine_now()

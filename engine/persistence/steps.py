@@ -24,10 +24,15 @@ _STALE_INSTANCE, _STALE_LEASE = "AM001", "AM002"
 
 @dataclass(frozen=True)
 class Lease:
-    """Whose a job is from the moment in which it is written."""
+    """Whose a job is from the moment in which it is written.
+
+    Attributes:
+        offered_types: Types of jobs that are offered all the same, because their number is limited.
+    """
 
     worker_id: str
     seconds: float
+    offered_types: frozenset[str] = frozenset()
 
 
 @dataclass

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fault_suite.cluster import Cluster, running_cluster
 from fault_suite.faults import LIBFAKETIME
-from fault_suite.orders import POISONS, Line
+from fault_suite.laboratory import Laboratory, open_laboratory
+from fault_suite.orders import POISONS
 from fault_suite.parallel_calls import survive_parallel_calls
 from fault_suite.roles import DURING_CALL
 from fault_suite.run import SHORT
@@ -29,54 +29,55 @@ OTHERS = ("after_timer_claim:1,after_message_insert:2", "after_user_task_lock:1"
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    with running_cluster() as cluster:
-        yield cluster
+def laboratory() -> Iterator[Laboratory]:
+    with open_laboratory() as laboratory:
+        yield laboratory
 
 
-def test_processes_killed_at_crash_points_lose_and_double_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    survive_kills(cluster, tmp_path, SHORT, *WORKER, deaths=len(WORKER))
+def test_processes_killed_at_crash_points_lose_and_double_nothing(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_kills(laboratory, tmp_path, SHORT, *WORKER, deaths=len(WORKER))
 
 
 def test_schedulers_and_clients_killed_at_crash_points_lose_and_double_nothing(
-    cluster: Cluster, tmp_path: Path
+    laboratory: Laboratory, tmp_path: Path
 ) -> None:
-    survive_kills(cluster, tmp_path, SHORT, *OTHERS, deaths=3)
+    survive_kills(laboratory, tmp_path, SHORT, *OTHERS, deaths=3)
 
 
-def test_a_worker_frozen_for_longer_than_its_leases_is_refused_afterwards(cluster: Cluster, tmp_path: Path) -> None:
-    survive_zombies(cluster, tmp_path, SHORT, DURING_CALL)
+def test_a_worker_frozen_for_longer_than_its_leases_is_refused_afterwards(
+    laboratory: Laboratory, tmp_path: Path
+) -> None:
+    survive_zombies(laboratory, tmp_path, SHORT, DURING_CALL)
 
 
-def test_crashes_of_the_database_lose_and_double_nothing(cluster: Cluster, tmp_path: Path) -> None:
-    survive_database_crashes(cluster, tmp_path, SHORT, 2)
+def test_crashes_of_the_database_lose_and_double_nothing(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_database_crashes(laboratory, tmp_path, SHORT, 2)
 
 
-def test_commits_whose_answers_are_lost_happen_once(cluster: Cluster, tmp_path: Path) -> None:
-    survive_lost_commit_answers(cluster, tmp_path, SHORT)
+def test_commits_whose_answers_are_lost_happen_once(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_lost_commit_answers(laboratory, tmp_path, SHORT)
 
 
 @pytest.mark.skipif(not LIBFAKETIME.exists(), reason="libfaketime is not installed")
-def test_clocks_that_jump_by_an_hour_neither_end_leases_nor_fire_timers(cluster: Cluster, tmp_path: Path) -> None:
-    survive_clock_jumps(cluster, tmp_path, SHORT)
+def test_clocks_that_jump_by_an_hour_neither_end_leases_nor_fire_timers(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_clock_jumps(laboratory, tmp_path, SHORT)
 
 
-def test_timers_that_fell_due_while_everything_was_down_fire_once(cluster: Cluster, tmp_path: Path) -> None:
-    survive_downtime(cluster, tmp_path, SHORT)
+def test_timers_that_fell_due_while_everything_was_down_fire_once(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_downtime(laboratory, tmp_path, SHORT)
 
 
-def test_three_schedulers_fire_every_schedule_and_timer_once(cluster: Cluster, tmp_path: Path) -> None:
-    survive_schedulers(cluster, tmp_path, SHORT, 1)
+def test_three_schedulers_fire_every_schedule_and_timer_once(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_schedulers(laboratory, tmp_path, SHORT, 1)
 
 
-def test_every_call_made_five_times_at_once_happens_once(cluster: Cluster, tmp_path: Path) -> None:
-    survive_parallel_calls(cluster, tmp_path, SHORT)
+def test_every_call_made_five_times_at_once_happens_once(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_parallel_calls(laboratory, tmp_path, SHORT)
 
 
-@pytest.mark.parametrize("poison", POISONS, ids=lambda line: line.process_id)
-def test_a_handler_that_ends_its_worker_ends_in_an_incident(cluster: Cluster, tmp_path: Path, poison: Line) -> None:
-    survive_poison(cluster, tmp_path, SHORT, poison, None)
+def test_handlers_that_end_their_workers_end_in_incidents(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_poison(laboratory, tmp_path, SHORT, *POISONS)
 
 
-def test_instances_with_damaged_rows_are_set_aside_and_never_executed(cluster: Cluster, tmp_path: Path) -> None:
-    survive_corruption(cluster, tmp_path, SHORT)
+def test_instances_with_damaged_rows_are_set_aside_and_never_executed(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_corruption(laboratory, tmp_path, SHORT)

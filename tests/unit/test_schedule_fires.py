@@ -226,4 +226,4 @@ def test_the_how_to_shows_a_definition_and_timers_that_are_ones() -> None:
     rows = re.findall(r"^\| (date|duration|cycle) \| (.+?) \|", page, flags=re.MULTILINE)
 
     assert ScheduleDefinition.model_validate_json(example).window is not None
-    assert len([parse_timer(kind, text) for kind, texts in rows for text in re.findall(r"`(.+?)`", texts)]) == 15
+    assert len([parse_timer(kind, text) for kind, texts in rows for text in re.findall(r"`(.+?)`", texts)]) == 16

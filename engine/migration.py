@@ -1,0 +1,300 @@
+"""Migration: a running instance goes over to another version of its own process.
+
+Tasks keep their ids, and with them their timers, drafts, jobs, leases and subscriptions. What an open user task shows,
+who may do it and what a job was given stay as they were; the new version says what comes next. Called processes keep
+the versions that were pinned when the instance started; one that was not called before comes in its newest version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from engine.bpmn import UserTask
+from engine.engine import Engine
+from engine.errors import (
+    CorruptStateError,
+    IdempotencyConflictError,
+    InstanceNotActiveError,
+    MigrationInvalidError,
+    ReasonInvalidError,
+    UnknownDefinitionError,
+    UnknownInstanceError,
+)
+from engine.execution import append_event, audit_transition
+from engine.migration_rules import Change, LiveElement, obstacles
+from engine.operations import LONGEST_REASON
+from engine.persistence import DefinitionRef, Definitions, InstanceRow, Instances
+from engine.persistence.migrations import write_migration
+from engine.persistence.operations import OperationLog, PerformedOperation
+from engine.spiff import ProcessTree, TaskRow, TreeState
+from storage import SecurityContext, Storage, UnitOfWork
+from storage.access import Resource, require
+from storage.identifiers import new_id
+from storage.json_documents import require_storable
+from storage.models import Permission
+
+_KIND = "process.migrated"
+_NOTHING: Mapping[str, str] = {}
+
+
+class Verdict(BaseModel):
+    """Whether an instance can go over; without reasons it can, or has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    process_instance_id: UUID
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Target:
+    ref: DefinitionRef
+    renamed: Mapping[str, str]
+
+
+class Migrations:
+    """Migration of the instances of one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def plan(
+        self,
+        work: UnitOfWork,
+        from_definition_id: UUID,
+        to_definition_id: UUID,
+        mapping: Mapping[str, str] = _NOTHING,
+        *,
+        context: SecurityContext,
+    ) -> tuple[Verdict, ...]:
+        """Return, for each live instance of a definition, whether it could go over now; change nothing.
+
+        Args:
+            work: Only read from.
+            from_definition_id: Whose instances of the principal's tenant are looked at.
+            to_definition_id: Another version of the same process.
+            mapping: Old element id to new, for elements that have another id in the new version.
+            context: Needs READ.
+
+        Raises:
+            AccessDeniedError: No READ permission.
+            UnknownDefinitionError: A definition is not deployed.
+            MigrationInvalidError: The two cannot be versions of one process, or the mapping does not fit them.
+        """
+        _require(context, Permission.READ)
+        target = self._target(work, from_definition_id, to_definition_id, mapping)
+        rows = (
+            Instances(work).read(instance, context.tenant_id)
+            for instance in Instances(work).of_process(from_definition_id, context.tenant_id)
+        )
+        return tuple(self._judge(work, row, target)[0] for row in rows if row is not None)
+
+    def migrate(
+        self,
+        work: UnitOfWork,
+        process_instance_id: UUID,
+        to_definition_id: UUID,
+        mapping: Mapping[str, str] = _NOTHING,
+        *,
+        reason: str,
+        context: SecurityContext,
+        idempotency_key: str | None = None,
+    ) -> Verdict:
+        """Let an instance, suspended or not, go over to another version; one that cannot is left untouched.
+
+        Repeated under its key a migration changes nothing; a refusal is not kept, and can be asked for again.
+
+        Raises:
+            AccessDeniedError: No ADMIN permission.
+            ReasonInvalidError: No reason, or one that is too long.
+            IdempotencyConflictError: The key was used for something else.
+            UnknownInstanceError: There is none in the principal's tenant.
+            InstanceNotActiveError: It is over.
+            UnknownDefinitionError, MigrationInvalidError: As `plan`.
+        """
+        _require(context, Permission.ADMIN)
+        _check_reason(reason)
+        asked = [_KIND, str(process_instance_id), str(to_definition_id), dict(mapping), reason]
+        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+        if idempotency_key is not None and _was_done(work, idempotency_key, digest, context):
+            return Verdict(process_instance_id=process_instance_id)
+        row = _locked(work, process_instance_id, context)
+        target = self._target(work, row.process_definition_id, to_definition_id, mapping)
+        verdict, migrated = self._judge(work, row, target)
+        if verdict.reasons:
+            return verdict
+        write_migration(work, migrated, target.renamed)
+        self._engine.instances.take(process_instance_id)
+        _record(work, row, target, reason, context)
+        if idempotency_key is not None:
+            done = PerformedOperation(_KIND, str(process_instance_id), digest, verdict.model_dump(mode="json"))
+            OperationLog(work).add(idempotency_key, done, context)
+        return verdict
+
+    def migrate_all(
+        self,
+        storage: Storage,
+        from_definition_id: UUID,
+        to_definition_id: UUID,
+        mapping: Mapping[str, str] = _NOTHING,
+        *,
+        reason: str,
+        context: SecurityContext,
+    ) -> Iterator[Verdict]:
+        """Migrate every live instance of a definition, each in a transaction of its own; yield what came of each.
+
+        Stopped half-way it can be called again: what has gone over is an instance of the new definition.
+        Raises as `migrate`, when the first verdict is asked for; an instance that has ended meanwhile is left out.
+        """
+        _require(context, Permission.ADMIN)
+        with storage.transaction() as work:
+            self._target(work, from_definition_id, to_definition_id, mapping)
+            instances = Instances(work).of_process(from_definition_id, context.tenant_id)
+        for instance in instances:
+            verdict: Verdict | None = None
+            try:
+                with storage.transaction() as work:
+                    if _locked(work, instance, context).process_definition_id == from_definition_id:
+                        verdict = self.migrate(
+                            work, instance, to_definition_id, mapping, reason=reason, context=context
+                        )
+            except InstanceNotActiveError:
+                continue
+            if verdict is not None:
+                yield verdict
+
+    def _target(self, work: UnitOfWork, from_id: UUID, to_id: UUID, mapping: Mapping[str, str]) -> _Target:
+        old, new = _definition(work, from_id), _definition(work, to_id)
+        if old.process_id != new.process_id:
+            raise MigrationInvalidError(reason=f"{old.process_id} and {new.process_id} are different processes")
+        if from_id == to_id:
+            raise MigrationInvalidError(reason="that is the definition that is left")
+        library = self._engine.library
+        old_nodes = library.model(work, from_id, old.process_id).nodes.keys()
+        new_nodes = library.model(work, to_id, new.process_id).nodes.keys()
+        for old_name, new_name in mapping.items():
+            if old_name not in old_nodes or new_name not in new_nodes:
+                missing = old_name if old_name not in old_nodes else new_name
+                raise MigrationInvalidError(reason=f"the mapping names {missing}, which is not there")
+        # An element that keeps its id, and is there in both, counts as mapped to itself.
+        taken = [mapping.get(name, name) for name in old_nodes if name in mapping or name in new_nodes]
+        if len(set(taken)) < len(taken):
+            raise MigrationInvalidError(reason="two elements would become the same one")
+        return _Target(new, {name: to for name, to in mapping.items() if name != to})
+
+    def _judge(self, work: UnitOfWork, row: InstanceRow, target: _Target) -> tuple[Verdict, InstanceRow]:
+        """Return whether an instance can go over, and its row as it would be then."""
+        migrated = self._migrated(work, row, target)
+        try:
+            reasons = tuple(self._reasons(work, row, migrated, target))
+        except CorruptStateError as error:
+            reasons = (str(error),)
+        return Verdict(process_instance_id=row.process_instance_id, reasons=reasons), migrated
+
+    def _migrated(self, work: UnitOfWork, row: InstanceRow, target: _Target) -> InstanceRow:
+        """Return the row of an instance with its new definition."""
+        pinned = self._engine.library.pin(work, target.ref) | row.pinned_definitions
+        pinned[row.process_id] = target.ref.process_definition_id
+        update = {
+            "process_definition_id": target.ref.process_definition_id,
+            "pinned_definitions": pinned,
+            "start_event_id": target.renamed.get(row.start_event_id, row.start_event_id),
+        }
+        return row.model_copy(update=update)
+
+    def _reasons(self, work: UnitOfWork, row: InstanceRow, migrated: InstanceRow, target: _Target) -> Iterable[str]:
+        library, state = self._engine.library, Instances(work).state(row)
+        old = library.model(work, row.process_definition_id, row.process_id)
+        new = library.model(work, migrated.process_definition_id, row.process_id)
+        change = Change(old, new, target.renamed, row.start_event_id)
+        before = library.compiled(work, row.process_definition_id, row.pinned_definitions, row.start_event_id)
+        ProcessTree.load(before, state, new_id)  # the rules need rows of the old definition
+        own = [task for task in state.tasks if task.process_id == row.process_id and ":" in task.spec]
+        reasons = [*obstacles(change, map(_live, own)), *self._duties(work, migrated, target)]
+        if not reasons:
+            after = library.compiled(
+                work, migrated.process_definition_id, migrated.pinned_definitions, migrated.start_event_id
+            )
+            ProcessTree.load(after, _renamed(state, migrated.process_id, target.renamed), new_id)
+        return reasons
+
+    def _duties(self, work: UnitOfWork, migrated: InstanceRow, target: _Target) -> Iterator[str]:
+        """Refuse new names for elements whose performers a called process excludes by their old names."""
+        for process_id, ref_id in migrated.pinned_definitions.items():
+            if process_id == migrated.process_id:
+                continue
+            for node in self._engine.library.model(work, ref_id, process_id).nodes.values():
+                if isinstance(node, UserTask) and target.renamed.keys() & set(node.excluded):
+                    yield f"{node.id} of {process_id} excludes the performers of an element by its old name"
+
+
+def _locked(work: UnitOfWork, process_instance_id: UUID, context: SecurityContext) -> InstanceRow:
+    instances = Instances(work)
+    if instances.read(process_instance_id, context.tenant_id) is not None:
+        instances.lock(process_instance_id)
+    row = instances.read(process_instance_id, context.tenant_id)
+    if row is None:
+        raise UnknownInstanceError(process_instance_id=process_instance_id)
+    if row.is_over:
+        raise InstanceNotActiveError(process_instance_id=process_instance_id, status=row.status.value)
+    return row
+
+
+def _definition(work: UnitOfWork, process_definition_id: UUID) -> DefinitionRef:
+    found = Definitions(work).by_id([process_definition_id])
+    if not found:
+        raise UnknownDefinitionError(process_definition_id=process_definition_id)
+    return found[0]
+
+
+def _live(task: TaskRow) -> LiveElement:
+    arrived: Any = task.internal.get("arrived", ())
+    # A token that somebody moved to a join came by no flow.
+    flows = frozenset(flow for flow in arrived if not flow.startswith("moved "))
+    return LiveElement(task.spec.partition(":")[2], flows)
+
+
+def _renamed(state: TreeState, process_id: str, renamed: Mapping[str, str]) -> TreeState:
+    def task_row(task: TaskRow) -> TaskRow:
+        kind, _, element_id = task.spec.partition(":")
+        if task.process_id != process_id or element_id not in renamed:
+            return task
+        return replace(task, spec=f"{kind}:{renamed[element_id]}")
+
+    return replace(state, tasks=tuple(map(task_row, state.tasks)))
+
+
+def _record(work: UnitOfWork, row: InstanceRow, target: _Target, reason: str, context: SecurityContext) -> None:
+    payload: dict[str, JsonValue] = {
+        "reason": reason,
+        "by": context.user_id,
+        "from_definition_id": str(row.process_definition_id),
+        "to_definition_id": str(target.ref.process_definition_id),
+    }
+    append_event(work, row, _KIND, payload)
+    audit_transition(work, row, _KIND, {**payload, "mapping": dict(target.renamed)}, context)
+
+
+def _was_done(work: UnitOfWork, key: str, digest: str, context: SecurityContext) -> bool:
+    work.lock(f"operation:{context.tenant_id}:{key}")
+    known = OperationLog(work).under(key, context.tenant_id)
+    if known is not None and known.request_sha256 != digest:
+        raise IdempotencyConflictError(idempotency_key=key)
+    return known is not None
+
+
+def _require(context: SecurityContext, permission: Permission) -> None:
+    require(context, permission, Resource(kind="process instances", tenant_id=context.tenant_id))
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip() or len(reason) > LONGEST_REASON:
+        raise ReasonInvalidError(length=len(reason.strip()), longest=LONGEST_REASON)
+    require_storable(reason, model="operation")

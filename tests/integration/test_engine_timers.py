@@ -1,0 +1,180 @@
+"""Timers, messages and signals reach a process through the scheduler and its workers, as the diagram says."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+import pytest
+from diagrams import (
+    boundary,
+    catch,
+    diagram,
+    document,
+    duration,
+    end,
+    message,
+    path,
+    process,
+    receive_task,
+    service_task,
+    signal,
+    start,
+    throw,
+    user_task,
+)
+from engine_shop import ADMIN, EAGER, Shop, external, five
+from sqlalchemy import text
+
+from engine import InstanceStatus, MessageOutcome, NotificationHub, Scheduler, SchedulerPolicy
+from engine.persistence import EventLog
+from storage import Storage
+
+
+def pass_time(shop: Shop, minutes: int) -> None:
+    """Let it be so many minutes later than it is for the engine, then let scheduler and workers do what is due."""
+    later = f"select clock_timestamp() + make_interval(mins => {minutes})"
+    shop.execute(f"create or replace function engine_now() returns timestamptz language sql volatile as '{later}'")
+    Scheduler(shop.engine, shop.storage, SchedulerPolicy()).fire_due()
+    work_off(shop)
+
+
+def work_off(shop: Shop) -> None:
+    worker = shop.worker(EAGER)
+    while worker.run_one():
+        pass
+
+
+def completed(shop: Shop, process_instance_id: UUID, *element_ids: str) -> list[str]:
+    """Return which of the elements completed, in order, each as often as it did."""
+    with shop.storage.transaction() as work:
+        events = EventLog(work).of_instance(process_instance_id)
+    done = [event.element_id for event in events if event.kind == "element.completed"]
+    return [each for each in done if each in element_ids]
+
+
+def timers(shop: Shop) -> int:
+    with shop.storage.transaction() as work:
+        return int(work.connection.execute(text("select count(*) from timer")).scalar_one())
+
+
+def reviewed(*, interrupting: bool) -> bytes:
+    """A user task with a timer of an hour on it, which leads to a service task."""
+    return diagram(
+        "p",
+        start(),
+        path("Begin", "Review", "Done"),
+        user_task("Review", "reviewer"),
+        boundary("Late", "Review", timer=duration("PT1H"), interrupting=interrupting),
+        path("Late", "Escalate", "Escalated"),
+        service_task("Escalate", "t"),
+        end(),
+        end("Escalated"),
+    )
+
+
+def test_a_task_behind_a_timer_runs_when_the_time_has_come_and_not_before(
+    storage: Storage, hub: NotificationHub
+) -> None:
+    content = diagram(
+        "p",
+        start(),
+        path("Begin", "Wait", "Work", "Done"),
+        catch("Wait", timer=duration("PT1H")),
+        service_task("Work", "t"),
+        end(),
+    )
+    shop = Shop(storage, hub, content, external(five))
+    process_instance_id = shop.start()
+
+    pass_time(shop, 59)
+    before = (shop.variables(process_instance_id), timers(shop))
+    pass_time(shop, 61)
+
+    assert before == ({}, 1)
+    assert (shop.variables(process_instance_id), timers(shop)) == ({"value": 5}, 0)
+    assert shop.describe(process_instance_id).status is InstanceStatus.COMPLETED
+
+
+def test_an_interrupting_timer_withdraws_the_task_and_takes_its_own_way(storage: Storage, hub: NotificationHub) -> None:
+    shop = Shop(storage, hub, reviewed(interrupting=True), external(five))
+    process_instance_id = shop.start()
+
+    pass_time(shop, 61)
+
+    assert completed(shop, process_instance_id, "Review", "Escalate", "Done", "Escalated") == ["Escalate", "Escalated"]
+    assert shop.describe(process_instance_id).status is InstanceStatus.COMPLETED
+    reviewer = ADMIN.model_copy(update={"groups": frozenset({"reviewer"})})
+    with storage.transaction() as work:
+        assert shop.engine.user_tasks(work, context=reviewer) == []
+
+
+def test_a_timer_that_does_not_interrupt_leaves_the_task_to_be_done(storage: Storage, hub: NotificationHub) -> None:
+    shop = Shop(storage, hub, reviewed(interrupting=False), external(five))
+    process_instance_id = shop.start()
+    pass_time(shop, 61)
+    before = shop.describe(process_instance_id).status
+    reviewer = ADMIN.model_copy(update={"user_id": "rita", "groups": frozenset({"reviewer"})})
+
+    with storage.transaction() as work:
+        (task,) = shop.engine.user_tasks(work, context=reviewer)
+        shop.engine.complete_user_task(work, task.user_task_id, {}, context=reviewer)
+
+    assert (before, timers(shop)) == (InstanceStatus.RUNNING, 0)
+    elements = ("Review", "Escalate", "Done", "Escalated")
+    assert completed(shop, process_instance_id, *elements) == ["Escalate", "Escalated", "Review", "Done"]
+    assert shop.describe(process_instance_id).status is InstanceStatus.COMPLETED
+
+
+@pytest.mark.parametrize(("key", "outcome"), [("7", MessageOutcome.RECEIVED), ("8", MessageOutcome.DROPPED)])
+def test_a_message_reaches_the_receive_task_with_its_key_and_no_other(
+    storage: Storage, hub: NotificationHub, key: str, outcome: MessageOutcome
+) -> None:
+    content = document(
+        message("Message_Result", "result-arrived", "=order_id"),
+        process(
+            "p",
+            start(),
+            path("Begin", "Receive", "Work", "Done"),
+            receive_task("Receive", "Message_Result"),
+            service_task("Work", "t"),
+            end(),
+        ),
+    )
+    shop = Shop(storage, hub, content, external(five))
+    process_instance_id = shop.start(order_id=7)
+
+    with storage.transaction() as work:
+        published = shop.engine.publish_message(work, "result-arrived", key, {"accuracy": 0.9}, context=ADMIN)
+    work_off(shop)
+
+    is_received = outcome is MessageOutcome.RECEIVED
+    assert published.outcome is outcome
+    assert shop.variables(process_instance_id) == {
+        "order_id": 7,
+        **({"accuracy": 0.9, "value": 5} if is_received else {}),
+    }
+
+
+def test_a_signal_thrown_by_one_instance_lets_another_go_on(storage: Storage, hub: NotificationHub) -> None:
+    content = document(
+        signal("Signal_Ready", "ready"),
+        process("p", start(), path("Begin", "Tell", "Done"), throw("Tell", "Signal_Ready"), end()),
+        process(
+            "q",
+            start("B"),
+            path("B", "Listen", "Work", "D"),
+            catch("Listen", signal_ref="Signal_Ready"),
+            service_task("Work", "t"),
+            end("D"),
+        ),
+    )
+    shop = Shop(storage, hub, content, external(five))
+    with storage.transaction() as work:
+        listener = shop.engine.start(work, "q", {}, context=ADMIN)
+    before = shop.variables(listener)
+
+    thrower = shop.start()
+    work_off(shop)
+
+    assert (before, shop.variables(listener)) == ({}, {"value": 5})
+    assert {shop.describe(each).status for each in (thrower, listener)} == {InstanceStatus.COMPLETED}
