@@ -101,20 +101,24 @@ candidates as (
         (select job_id, is_single from offered order by turn, priority desc, available_at)
     ) both_kinds
 ),
-locked as materialized (
-    select j.job_id, c.is_single, c.place from candidates c join job j using (job_id)
-    where (j.status = 'available' and j.available_at <= engine_now())
-       or (j.status = 'running' and j.lease_until < engine_now())
+-- No row is locked that is not taken: a worker that claims at the same time would find nothing.
+single as materialized (
+    select j.job_id from candidates c join job j using (job_id)
+    where c.is_single and ((j.status = 'available' and j.available_at <= engine_now())
+                           or (j.status = 'running' and j.lease_until < engine_now()))
     order by c.place
     for update of j skip locked
-    limit :candidates
+    limit 1
 ),
-chosen as (
-    select job_id from (
-        select job_id, place, is_single, row_number() over (partition by is_single order by place) as turn from locked
-    ) ranked
-    where not is_single or turn = 1 order by place limit :number
-)
+short as materialized (
+    select j.job_id from candidates c join job j using (job_id)
+    where not c.is_single and ((j.status = 'available' and j.available_at <= engine_now())
+                               or (j.status = 'running' and j.lease_until < engine_now()))
+    order by c.place
+    for update of j skip locked
+    limit :number
+),
+chosen as (select job_id from single union all select job_id from short)
 update job
 set lost_leases = lost_leases + case status when 'running' then 1 else 0 end,
     status = 'running', epoch = epoch + 1, lease_owner = :worker_id,
