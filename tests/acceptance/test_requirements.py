@@ -11,15 +11,23 @@ def _tests() -> Iterator[tuple[str, list[str]]]:
     for path in [*Path(__file__).parent.glob("test_*.py"), *Path(__file__).parents[1].glob("crash/test_*.py")]:
         if path.name == Path(__file__).name:
             continue
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        of_all = [name for mark in _marks_of_module(module) for name in _names(mark)]
+        for node in module.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                yield f"{path.name}::{node.name}", list(_names(node))
+                own = [name for mark in node.decorator_list for name in _names(mark)]
+                yield f"{path.name}::{node.name}", [*of_all, *own]
 
 
-def _names(test: ast.FunctionDef) -> Iterator[str]:
-    for decorator in test.decorator_list:
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.requirement":
-            yield ast.literal_eval(decorator.args[0])
+def _marks_of_module(module: ast.Module) -> Iterator[ast.expr]:
+    for node in module.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "pytestmark":
+            yield from node.value.elts if isinstance(node.value, ast.List) else [node.value]
+
+
+def _names(mark: ast.expr) -> Iterator[str]:
+    if isinstance(mark, ast.Call) and ast.unparse(mark.func) == "pytest.mark.requirement":
+        yield ast.literal_eval(mark.args[0])
 
 
 def test_every_acceptance_test_names_a_known_requirement() -> None:
