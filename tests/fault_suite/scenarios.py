@@ -131,7 +131,7 @@ def survive_clock_jumps(laboratory: Laboratory, folder: Path, scale: Scale) -> N
 
 def survive_everything(laboratory: Laboratory, folder: Path, scale: Scale, seed: int) -> None:
     """Kills, zombies, database crashes and lost commit answers in one run."""
-    chance = random.Random(seed)  # noqa: S311 - which process dies is no secret
+    chance = random.Random(seed)
     with judged_run(laboratory, folder, scale) as run:
         run.staff(clients=2, schedulers=2)
         run.fleet.of("worker")[0].lives = [{FREEZE_AT: f"{DURING_CALL}:3"}]
@@ -148,7 +148,7 @@ def survive_schedulers(laboratory: Laboratory, folder: Path, scale: Scale, seed:
                 definition = ScheduleDefinition(trigger=DateTrigger(at=at))
                 ScheduleBook(run.engine).define(work, "punctual", {"order": order.number}, definition, context=CLERK)
         run.staff(schedulers=3)
-        run.finish(kill_at_random(run, 4, random.Random(seed), "scheduler"))  # noqa: S311 - no secret
+        run.finish(kill_at_random(run, 4, random.Random(seed), "scheduler"))
 
 
 def survive_downtime(laboratory: Laboratory, folder: Path, scale: Scale) -> None:

@@ -138,12 +138,12 @@ def test_tasks_that_open_and_close_while_messages_come_lose_none_and_double_none
     living = set[UUID]()
 
     def publish(seed: int) -> None:
-        chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        chance = random.Random(seed)
         for number in range(20):
             post.publish({"n": seed * 100 + number}, key=chance.choice(keys), ttl=TTL)
 
     def come_and_go(seed: int) -> None:
-        chance = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        chance = random.Random(seed)
         instance, alive = post.instance(), []
         for _ in range(20):
             closed = [alive.pop() for _ in range(min(len(alive), chance.randint(0, 2)))]
