@@ -2,6 +2,9 @@
 
 from engine.bpmn.calls import called_processes
 from engine.bpmn.contracts import Contracts
+from engine.bpmn.digest import canonical_digest
+from engine.bpmn.document import Document, read_diagram, read_document
+from engine.bpmn.findings import errors_among
 from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
@@ -26,7 +29,6 @@ from engine.bpmn.model import (
     Trigger,
     UserTask,
 )
-from engine.bpmn.reader import read_diagram
 from engine.bpmn.verifier import verify
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "BoundaryEvent",
     "CallActivity",
     "Contracts",
+    "Document",
     "EndEvent",
     "ErrorTrigger",
     "ExclusiveGateway",
@@ -54,6 +57,9 @@ __all__ = [
     "Trigger",
     "UserTask",
     "called_processes",
+    "canonical_digest",
+    "errors_among",
     "read_diagram",
+    "read_document",
     "verify",
 ]

@@ -170,12 +170,14 @@ class ServiceTask(Activity):
 
     Attributes:
         retries: How many attempts there are in all.
-        priority: FEEL text of a whole number (`zeebe:priorityDefinition`); a higher one is worked on first.
+        priority: FEEL text of a whole number (`zeebe:jobPriorityDefinition`); a higher one is worked on first.
+        result_variable: The header `resultVariable`: the variable that takes the whole result as one context.
     """
 
     type: str = ""
     retries: int = 3
     priority: str | None = None
+    result_variable: str | None = None
 
 
 @dataclass(frozen=True)
@@ -251,6 +253,10 @@ class ProcessModel:
     """One executable process.
 
     What leaves a node and what stands on its boundary are looked up in indexes, made when first asked for.
+
+    Attributes:
+        declared_inputs: The variables with which an instance begins, as the process's property `inputs` lists them;
+            `None` where it has none.
     """
 
     process_id: str
@@ -259,6 +265,7 @@ class ProcessModel:
     version_tag: str | None
     nodes: dict[str, FlowNode]
     flows: tuple[SequenceFlow, ...]
+    declared_inputs: frozenset[str] | None = None
 
     def outgoing(self, node_id: str) -> tuple[SequenceFlow, ...]:
         """Return the flows that leave a node, in the diagram's order."""

@@ -17,6 +17,7 @@ from engine.bpmn import (
     IntermediateCatchEvent,
     MessageTrigger,
     ReceiveTask,
+    ServiceTask,
     SignalTrigger,
     TimerTrigger,
     Trigger,
@@ -240,7 +241,10 @@ class ProcessTree:
         task = self._task(task_id)
         if not _is_open(task) or isinstance(task.task_spec, AttachedEventSpec):
             raise TaskGoneError(task_id=task_id)
-        outputs = task.task_spec.node.outputs
+        node = task.task_spec.node
+        if isinstance(node, ServiceTask) and node.result_variable is not None:
+            result = {node.result_variable: dict(result)}
+        outputs = node.outputs
         if outputs:
             seen = {**self._workflow.visible(task), **inputs, **result}
             result = evaluate_mappings(outputs, seen)
