@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, JsonValue
 
-from engine.bpmn import Contracts, ProcessModel, called_processes, read_diagram, verify
+from engine.bpmn import Contracts, ProcessModel, called_processes, errors_among, read_diagram, verify
 from engine.crash_points import crash_point
 from engine.description import InstanceDescription, UserTaskDescription, describe_instance
 from engine.errors import (
@@ -245,7 +245,7 @@ class Engine:
             calls={model.process_id: called_processes(model) for model in (*deployed, *models)},
         )
         findings = tuple(finding for model in models for finding in verify(model, contracts))
-        if findings:
+        if errors_among(findings):
             raise DiagramError(findings)
 
     def _store(self, work: UnitOfWork, xml: bytes, model: ProcessModel, context: SecurityContext) -> DefinitionRef:

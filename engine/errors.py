@@ -53,6 +53,8 @@ EngineError
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from storage import ReportedError
@@ -87,6 +89,7 @@ class Finding(BaseModel):
     line: int
     element_id: str
     code: str
+    severity: Literal["error", "warning"] = "error"
     message: str
     hint: str
 
@@ -98,7 +101,7 @@ class DiagramError(EngineError):
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
         self.findings = findings
-        first = findings[0]
+        first = next((finding for finding in findings if finding.severity == "error"), findings[0])
         self.hint = first.hint
         more = f" ({len(findings) - 1} more findings)" if len(findings) > 1 else ""
         super().__init__(f"Line {first.line}, {first.element_id}: {first.message}{more}")

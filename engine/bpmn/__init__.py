@@ -2,6 +2,9 @@
 
 from engine.bpmn.calls import called_key, called_processes
 from engine.bpmn.contracts import Contracts
+from engine.bpmn.digest import canonical_digest
+from engine.bpmn.document import Document, read_diagram, read_document
+from engine.bpmn.findings import errors_among
 from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
@@ -40,7 +43,6 @@ from engine.bpmn.model import (
     UserTask,
 )
 from engine.bpmn.reachability import entries_ahead, reached_within
-from engine.bpmn.reader import read_diagram
 from engine.bpmn.verifier import verify
 
 __all__ = [
@@ -49,6 +51,7 @@ __all__ = [
     "CallActivity",
     "ConditionTrigger",
     "Contracts",
+    "Document",
     "EndEvent",
     "ErrorTrigger",
     "EscalationTrigger",
@@ -82,8 +85,11 @@ __all__ = [
     "UserTask",
     "called_key",
     "called_processes",
+    "canonical_digest",
     "entries_ahead",
+    "errors_among",
     "reached_within",
     "read_diagram",
+    "read_document",
     "verify",
 ]

@@ -9,9 +9,11 @@ from engine.bpmn.refusals import NODE_CHILDREN, Refusals
 from engine.bpmn.xml import BPMN, Element, is_true
 
 _EXTENSIONS = frozenset({"ioMapping", "taskHeaders"})
+_JOB = frozenset({"taskDefinition", "jobPriorityDefinition", "priorityDefinition"})
 _ASSIGNMENT = frozenset({"userTask", "formDefinition", "assignmentDefinition", "taskSchedule", "priorityDefinition"})
 _MULTI_INSTANCE = "multiInstanceLoopCharacteristics"
 _MULTI_INSTANCE_CHILDREN = frozenset({"documentation", "extensionElements", "completionCondition"})
+_RESULT_VARIABLE = "resultVariable"
 _EXCLUDED_PRINCIPALS = "excluded_principals"
 
 
@@ -24,10 +26,14 @@ class ActivityReader:
 
     def service_task(self, element: Element, identity: NodeIdentity) -> ServiceTask:
         """Return a service task."""
-        extensions, repetition = self._parts(element, _EXTENSIONS | {"taskDefinition", "priorityDefinition"})
+        extensions, repetition = self._parts(element, _EXTENSIONS | _JOB)
         if not extensions.task_type:
             message = "The service task has no type."
             self._refusals.find(element, "TASK_TYPE_MISSING", message, "Choose an element template.")
+        result_variable = extensions.headers.pop(_RESULT_VARIABLE, None)
+        if result_variable is not None and not result_variable.isidentifier():
+            message = f"{_RESULT_VARIABLE} {result_variable[:60]!r} is not a variable name."
+            self._refusals.find(element, "HEADER_INVALID", message, "Use a plain name.")
         return ServiceTask(
             **identity,
             inputs=tuple(extensions.inputs),
@@ -37,6 +43,7 @@ class ActivityReader:
             type=extensions.task_type or "",
             retries=extensions.retries,
             priority=extensions.priority,
+            result_variable=result_variable,
         )
 
     def user_task(self, element: Element, identity: NodeIdentity) -> UserTask:
@@ -83,6 +90,9 @@ class ActivityReader:
         if not extensions.called_process:
             message = "No called process is named."
             self._refusals.find(element, "CALLED_PROCESS_MISSING", message, "Name the process's id.")
+        if extensions.binding.type != "latest":
+            message = "A call takes the newest version that is deployed when the instance starts."
+            self._refusals.find(element, "BINDING_UNSUPPORTED", message, "Set the binding to 'latest'.")
         return CallActivity(
             **identity,
             inputs=tuple(extensions.inputs),

@@ -109,6 +109,10 @@ class ProcessModel:
     """One executable process; its subprocesses' nodes and flows are among its own, each node knows its scope.
 
     What leaves a node and what stands on its boundary are looked up in indexes, made when first asked for.
+
+    Attributes:
+        declared_inputs: The variables with which an instance begins, as the process's property `inputs` lists them;
+            `None` where it has none.
     """
 
     process_id: str
@@ -117,6 +121,7 @@ class ProcessModel:
     version_tag: str | None
     nodes: dict[str, FlowNode]
     flows: tuple[SequenceFlow, ...]
+    declared_inputs: frozenset[str] | None = None
 
     def outgoing(self, node_id: str) -> tuple[SequenceFlow, ...]:
         """Return the flows that leave a node, in the diagram's order."""

@@ -204,12 +204,14 @@ class ServiceTask(Activity):
 
     Attributes:
         retries: How many attempts there are in all.
-        priority: FEEL text of a whole number (`zeebe:priorityDefinition`); a higher one is worked on first.
+        priority: FEEL text of a whole number (`zeebe:jobPriorityDefinition`); a higher one is worked on first.
+        result_variable: The header `resultVariable`: the variable that takes the whole result as one context.
     """
 
     type: str = ""
     retries: int = 3
     priority: str | None = None
+    result_variable: str | None = None
 
 
 @dataclass(frozen=True)

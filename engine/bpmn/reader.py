@@ -19,8 +19,7 @@ from engine.bpmn.model import (
     SequenceFlow,
 )
 from engine.bpmn.refusals import Refusals
-from engine.bpmn.xml import BPMN, Element, is_true, local_name, parse_xml
-from engine.errors import DiagramError
+from engine.bpmn.xml import BPMN, Element, is_true, local_name
 
 _DECLARATIONS = frozenset({"message", "signal", "error"})
 _TOP_LEVEL = _DECLARATIONS | {"process", "collaboration", "BPMNDiagram"}
@@ -28,27 +27,20 @@ _DESCRIPTIVE = frozenset({"documentation", "extensionElements", "laneSet", "text
 _FLOW_CHILDREN = frozenset({"documentation", "extensionElements", "conditionExpression"})
 _ID = re.compile(r"[^\W\d][\w.-]*")
 _CHANGED_MEANINGS = ("isForCompensation", "instantiate", "parallelMultiple")
+_INPUTS = "inputs"  # the process's property that lists the variables with which an instance begins
 _TOKEN_COUNTS = ("startQuantity", "completionQuantity")
 
 
-def read_diagram(content: bytes) -> tuple[ProcessModel, ...]:
-    """Return the executable processes of a document.
-
-    Raises:
-        DiagramError: With every finding, where the document cannot be read as drawn.
-    """
-    reader = _Reader(parse_xml(content))
-    models = reader.models()
-    if reader.refusals.findings:
-        raise DiagramError(tuple(dict.fromkeys(reader.refusals.findings)))
-    return models
+def read_models(root: Element, refusals: Refusals) -> tuple[ProcessModel, ...]:
+    """Return the executable processes of a parsed document; what cannot be read as drawn goes to `refusals`."""
+    return _Reader(root, refusals).models()
 
 
 class _Reader:
-    def __init__(self, root: Element) -> None:
+    def __init__(self, root: Element, refusals: Refusals) -> None:
         self._root = root
         self._lanes: dict[str, str] = {}
-        self.refusals = Refusals()
+        self.refusals = refusals
         self._events = EventReader(root, self.refusals)
         self._activities = ActivityReader(self.refusals, self._events)
 
@@ -93,13 +85,15 @@ class _Reader:
         process_id = process.get("id", "")
         if not process_id:
             self.refusals.find(process, "ID_MISSING", "The process has no id.", "Give it an id in the editor.")
+        extensions = self.refusals.extensions(process, frozenset({"versionTag"}))
         return ProcessModel(
             process_id=process_id,
             name=process.get("name") or process_id,
             line=process.sourceline or 0,
-            version_tag=self.refusals.extensions(process, frozenset({"versionTag"})).version_tag,
+            version_tag=extensions.version_tag,
             nodes=nodes,
             flows=tuple(flows),
+            declared_inputs=_declared_inputs(extensions.properties.get(_INPUTS)),
         )
 
     def _node(self, element: Element) -> FlowNode | None:  # noqa: C901, PLR0911 - one case for each kind of node
@@ -171,6 +165,10 @@ class _Reader:
             target=element.get("targetRef", ""),
             condition=None if condition is None else self.refusals.condition(element, condition),
         )
+
+
+def _declared_inputs(names: str | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(name for name in re.split(r"[\s,]+", names) if name)
 
 
 def _lanes(process: Element) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from SpiffWorkflow.util.task import TaskState
 
-from engine.bpmn import CallActivity, ConditionTrigger, PlainTask, ScriptTask, SubProcess
+from engine.bpmn import CallActivity, ConditionTrigger, PlainTask, ScriptTask, ServiceTask, SubProcess
 from engine.feel import compile_expression
 from engine.spiff.boundary import ActivitySpec
 from engine.spiff.elements import ElementSpec, evaluate_mappings
@@ -33,6 +33,8 @@ class WaitingSpec(ActivitySpec):
     def finish(self, my_task: InstanceTask, result: Scope, inputs: Scope) -> None:
         """Write what it brought: with output mappings only their targets, without them the result as it is."""
         workflow: InstanceWorkflow = my_task.workflow
+        if isinstance(self.node, ServiceTask) and self.node.result_variable is not None:
+            result = {self.node.result_variable: dict(result)}
         outputs = getattr(self.node, "outputs", ())
         if outputs:
             result = evaluate_mappings(outputs, {**workflow.visible(my_task), **inputs, **result})

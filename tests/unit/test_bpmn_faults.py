@@ -108,10 +108,19 @@ NEEDED = {"needed": "=a"}
             task(TYPE + "<zeebe:executionListeners />"), "EXTENSION_UNSUPPORTED", "Work", id="unknown extension"
         ),
         pytest.param(
-            task(TYPE + '<other:properties xmlns:other="http://other" />'),
+            task(TYPE.replace("/>", 'pool="a" />')), "ATTRIBUTE_UNSUPPORTED", "Work", id="attribute of an extension"
+        ),
+        pytest.param(
+            task(TYPE + "<zeebe:taskHeaders><zeebe:entry key='a' /></zeebe:taskHeaders>"),
             "EXTENSION_UNSUPPORTED",
             "Work",
-            id="extension of another vendor",
+            id="no header",
+        ),
+        pytest.param(
+            task(TYPE + "<zeebe:taskHeaders><zeebe:header key='resultVariable' value='a b' /></zeebe:taskHeaders>"),
+            "HEADER_INVALID",
+            "Work",
+            id="result variable is no name",
         ),
         pytest.param(
             task('<taskDefinition type="plain" />'), "EXTENSION_UNSUPPORTED", "Work", id="extension without namespace"
@@ -180,7 +189,7 @@ NEEDED = {"needed": "=a"}
         ),
         pytest.param(
             person('<zeebe:assignmentDefinition candidateGroups="a" taskPool="b" />'),
-            "ASSIGNMENT_UNSUPPORTED",
+            "ATTRIBUTE_UNSUPPORTED",
             "Work",
             id="assigned in another way",
         ),
@@ -207,6 +216,36 @@ NEEDED = {"needed": "=a"}
             "CALLED_PROCESS_MISSING",
             "Work",
             id="no called process",
+        ),
+        pytest.param(
+            person(ASSIGNED + '<zeebe:formDefinition formKey="camunda-forms:bpmn:a" />'),
+            "ATTRIBUTE_UNSUPPORTED",
+            "Work",
+            id="form of another kind",
+        ),
+        pytest.param(
+            person(ASSIGNED + '<zeebe:formDefinition formId="review" bindingType="deployment" />'),
+            "BINDING_UNSUPPORTED",
+            "Work",
+            id="version of a form",
+        ),
+        *(
+            pytest.param(
+                diagram(
+                    "p", *STRAIGHT, activity("callActivity", "Work", f'<zeebe:calledElement processId="p" {text} />')
+                ),
+                code,
+                "Work",
+                id=f"call with {text}",
+            )
+            for text, code in (
+                ('bindingType="versionTag"', "BINDING_INVALID"),
+                ('bindingType="newest"', "BINDING_INVALID"),
+                ('versionTag="1.0"', "BINDING_INVALID"),
+                ('bindingType="deployment"', "BINDING_UNSUPPORTED"),
+                ('processIdExpression="=a"', "ATTRIBUTE_UNSUPPORTED"),
+                ('propagateAllChildVariables="yes"', "ATTRIBUTE_UNSUPPORTED"),
+            )
         ),
         pytest.param(
             diagram("p", *STRAIGHT, call_activity("Work", "=a")),
