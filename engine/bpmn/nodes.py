@@ -53,6 +53,7 @@ class NodeIdentity(TypedDict):
     scope: str | None
 
 
+_EVERY_ERROR = ErrorTrigger()
 BoundaryTrigger: TypeAlias = Trigger | ErrorTrigger | EscalationTrigger | ConditionTrigger
 
 
@@ -300,6 +301,6 @@ class BoundaryEvent(FlowNode):
     """
 
     attached_to: str = ""
-    trigger: BoundaryTrigger = ErrorTrigger()
+    trigger: BoundaryTrigger = _EVERY_ERROR
     is_interrupting: bool = True
     outputs: tuple[Mapping, ...] = ()

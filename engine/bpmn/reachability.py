@@ -13,13 +13,13 @@ def reached_from(model: ProcessModel, node_ids: Iterable[str]) -> dict[str, None
     return _closure(node_ids, lambda node_id: _next(model, node_id))
 
 
-def reached_within(model: ProcessModel, start_event_id: str) -> dict[str, None]:
-    """Return the ids of all nodes that can be reached once a start event of the process has happened.
+def reached_within(model: ProcessModel, start_event_ids: Iterable[str]) -> dict[str, None]:
+    """Return the ids of all nodes that can be reached from some start events of the process.
 
     What stands in subprocesses is among them, and the event subprocesses of every scope that can be entered.
     """
     top = [event.id for event in model.event_subprocesses(None)]
-    return _closure([start_event_id, *top], lambda node_id: [*_next(model, node_id), *_inside(model, node_id)])
+    return _closure([*start_event_ids, *top], lambda node_id: [*_next(model, node_id), *_inside(model, node_id)])
 
 
 def entries_ahead(model: ProcessModel, gateway_id: str) -> dict[str, frozenset[str]]:

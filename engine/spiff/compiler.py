@@ -92,7 +92,7 @@ class _Compiler:
 
     def __init__(self, model: ProcessModel, key: str, start_event_id: str) -> None:
         self._model = model
-        self._reachable = reached_within(model, start_event_id)
+        self._reachable = reached_within(model, [start_event_id])
         self.spec = ProcessSpec(key, model.process_id, model.name)
         self._elements = {node_id: self._element(model.nodes[node_id]) for node_id in sorted(self._reachable)}
         entries = {node_id: self._entry(element) for node_id, element in self._elements.items()}

@@ -49,7 +49,7 @@ class Spec(BpmnTaskSpec):
     def _predict(self, my_task: InstanceTask, *_arguments: Any, **_named: Any) -> None:
         """Predict nothing: only what is there is in the tree."""
 
-    def child_completed(self, my_task: InstanceTask, child: InstanceTask) -> None:
+    def child_completed(self, my_task: InstanceTask, child: InstanceTask) -> None:  # noqa: ARG002 - others need it
         """Let a token go on that has completed below a task of this kind."""
         child.workflow.replace(child, child.task_spec.taken(child))
 

@@ -108,7 +108,7 @@ def _resting_state(task_spec: Any) -> int | None:
             return int(TaskState.STARTED) if task_spec is task_spec._wf_spec.start else None
 
 
-def _has_values(task_spec: Any, values: Mapping[str, JsonValue]) -> bool:
+def _has_values(task_spec: Any, values: Mapping[str, JsonValue]) -> bool:  # noqa: PLR0911 - one case a kind
     match task_spec, values:
         case MultiInstanceSpec(), {"total": int(), "started": int(), "completed": int()}:
             return len(values) == 3  # noqa: PLR2004 - those of the pattern
@@ -126,7 +126,7 @@ def _has_values(task_spec: Any, values: Mapping[str, JsonValue]) -> bool:
             return not values
 
 
-def _is_whole(task: InstanceTask) -> bool:
+def _is_whole(task: InstanceTask) -> bool:  # noqa: PLR0911 - one case a kind
     """Return whether the tasks and values that it cannot go on without are there."""
     task_spec, children = task.task_spec, task.children_now
     match task_spec:
