@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from engine.bpmn.findings import finding_at
+from engine.bpmn.findings import finding_at, warning_at
 from engine.bpmn.model import (
     BoundaryEvent,
     EndEvent,
@@ -52,6 +52,9 @@ def _choices(gateway: ExclusiveGateway, flows: tuple[SequenceFlow, ...]) -> Iter
         yield finding_at(gateway, "DEFAULT_FLOW_MISSING", message, "Choose it anew.")
     if len(flows) == 1 and flows[0].condition is None:
         return
+    if gateway.name == gateway.id:
+        message = "A gateway that chooses has no label."
+        yield warning_at(gateway, "LABEL_MISSING", message, "Write on it what it asks.")
     if gateway.default_flow is None:
         yield finding_at(gateway, "DEFAULT_FLOW_MISSING", "No flow is the default.", "Mark one flow as default.")
     for flow in flows:
@@ -59,7 +62,7 @@ def _choices(gateway: ExclusiveGateway, flows: tuple[SequenceFlow, ...]) -> Iter
             yield finding_at(flow, "CONDITION_MISSING", "It has no condition.", "Give it one, or make it the default.")
         if not flow.name:
             message = "A flow out of a gateway has no label."
-            yield finding_at(flow, "LABEL_MISSING", message, "Write on it what it means.")
+            yield warning_at(flow, "LABEL_MISSING", message, "Write on it what it means.")
 
 
 def _reachability(model: ProcessModel) -> Iterator[Finding]:
