@@ -1,6 +1,15 @@
 """Floor 2: BPMN processes on SpiffWorkflow. Knows principals and records, knows nothing of machine learning."""
 
-from engine.bpmn import Contracts, ProcessModel, called_processes, read_diagram, verify
+from engine.bpmn import (
+    Contracts,
+    Document,
+    ProcessModel,
+    called_processes,
+    canonical_digest,
+    read_diagram,
+    read_document,
+    verify,
+)
 from engine.description import InstanceDescription, StepDescription, UserTaskDescription
 from engine.engine import Engine, Forms
 from engine.errors import (
@@ -42,6 +51,7 @@ __all__ = [
     "DateTrigger",
     "DefinitionRef",
     "DiagramError",
+    "Document",
     "Engine",
     "EngineError",
     "Event",
@@ -83,7 +93,9 @@ __all__ = [
     "Worker",
     "WorkerPolicy",
     "called_processes",
+    "canonical_digest",
     "read_diagram",
+    "read_document",
     "schedule_statistics",
     "verify",
 ]

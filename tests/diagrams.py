@@ -95,8 +95,8 @@ def path(*node_ids: str) -> str:
     return "\n".join(flow(source, target) for source, target in pairwise(node_ids))
 
 
-def gateway(node_id: str, default: str | None = None) -> str:
-    return f"<bpmn:exclusiveGateway{attributes(id=node_id, default=default)} />"
+def gateway(node_id: str, default: str | None = None, *, name: str | None = "Which?") -> str:
+    return f"<bpmn:exclusiveGateway{attributes(id=node_id, default=default, name=name)} />"
 
 
 def parallel(node_id: str) -> str:

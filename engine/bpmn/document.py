@@ -9,6 +9,7 @@ from engine.bpmn.findings import errors_among
 from engine.bpmn.foreign import stub_foreign_parts
 from engine.bpmn.model import ProcessModel
 from engine.bpmn.reader import read_models
+from engine.bpmn.references import resolve_references
 from engine.bpmn.refusals import Refusals
 from engine.bpmn.spiff_dialect import translate_service_tasks
 from engine.bpmn.xml import parse_xml
@@ -35,6 +36,7 @@ def read_document(content: bytes, *, foreign: bool = False) -> Document:
         DiagramError: With every finding, where the document cannot be read as drawn.
     """
     root, refusals = parse_xml(content), Refusals()
+    resolve_references(root)
     if foreign:
         stub_foreign_parts(root)
     elif findings := foreign_dialects(root):

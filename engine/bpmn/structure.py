@@ -16,7 +16,6 @@ from engine.bpmn.model import (
     FlowNode,
     InclusiveGateway,
     IntermediateCatchEvent,
-    IntermediateThrowEvent,
     LinkEvent,
     ParallelGateway,
     ProcessModel,
@@ -29,7 +28,6 @@ from engine.bpmn.reachability import reached_within
 from engine.errors import Finding
 
 _MAY_HAVE_CONDITIONS = (Activity, ExclusiveGateway, InclusiveGateway)
-_MAY_END = (Activity, IntermediateCatchEvent, IntermediateThrowEvent)
 
 
 def check_structure(model: ProcessModel) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from engine.bpmn.calls import find_call_cycles
 from engine.bpmn.contracts import Contracts, check_contract
-from engine.bpmn.findings import finding_at
+from engine.bpmn.findings import errors_among, finding_at
 from engine.bpmn.model import (
     Activity,
     ConditionTrigger,
@@ -31,24 +31,28 @@ from engine.feel import compile_expression
 _INITIATOR = "initiator"
 
 
-def verify(model: ProcessModel, contracts: Contracts) -> tuple[Finding, ...]:
-    """Return every reason not to deploy `model`; empty means that it runs as drawn."""
+def verify(model: ProcessModel, contracts: Contracts | None) -> tuple[Finding, ...]:
+    """Return every reason not to deploy `model`, and warnings; without errors it runs as drawn.
+
+    Without contracts only what the diagram says by itself is looked at.
+    """
     structure = (*check_structure(model), *check_triggers(model))
     return (
         *structure,
-        *(() if structure else check_soundness(model)),
-        *find_call_cycles(model, contracts.calls),
+        *(() if errors_among(structure) else check_soundness(model)),
+        *(() if contracts is None else find_call_cycles(model, contracts.calls)),
         *(finding for flow in model.flows if flow.condition for finding in _expression(flow, flow.condition)),
         *(finding for node in model.nodes.values() for finding in _node(model, node, contracts)),
     )
 
 
-def _node(model: ProcessModel, node: FlowNode, contracts: Contracts) -> Iterator[Finding]:
+def _node(model: ProcessModel, node: FlowNode, contracts: Contracts | None) -> Iterator[Finding]:
     for source in _expressions(node):
         yield from _expression(node, source)
     if isinstance(node, UserTask):
         yield from _exclusions(model, node)
-    yield from check_contract(node, contracts)
+    if contracts is not None:
+        yield from check_contract(node, contracts)
 
 
 def _expressions(node: FlowNode) -> Iterator[str]:

@@ -9,7 +9,6 @@ from stored_tree import StoredTree
 
 from engine.bpmn import Mapping, ServiceTask, read_document
 from engine.errors import DiagramError
-from engine.spiff import compile_process
 
 SPIFF = 'xmlns:s="http://spiffworkflow.org/bpmn/schema/1.0/core"'
 CAMUNDA = 'xmlns:c="http://camunda.org/schema/1.0/bpmn"'
@@ -163,7 +162,7 @@ def test_what_a_foreign_diagram_says_in_our_dialect_is_kept() -> None:
 
 def test_a_result_variable_takes_the_whole_result() -> None:
     content = operator(attributes='id="plain" resultVariable="answer"')
-    stored = StoredTree(compile_process(*read_document(content).models, {}, "Begin"))
+    stored = StoredTree.of(content)
 
     stored.complete(*stored.waiting, a=1, b=2)
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from diagram_findings import STRAIGHT, TYPE, WORK, task
-from diagrams import diagram, end, path, service_task, start
+from diagram_findings import STRAIGHT, TYPE, WORK, codes_of, task
+from diagrams import diagram, document, end, message, path, process, service_task, start
 from stored_tree import StoredTree
 
-from engine.bpmn import Contracts, canonical_digest, read_document, verify
+from engine.bpmn import Contracts, MessageTrigger, canonical_digest, read_diagram, read_document, verify
 from engine.spiff import compile_process
 
 CONTRACTS = Contracts(inputs={"plain": {"a": False}}, form_ids=frozenset(), calls={"p": frozenset()})
@@ -68,8 +68,8 @@ def test_extensions_of_another_vendor_are_warned_of_and_change_nothing() -> None
 
     plain = read_document(task(TYPE))
     assert (plain.warnings, noted.models, marked.models) == ((), plain.models, plain.models)
-    for document in (noted, marked):
-        assert [(found.code, found.element_id, found.severity) for found in document.warnings] == [
+    for read in (noted, marked):
+        assert [(found.code, found.element_id, found.severity) for found in read.warnings] == [
             ("EXTENSION_UNKNOWN", "Work", "warning")
         ]
 
@@ -90,3 +90,11 @@ def test_five_thousand_tasks_in_a_chain_are_read_verified_and_run() -> None:
     stored.complete(*stored.waiting, a=2)
 
     assert [stored.task(task_id).element.id for task_id in stored.waiting] == ["Task_1"]
+
+
+def test_a_reference_by_qualified_name_leads_to_the_element_of_this_document() -> None:
+    content = document(process("p", start("Begin", "t:Message"), *STRAIGHT[1:], WORK), message("Message", "arrived"))
+    qualified = content.replace(b"targetNamespace=", b'xmlns:t="http://test" xmlns:u="http://u" targetNamespace=')
+
+    assert read_diagram(qualified)[0].start_events()[0].trigger == MessageTrigger("arrived")
+    assert codes_of(qualified.replace(b"t:Message", b"u:Message")) == [("MESSAGE_MISSING", "Begin")]

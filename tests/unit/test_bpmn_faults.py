@@ -378,6 +378,17 @@ NEEDED = {"needed": "=a"}
             id="no label",
         ),
         pytest.param(
+            diagram(
+                "p",
+                *STRAIGHT,
+                gateway("Work", "F", name=None),
+                flow("Work", "Done", "=a", flow_id="G", name="g"),
+            ),
+            "LABEL_MISSING",
+            "Work",
+            id="no label of a gateway",
+        ),
+        pytest.param(
             diagram("p", *STRAIGHT, service_task("Work", "other")), "HANDLER_UNKNOWN", "Work", id="unknown handler"
         ),
         pytest.param(

@@ -1,0 +1,62 @@
+"""Verifying diagram files as a deployment would, or, for those of other engines, their structure alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine import Contracts, DiagramError, Finding, ProcessModel, called_processes, read_document, verify
+from learning import bootstrap
+
+
+@dataclass(frozen=True)
+class FileFindings:
+    """What was found in one file, in the order of its lines."""
+
+    path: Path
+    findings: tuple[Finding, ...]
+
+
+def verify_diagrams(paths: Sequence[Path], *, foreign: bool = False) -> tuple[FileFindings, ...]:
+    """Return the findings of each file; the files' processes may call each other and those that ship.
+
+    Args:
+        paths: BPMN files.
+        foreign: Whether they are of other engines: what they need of handlers, forms and other processes is not looked
+            at, nor what they say in other dialects.
+    """
+    read = [_read(path, foreign=foreign) for path in paths]
+    contracts = None if foreign else _contracts([model for each in read for model in each.models])
+    return tuple(each.verified(contracts) for each in read)
+
+
+@dataclass(frozen=True)
+class _ReadFile:
+    path: Path
+    models: tuple[ProcessModel, ...]
+    findings: tuple[Finding, ...]
+
+    def verified(self, contracts: Contracts | None) -> FileFindings:
+        found = (*self.findings, *(finding for model in self.models for finding in verify(model, contracts)))
+        return FileFindings(self.path, tuple(sorted(dict.fromkeys(found), key=lambda finding: finding.line)))
+
+
+def _read(path: Path, *, foreign: bool) -> _ReadFile:
+    try:
+        document = read_document(path.read_bytes(), foreign=foreign)
+    except DiagramError as error:
+        return _ReadFile(path, (), error.findings)
+    return _ReadFile(path, document.models, document.warnings)
+
+
+def _contracts(offered: Iterable[ProcessModel]) -> Contracts:
+    registry, forms = bootstrap.contracts()
+    shipped = [
+        model for path in bootstrap.WORKFLOWS.glob("*.bpmn") for model in read_document(path.read_bytes()).models
+    ]
+    return Contracts(
+        inputs=registry.contracts(),
+        form_ids=frozenset(forms),
+        calls={model.process_id: called_processes(model) for model in (*shipped, *offered)},
+    )
