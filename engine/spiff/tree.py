@@ -199,7 +199,7 @@ class ProcessTree:
 
     def closed(self) -> list[WaitingTask]:
         """Return the stored tasks that have ceased to wait since then."""
-        return [_waiting(task) for task in self._workflow.closed.values() if _waits_outside(task)]
+        return [_waiting(task) for task in self._workflow.closed.values() if task.task_spec.waits_outside]
 
     def is_waiting(self, task_id: UUID) -> bool:
         """Return whether a task still waits for the outside world."""
