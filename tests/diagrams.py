@@ -63,6 +63,11 @@ def throw(node_id: str, signal_ref: str | None = None, *, inputs: Mappings = NOT
     return activity("intermediateThrowEvent", node_id, io_mapping(inputs, NOTHING), definition)
 
 
+def link_ends(name: str, *throwing: str, catching: str) -> str:
+    """The ends of a link."""
+    return "\n".join([*(throw(node_id, link=name) for node_id in throwing), catch(catching, link=name)])
+
+
 def event_definition(
     *,
     timer: str | None = None,
