@@ -33,6 +33,10 @@ select * from process_instance where tenant_id = :tenant_id and idempotency_key 
 -- Every step that runs handlers takes this lock first: steps of one instance never interleave.
 select version from process_instance where process_instance_id = :process_instance_id for update
 
+-- name: lock_for_steps
+-- Several instances and the jobs that steps of theirs finish, in one order; with the time, because handlers ask for it.
+select * from lock_for_steps(cast(:instance_ids as uuid[]), cast(:job_ids as uuid[]), cast(:epochs as bigint[]))
+
 -- name: read_instance
 select * from process_instance
 where process_instance_id = :process_instance_id
