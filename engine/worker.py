@@ -286,10 +286,14 @@ class Worker:
             while not outcome:
                 try:
                     outcome.append(self._try_step(job, compute, leases, handlers, warm=warm))
-                except StaleInstanceError:
-                    warm = False
                 except _InlineFailedError as failure:
                     handlers = failure.number - 1
+                except (StaleLeaseError, DatabaseUnavailableError, _SuspendedError):
+                    raise
+                except Exception:
+                    if not warm:
+                        raise
+                    warm = False  # the copy may be outdated: what fails on the stored instance has failed
 
         self._persist(write)
         return outcome[0]
