@@ -25,7 +25,7 @@ def test_a_task_that_another_worker_has_reached_is_completed(storage: Storage, h
     )
     here, there = (Shop(storage, hub, content, external(named)) for _ in range(2))
     process_instance_id = here.start()
-    put_in_order(here, "Left", "Right")
+    put_first(here, "Left")
 
     done = [shop.worker(ONE_STEP).run_one() for shop in (here, there, here)]
 
@@ -34,14 +34,14 @@ def test_a_task_that_another_worker_has_reached_is_completed(storage: Storage, h
     assert here.describe(process_instance_id).status is InstanceStatus.COMPLETED
 
 
-def test_a_condition_sees_what_another_worker_has_written(storage: Storage, hub: NotificationHub) -> None:
+def test_a_condition_sees_what_another_worker_has_written_meanwhile(storage: Storage, hub: NotificationHub) -> None:
     content = diagram(
         "p",
         start(),
-        path("Begin", "Fork", "Left", "Then", "Long"),
+        path("Begin", "First", "Fork", "Left", "Long"),
         path("Fork", "Right", "Join", "Done"),
         parallel("Fork"),
-        *(service_task(name, "t", outputs={name.lower(): "=value"}) for name in ("Left", "Right", "Then")),
+        *(service_task(name, "t", outputs={name.lower(): "=value"}) for name in ("First", "Left", "Right")),
         choice("Long", "=string length(right) > 3", "Merge", "Short"),
         service_task("Short", "t"),
         path("Short", "Merge", "Join"),
@@ -49,14 +49,23 @@ def test_a_condition_sees_what_another_worker_has_written(storage: Storage, hub:
         parallel("Join"),
         end(),
     )
-    here, there = (Shop(storage, hub, content, external(named)) for _ in range(2))
+
+    def let_the_other_go_first(context: JobContext, request: Nothing) -> Result:
+        if context.element_id == "Left":
+            there.worker(ONE_STEP).run_one()
+        return named(context, request)
+
+    here, there = (
+        Shop(storage, hub, content, external(let_the_other_go_first)),
+        Shop(storage, hub, content, external(named)),
+    )
     process_instance_id = here.start()
-    put_in_order(here, "Left", "Right")
+    here.worker(ONE_STEP).run_one()
+    put_first(here, "Left")
 
-    done = [shop.worker(ONE_STEP).run_one() for shop in (here, there, here)]
+    here.worker(ONE_STEP).run_one()
 
-    assert done == [True] * 3
-    assert here.variables(process_instance_id) == {"left": "Left", "right": "Right", "then": "Then"}
+    assert here.variables(process_instance_id) == {"first": "First", "left": "Left", "right": "Right"}
     assert here.describe(process_instance_id).status is InstanceStatus.COMPLETED
 
 
@@ -64,8 +73,7 @@ def named(context: JobContext, _request: Nothing) -> Result:
     return Result(value=context.element_id)
 
 
-def put_in_order(shop: Shop, *element_ids: str) -> None:
-    """Let the jobs of these elements be claimed before others, the first one first."""
-    statement = text("update job set priority = 100 - array_position(cast(:ids as text[]), element_id)")
+def put_first(shop: Shop, element_id: str) -> None:
+    """Let the job of one element be the next that is claimed."""
     with shop.storage.transaction() as work:
-        work.connection.execute(statement, {"ids": list(element_ids)})
+        work.connection.execute(text("update job set priority = 100 where element_id = :id"), {"id": element_id})
