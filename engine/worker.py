@@ -162,7 +162,7 @@ class Worker:
         crash_point("after_claim")
         for job in jobs:
             self._leases.hold(job)
-        return sorted(jobs, key=lambda job: job.type in self._single_types)
+        return sorted(jobs, key=lambda job: job.type in self._single_types or job.lost_leases > 0)
 
     def work_on(self, job: ClaimedJob) -> None:
         """Finish a claimed job, and the jobs of its instance that are taken on the way."""
