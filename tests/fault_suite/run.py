@@ -14,8 +14,9 @@ import psycopg
 from fault_suite.fleet import Fleet, Slot
 from fault_suite.handlers import TABLES, Outside
 from fault_suite.laboratory import Laboratory
+from fault_suite.lines import LINES
 from fault_suite.oracle import expected, found
-from fault_suite.orders import CLERK, LINES, Line, Order, orders
+from fault_suite.orders import CLERK, Line, Order, orders
 from fault_suite.roles import Settings, make_engine, open_storage
 
 from engine import Engine

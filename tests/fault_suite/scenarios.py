@@ -23,14 +23,17 @@ from fault_suite.faults import (
 from fault_suite.fleet import Slot
 from fault_suite.handlers import calls_in
 from fault_suite.laboratory import Laboratory
-from fault_suite.orders import BROKEN, CHAIN, CLERK, LINES, PATIENCE, PUNCTUAL, TOIL, Line
+from fault_suite.lines import CHAIN, LINES, PATIENCE
+from fault_suite.orders import CLERK, Line
 from fault_suite.roles import DURING_CALL, FREEZE_AT
 from fault_suite.run import Run, Scale, after, make_run
+from fault_suite.scenario_lines import BROKEN, PUNCTUAL, TOIL
 
 from engine import DateTrigger, ScheduleBook, ScheduleDefinition
 from engine.crash_points import ENVIRONMENT_VARIABLE
 
 _KEPT_THROUGHPUT = 0.9
+_LINGER_SECONDS = 3  # longer than a worker stays frozen, its leases being of one second
 _TIMER_SECONDS = 1.5  # longer than the process patience waits
 _DAMAGES = (
     "update task set spec = 'element:Nowhere'",
@@ -81,8 +84,11 @@ def survive_kills(laboratory: Laboratory, folder: Path, scale: Scale, *plans: st
 
 
 def survive_zombies(laboratory: Laboratory, folder: Path, scale: Scale, point: str) -> None:
-    """Half of the workers are stopped (SIGSTOP) at one place for longer than their leases last, then go on."""
-    with judged_run(laboratory, folder, scale) as run:
+    """Half of the workers are stopped (SIGSTOP) at one place for longer than their leases last, then go on.
+
+    They come back while those who took their jobs over still work on them.
+    """
+    with judged_run(laboratory, folder, scale, linger_seconds=_LINGER_SECONDS) as run:
         run.staff()
         for slot in run.fleet.of("worker")[::2]:
             slot.lives = [{FREEZE_AT: f"{point}:2"}]

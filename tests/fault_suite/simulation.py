@@ -21,8 +21,9 @@ import psycopg
 from fault_suite.actors import Actor, SimulatedCrash
 from fault_suite.cluster import Cluster
 from fault_suite.handlers import Decision, Outside, registry
+from fault_suite.lines import LINES
 from fault_suite.oracle import Outcome, expected, found
-from fault_suite.orders import CLERK, LINES, Order, orders
+from fault_suite.orders import CLERK, Order, orders
 from fault_suite.simulated_database import SimulatedStorage, seeded_identifiers, simulated_database
 
 from engine import Engine, NotificationHub, Scheduler, SchedulerPolicy, Worker, WorkerPolicy
@@ -75,7 +76,7 @@ class Simulation:
         self._chance = random.Random(seed)
         self._url = database_url
         self._folder = folder
-        self._orders = orders(ORDERS)
+        self._orders = orders(ORDERS, LINES)
         self._hazards = HARSH if seed >= HARSH_FROM else Hazards()
         self._decisions: list[str] = []
         self._actors: list[Actor] = []
@@ -288,7 +289,7 @@ def assert_seed(cluster: Cluster, folder: Path, seed: int) -> None:
     except BaseException as error:
         error.add_note(told)
         raise
-    assert history.outcome == expected(orders(ORDERS)), told
+    assert history.outcome == expected(orders(ORDERS, LINES)), told
 
 
 def _work(worker: Worker) -> None:
