@@ -49,6 +49,7 @@ class Run:
 
     Attributes:
         settings: What the fleet's processes are told.
+        orders: What has to be done; clients know all that is there when they are added.
         engine: The test's own, as `storage`, for what it does itself.
     """
 
@@ -57,6 +58,7 @@ class Run:
     scale: Scale
     settings: Settings
     lines: tuple[Line, ...]
+    orders: list[Order] = field(init=False)
     fleet: Fleet = field(init=False)
     engine: Engine = field(init=False)
     storage: Storage = field(init=False)
@@ -66,17 +68,14 @@ class Run:
         self.fleet = Fleet(self.laboratory.nursery, self.folder)
         self.engine = make_engine(Outside(self.folder))
         self.storage = self._stack.enter_context(open_storage(self.settings))
-        self._progress = _Progress(self.settings.database_url, self.scale.orders)
+        self.orders = orders(self.scale.orders, self.lines)
+        self._progress = _Progress(self.settings.database_url)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-
-    @property
-    def orders(self) -> list[Order]:
-        return orders(self.scale.orders, self.lines)
 
     def staff(self, *, clients: int = 1, schedulers: int = 1, lives: tuple[dict[str, str], ...] = ()) -> None:
         """Add the processes of an ordinary deployment; each lives the given lives before its last."""
@@ -98,7 +97,7 @@ class Run:
         condition = next(blows, None)
         while condition is not None or not (until or self.is_done)():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self._progress.done} of {self.scale.orders} orders done\n{self.fleet.tail()}")
+                raise TimeoutError(f"{self._progress.done} of {len(self.orders)} orders done\n{self.fleet.tail()}")
             self.fleet.respawn_the_dead()
             if condition is not None and condition():
                 condition = next(blows, None)
@@ -109,7 +108,7 @@ class Run:
 
     def share(self, part: float) -> Condition:
         """Return the condition that a part (0 to 1) of all orders is done."""
-        return lambda: self._progress.read() >= part * self.scale.orders
+        return lambda: self._progress.read(len(self.orders)) >= part * len(self.orders)
 
     def assert_nothing_lost_or_doubled(self) -> None:
         """Compare what is there with what must be there."""
@@ -143,14 +142,14 @@ _OVER = "select count(*) from process_instance where status = 'completed' or ope
 class _Progress:
     """How many orders are done, asked at most every tenth of a second."""
 
-    def __init__(self, database_url: str, orders: int) -> None:
+    def __init__(self, database_url: str) -> None:
         self.done = 0
         self._database_url = database_url
-        self._orders = orders
         self._asked_at = 0.0
 
-    def read(self) -> int:
-        if self.done < self._orders and time.monotonic() > self._asked_at + _POLL_SECONDS:
+    def read(self, number: int) -> int:
+        """Return how many of so many are done."""
+        if self.done < number and time.monotonic() > self._asked_at + _POLL_SECONDS:
             self._asked_at = time.monotonic()
             try:
                 with psycopg.connect(self._database_url) as connection:
