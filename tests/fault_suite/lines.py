@@ -25,6 +25,7 @@ from diagrams import (
 from fault_suite.orders import Item, Line
 
 ATTEMPTS = 60  # of every service task: what the faults use up must not end in an incident
+FAILS_ONCE = "Balk"  # the element whose incidents somebody retries
 ATTEMPT_OF = "attempt_"  # begins the names of the variables that say which attempt counts
 
 
@@ -152,6 +153,20 @@ STUMBLE = Line(
     effects=inserts("Rise"),
     calls=("Stumble",),
 )
+# Its task fails once and for all: a person asks for another attempt.
+MENDED = Line(
+    "mended",
+    diagram(
+        "mended",
+        start(),
+        path("Begin", FAILS_ONCE, "Thank", "Done"),
+        service_task(FAILS_ONCE, "balk", retries=1),
+        task("Thank", "record"),
+        end(),
+    ),
+    effects=inserts("Thank"),
+    calls=(FAILS_ONCE,),
+)
 REFUSAL = Line(
     "refusal",
     document(
@@ -241,4 +256,4 @@ HAIL = Line(
     message="hailed",
     is_started_by_client=False,
 )
-LINES = (CHAIN, BRANCHES, BATCH, CALLED, ARTEFACT, STUMBLE, REFUSAL, APPROVAL, PATIENCE, LETTER, HAIL)
+LINES = (CHAIN, BRANCHES, BATCH, CALLED, ARTEFACT, STUMBLE, MENDED, REFUSAL, APPROVAL, PATIENCE, LETTER, HAIL)

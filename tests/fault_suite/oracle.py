@@ -10,11 +10,18 @@ from typing import Any
 
 import psycopg
 from fault_suite.handlers import artefact, calls_in
-from fault_suite.lines import ATTEMPT_OF
+from fault_suite.lines import ATTEMPT_OF, FAILS_ONCE
 from fault_suite.orders import Order
 
 from storage import FolderObjectStore
 
+# How many orders are over. An incident that nobody retries ends an order as well: where none is expected it is told.
+OVER = f"""
+select count(*) from process_instance i
+where status = 'completed' or open_incidents > 0 and exists (
+    select from incident n
+    where n.process_instance_id = i.process_instance_id and n.status <> 'resolved' and element_id <> '{FAILS_ONCE}')
+"""
 _LIVE_TABLES = ("task", "variable", "job", "timer", "subscription")
 
 

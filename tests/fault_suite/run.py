@@ -15,7 +15,7 @@ from fault_suite.fleet import Fleet, Slot
 from fault_suite.handlers import TABLES, Outside
 from fault_suite.laboratory import Laboratory
 from fault_suite.lines import LINES
-from fault_suite.oracle import expected, found
+from fault_suite.oracle import OVER, expected, found
 from fault_suite.orders import CLERK, Line, Order, orders
 from fault_suite.roles import Settings, make_engine, open_storage
 
@@ -135,10 +135,6 @@ def make_run(
     return run
 
 
-# An incident ends the run as well: where none is expected, the oracle names it.
-_OVER = "select count(*) from process_instance where status = 'completed' or open_incidents > 0"
-
-
 class _Progress:
     """How many orders are done, asked at most every tenth of a second."""
 
@@ -153,7 +149,7 @@ class _Progress:
             self._asked_at = time.monotonic()
             try:
                 with psycopg.connect(self._database_url) as connection:
-                    row = connection.execute(_OVER).fetchone()
+                    row = connection.execute(OVER.encode()).fetchone()
             except psycopg.OperationalError:  # the server is down just now
                 return self.done
             assert row is not None

@@ -23,7 +23,7 @@ from fault_suite.faults import (
 from fault_suite.fleet import Slot
 from fault_suite.handlers import calls_in
 from fault_suite.laboratory import Laboratory
-from fault_suite.lines import CHAIN, LINES, PATIENCE
+from fault_suite.lines import CHAIN, FAILS_ONCE, LINES, PATIENCE
 from fault_suite.orders import CLERK, Line
 from fault_suite.roles import DURING_CALL, FREEZE_AT
 from fault_suite.run import Run, Scale, after, make_run
@@ -196,7 +196,7 @@ def survive_corruption(laboratory: Laboratory, folder: Path, scale: Scale) -> No
 
 def _repeated(folder: Path) -> int:
     """Return how many calls were made under a key under which one had been made before, without a failure between."""
-    calls = [call for call in calls_in(folder) if call.element_id != "Stumble"]
+    calls = [call for call in calls_in(folder) if call.element_id not in {"Stumble", FAILS_ONCE}]
     return len(calls) - len({call.idempotency_key for call in calls})
 
 
