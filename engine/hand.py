@@ -10,7 +10,7 @@ from engine.persistence import ClaimedJob
 
 
 class Hand:
-    """Jobs in the order in which they are worked on: one that may take long is last, so that nothing waits for it.
+    """Jobs in the order in which they are worked on: last is one that may take long, or that may have ended its worker.
 
     Attributes:
         budget: How many more jobs may be taken for it together with the steps that they follow from.
@@ -36,7 +36,8 @@ class Hand:
     def add(self, jobs: Iterable[ClaimedJob]) -> None:
         """Hold more jobs."""
         for job in jobs:
-            (self._long if job.type in self.long_types() else self._short).append(job)
+            is_last = job.lost_leases > 0 or job.type in self.long_types()
+            (self._long if is_last else self._short).append(job)
 
     def next(self) -> ClaimedJob:
         """Return the job to begin now.

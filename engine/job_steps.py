@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from pydantic import BaseModel, JsonValue
 
 from engine.crash_points import crash_point
-from engine.errors import BpmnError, StaleInstanceError, StaleLeaseError, UncaughtBpmnError
+from engine.errors import BpmnError, StaleLeaseError, UncaughtBpmnError
 from engine.execution import (
     CollectedStep,
     FinishedStep,
@@ -31,6 +31,7 @@ from engine.step_group import GroupedStep, StepGroup
 from engine.warm import WarmInstances
 from engine.worker_policy import WorkerPolicy
 from storage import Storage, UnitOfWork
+from storage.errors import DatabaseUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -94,16 +95,11 @@ class JobSteps:
             group: The steps that wait to be committed.
             again: Does the step alone where the group is refused.
         """
-        kept = group.take(job.process_instance_id)
-        step = None
-        if kept is not None and kept[0].status is InstanceStatus.RUNNING and not kept[0].open_incidents:
-            step = self._prepared(Step(StepDocument(kept[0]), kept[1]), job, hand, others=len(group) > 0)
-            compute(step)
-            if is_self_contained(step) and not (self._budget(job) and self._inline.next(step.tree)):
-                collected = collect_step(step, step.row.started_by)
-                hand.budget -= len(collected.finished.taken)
-                group.add(GroupedStep(job, collected, again))
-                return ()
+        step, collected = self._try_in_memory(job, compute, hand, group)
+        if collected is not None:
+            hand.budget -= len(collected.finished.taken)
+            group.add(GroupedStep(job, collected, again))
+            return ()
         if group.has_steps_of(job.process_instance_id):
             group.flush()
         return self.alone(job, compute, hand, step)
@@ -124,10 +120,14 @@ class JobSteps:
                 step = given.pop() if given else None
                 try:
                     outcome.append(self._try_step(job, compute, hand, handlers, step))
-                except StaleInstanceError:
-                    continue
                 except InlineFailedError as failure:
                     handlers = failure.number - 1
+                except (StaleLeaseError, DatabaseUnavailableError, SuspendedError):
+                    raise
+                except Exception:
+                    if step is None:
+                        raise
+                    # The copy may be outdated: what fails on the stored instance has failed.
 
         self._outcomes.persist(write)
         return self._committed(hand, *outcome)
@@ -168,6 +168,26 @@ class JobSteps:
             crash_point("in_step")
             crash_point("before_commit")
         return self._committed(hand, *(step.finished for step in collected))
+
+    def _try_in_memory(
+        self, job: ClaimedJob, compute: Compute, hand: Hand, group: StepGroup
+    ) -> tuple[Step | None, CollectedStep | None]:
+        """Compute a step on the instance in memory, if it is there, and collect it where it needs no transaction.
+
+        Where it fails there, nothing is known: the copy may be outdated. What fails on the stored instance has failed.
+        """
+        kept = group.take(job.process_instance_id)
+        if kept is None or kept[0].status is not InstanceStatus.RUNNING or kept[0].open_incidents:
+            return None, None
+        try:
+            step = self._prepared(Step(StepDocument(kept[0]), kept[1]), job, hand, others=len(group) > 0)
+            compute(step)
+            if not is_self_contained(step) or (self._budget(job) and self._inline.next(step.tree)):
+                return step, None
+            return step, collect_step(step, step.row.started_by)
+        except Exception:
+            logger.info("step repeated on the stored instance", extra={"job_id": str(job.job_id)}, exc_info=True)
+            return None, None
 
     def _run_handlers(self, step: Step, run: TransactionalRun, handlers: int) -> None:
         self._inline.first(step, run.task, run.job, run.request)

@@ -84,7 +84,8 @@ select write_steps(cast(:steps as jsonb))
 -- name: claim_jobs
 -- Fair between tenants: each has its first turn before any has its second, and who has jobs running has had as many; in
 -- a tenant the priority decides, then age.
--- Of the types that may take long, or are limited, one job at most. SKIP LOCKED: a second worker must not wait for the
+-- Of the types that may take long, or are limited, one job at most; as of those whose worker vanished, or the one that
+-- ends its workers would take those along that are claimed with it. SKIP LOCKED: a second worker must not wait for the
 -- first. An expired lease makes a running job claimable again; the epoch tells its new owner's writes from the old one's.
 with recursive tenants as (
     (select tenant_id from job where status = 'available' order by tenant_id limit 1)
@@ -100,14 +101,15 @@ offered as (
     select c.*, coalesce(b.running, 0)
         + row_number() over (partition by c.tenant_id order by c.priority desc, c.available_at) as turn
     from tenants t left join busy b on b.tenant_id = t.tenant_id cross join lateral (
-        select job_id, tenant_id, priority, available_at, type = any(:single_types) as is_single from job
+        select job_id, tenant_id, priority, available_at, type = any(:single_types) or lost_leases > 0 as is_single
+        from job
         where status = 'available' and tenant_id = t.tenant_id and type = any(:types)
           and available_at <= engine_now()
         order by priority desc, available_at limit :candidates
     ) c
 ),
 expired as (
-    select job_id, type = any(:single_types) as is_single from job
+    select job_id, true as is_single from job
     where status = 'running' and lease_until < (select engine_now()) and type = any(:types)
     order by lease_until limit :candidates
 ),
