@@ -142,6 +142,24 @@ class Engine:
             time_to_live_seconds=time_to_live_seconds,
         )
 
+    def send_message(
+        self,
+        work: UnitOfWork,
+        process_instance_id: UUID,
+        name: str,
+        payload: Mapping[str, JsonValue],
+        *,
+        context: SecurityContext,
+    ) -> PublishedMessage:
+        """Send a message to one instance that waits for it; see `Messenger.send`.
+
+        Raises:
+            UnknownInstanceError: There is none in the principal's tenant.
+        """
+        _readable(work, process_instance_id, context)
+        messenger = Messenger(work, partial(self._start_at, work))
+        return messenger.send(process_instance_id, name, payload, context=context)
+
     def broadcast_signal(
         self, work: UnitOfWork, name: str, variables: Mapping[str, JsonValue], *, context: SecurityContext
     ) -> BroadcastSignal:

@@ -49,6 +49,7 @@ EngineError
 └── events.py: timers, messages and schedules
     ├── TimerInvalidError                   TIMER_INVALID
     ├── MessageInvalidError                 MESSAGE_INVALID
+    ├── MessageNotAwaitedError              MESSAGE_NOT_AWAITED
     ├── ScheduleInvalidError                SCHEDULE_INVALID
     ├── UnknownScheduleError                SCHEDULE_NOT_FOUND
     └── ScheduleEndedError                  SCHEDULE_ENDED
@@ -67,6 +68,7 @@ from engine.errors.diagrams import (
 )
 from engine.errors.events import (
     MessageInvalidError,
+    MessageNotAwaitedError,
     ScheduleEndedError,
     ScheduleInvalidError,
     TimerInvalidError,
@@ -140,6 +142,7 @@ __all__ = [
     "InstanceNotActiveError",
     "InstanceNotSuspendedError",
     "MessageInvalidError",
+    "MessageNotAwaitedError",
     "MigrationInvalidError",
     "NotACandidateError",
     "PermanentTaskError",

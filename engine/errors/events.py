@@ -30,6 +30,19 @@ class MessageInvalidError(EngineError):
         super().__init__(f"The {field} cannot be used: {reason}.")
 
 
+class MessageNotAwaitedError(EngineError):
+    """The process instance does not wait for a message of that name."""
+
+    code = "MESSAGE_NOT_AWAITED"
+
+    def __init__(self, *, process_instance_id: object, name: str, awaited: tuple[str, ...]) -> None:
+        self.process_instance_id = str(process_instance_id)
+        self.name = name[:200]
+        self.awaited = awaited
+        self.hint = f"It waits for {', '.join(awaited)}." if awaited else "It waits for no message at all now."
+        super().__init__(f"Process instance {process_instance_id} does not wait for a message {self.name!r}.")
+
+
 class ScheduleInvalidError(EngineError):
     """The schedule would never start anything."""
 
