@@ -16,7 +16,13 @@ from pydantic import BaseModel, JsonValue
 
 from engine.bpmn import Contracts, ProcessModel, called_processes, read_diagram, verify
 from engine.crash_points import crash_point
-from engine.description import InstanceDescription, UserTaskDescription, describe_instance
+from engine.description import (
+    InstanceDescription,
+    InstanceSummary,
+    UserTaskDescription,
+    describe_instance,
+    summarise_instance,
+)
 from engine.errors import (
     DiagramError,
     IdempotencyConflictError,
@@ -37,6 +43,7 @@ from engine.persistence import (
     EventLog,
     InstanceRow,
     Instances,
+    InstanceSelection,
     InstanceStatus,
     StepDocument,
     engine_statistics,
@@ -199,6 +206,17 @@ class Engine:
             UnknownInstanceError: There is none in the principal's tenant.
         """
         return describe_instance(work, _readable(work, process_instance_id, context))
+
+    def list_instances(
+        self, work: UnitOfWork, selection: InstanceSelection, *, context: SecurityContext
+    ) -> list[InstanceSummary]:
+        """Return the tenant's instances that are selected, the newest first.
+
+        Raises:
+            AccessDeniedError: No READ permission.
+        """
+        _require_read(context)
+        return [summarise_instance(row) for row in Instances(work).page(selection, context.tenant_id)]
 
     def instances_of(self, work: UnitOfWork, business_key: str, *, context: SecurityContext) -> list[UUID]:
         """Return the ids of the instances of a business key, oldest first."""

@@ -36,6 +36,14 @@ class ProcessLibrary:
         with self._lock:
             return _keep(self._models, ref_id, models[process_id])
 
+    def callers(self, work: UnitOfWork, process_id: str) -> tuple[str, ...]:
+        """Return the processes whose newest versions call this one."""
+        return tuple(
+            ref.process_id
+            for ref in Definitions(work).all_newest()
+            if process_id in called_processes(self.model(work, ref.process_definition_id, ref.process_id))
+        )
+
     def pin(self, work: UnitOfWork, ref: DefinitionRef) -> dict[str, UUID]:
         """Return the definition and the newest one of every process it can call, by process id.
 

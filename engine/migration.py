@@ -67,6 +67,8 @@ class Migrations:
         mapping: Mapping[str, str] = _NOTHING,
         *,
         context: SecurityContext,
+        after: UUID | None = None,
+        limit: int | None = None,
     ) -> tuple[Verdict, ...]:
         """Return, for each live instance of a definition, whether it could go over now; change nothing.
 
@@ -76,6 +78,8 @@ class Migrations:
             to_definition_id: Another version of the same process.
             mapping: Old element id to new, for elements that have another id in the new version.
             context: Needs READ.
+            after: Only instances that are younger than this one, the oldest of them first.
+            limit: How many of them at most.
 
         Raises:
             AccessDeniedError: No READ permission.
@@ -86,7 +90,7 @@ class Migrations:
         target = self._target(work, from_definition_id, to_definition_id, mapping)
         rows = (
             Instances(work).read(instance, context.tenant_id)
-            for instance in Instances(work).of_process(from_definition_id, context.tenant_id)
+            for instance in Instances(work).of_process(from_definition_id, context.tenant_id, after=after, limit=limit)
         )
         return tuple(self._judge(work, row, target)[0] for row in rows if row is not None)
 
@@ -139,8 +143,12 @@ class Migrations:
         *,
         reason: str,
         context: SecurityContext,
+        after: UUID | None = None,
+        limit: int | None = None,
     ) -> Iterator[Verdict]:
-        """Migrate every live instance of a definition, each in a transaction of its own; yield what came of each.
+        """Migrate the live instances of a definition, each in a transaction of its own; yield what came of each.
+
+        `after` and `limit` are those of `plan`.
 
         Stopped half-way it can be called again: what has gone over is an instance of the new definition.
         Raises as `migrate`, when the first verdict is asked for; an instance that has ended meanwhile is left out.
@@ -148,7 +156,7 @@ class Migrations:
         _require(context, Permission.ADMIN)
         with storage.transaction() as work:
             self._target(work, from_definition_id, to_definition_id, mapping)
-            instances = Instances(work).of_process(from_definition_id, context.tenant_id)
+            instances = Instances(work).of_process(from_definition_id, context.tenant_id, after=after, limit=limit)
         for instance in instances:
             verdict: Verdict | None = None
             try:

@@ -3,7 +3,7 @@
 from engine.persistence.definitions import DefinitionRef, Definitions
 from engine.persistence.events import Event, EventLog
 from engine.persistence.incidents import Incident, Incidents, IncidentStatus
-from engine.persistence.instances import InstanceRow, Instances, InstanceStatus
+from engine.persistence.instances import InstanceRow, Instances, InstanceSelection, InstanceStatus
 from engine.persistence.jobs import SIGNAL_TYPE, TRIGGER_TYPE, Claim, ClaimedJob, Jobs
 from engine.persistence.notifications import NotificationHub
 from engine.persistence.schedules import (
@@ -49,6 +49,7 @@ __all__ = [
     "IncidentStatus",
     "Incidents",
     "InstanceRow",
+    "InstanceSelection",
     "InstanceStatus",
     "Instances",
     "Jobs",

@@ -48,7 +48,7 @@ where timer.timer_id = r.timer_id
 select extract(epoch from min(due_at) - engine_now()) as seconds from timer
 
 -- name: timers_of_process
-select t.*, i.process_id from timer t join process_instance i using (process_instance_id)
+select t.* from timer t join process_instance i using (process_instance_id)
 where t.tenant_id = :tenant_id and i.process_id = :process_id
 order by t.due_at, t.timer_id limit :limit
 
