@@ -16,7 +16,15 @@ from engine.persistence.schedules import (
     ScheduleStatus,
     schedule_statistics,
 )
-from engine.persistence.statistics import EngineStatistics, engine_statistics
+from engine.persistence.statistics import (
+    EngineStatistics,
+    EventCounts,
+    ProcessCounts,
+    count_events,
+    count_process,
+    engine_statistics,
+    queue_depths,
+)
 from engine.persistence.steps import Lease, StepDocument, write_step
 from engine.persistence.subscriptions import Subscriptions
 from engine.persistence.timers import TimerRow, Timers
@@ -40,6 +48,7 @@ __all__ = [
     "Definitions",
     "EngineStatistics",
     "Event",
+    "EventCounts",
     "EventKind",
     "EventLog",
     "FireOutcome",
@@ -55,6 +64,7 @@ __all__ = [
     "Jobs",
     "Lease",
     "NotificationHub",
+    "ProcessCounts",
     "ScheduleFire",
     "ScheduleRow",
     "ScheduleStatistics",
@@ -72,7 +82,10 @@ __all__ = [
     "WaitingEvent",
     "WorkerRegister",
     "WorkerRow",
+    "count_events",
+    "count_process",
     "engine_statistics",
+    "queue_depths",
     "schedule_statistics",
     "write_step",
 ]
