@@ -128,6 +128,16 @@ class Engine:
             raise UnknownProcessError(process_id=process_id)
         return self._start(work, _Start(ref, chosen, variables, business_key, idempotency_key), context)
 
+    def newest_definition(self, work: UnitOfWork, process_id: str, *, context: SecurityContext) -> DefinitionRef:
+        """Return the newest version of a process.
+
+        Raises:
+            AccessDeniedError: No READ permission.
+            UnknownProcessError: It is not deployed.
+        """
+        _require_read(context)
+        return self._newest(work, process_id)
+
     def publish_message(
         self,
         work: UnitOfWork,

@@ -160,6 +160,19 @@ class ScheduleBook:
         _require(context, Permission.READ)
         return Schedules(work).of_tenant(context.tenant_id, process_id)
 
+    def read(self, work: UnitOfWork, schedule_id: UUID, *, context: SecurityContext) -> ScheduleRow:
+        """Return a schedule.
+
+        Raises:
+            AccessDeniedError: No READ permission.
+            UnknownScheduleError: There is none in the principal's tenant.
+        """
+        _require(context, Permission.READ)
+        row = Schedules(work).read(schedule_id, context.tenant_id)
+        if row is None:
+            raise UnknownScheduleError(schedule_id=schedule_id)
+        return row
+
     def fires(self, work: UnitOfWork, selection: FireSelection, *, context: SecurityContext) -> list[ScheduleFire]:
         """Return what became of fires of the tenant's schedules, the latest first.
 

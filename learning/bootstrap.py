@@ -20,7 +20,10 @@ from engine import (
     DefinitionRef,
     Engine,
     Forms,
+    Migrations,
     NotificationHub,
+    Operations,
+    ScheduleBook,
     Scheduler,
     SchedulerPolicy,
     ServiceTaskRegistry,
@@ -28,6 +31,7 @@ from engine import (
     WorkerPolicy,
 )
 from handlers import FORMS, Limits, Services, service_tasks
+from handlers.event_gateway import EventGateway
 from handlers.workplaces import sweep_workplaces
 from learning.errors import SchemaOutdatedError, SettingsIncompleteError
 from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
@@ -113,13 +117,18 @@ def open_services(settings: LearningSettings, database_url: str) -> Iterator[Ser
     platform = PlatformSettings()
     settings.inbox.mkdir(parents=True, exist_ok=True)
     compute = _compute()
+    engine = Engine(service_tasks(compute), FORMS)
     objects = object_store(settings)
     database = connect(database_url, pool_size=settings.worker_threads + 8)
     try:
         with NotificationHub(database_url) as hub:
             yield Services(
                 storage=Storage(database, objects),
-                engine=Engine(service_tasks(compute), FORMS),
+                engine=engine,
+                schedules=ScheduleBook(engine),
+                operations=Operations(engine),
+                migrations=Migrations(engine),
+                events=EventGateway(engine),
                 hub=hub,
                 compute=compute,
                 models=ModelCache(partial(load_model, objects), capacity=_MODELS_IN_MEMORY),
