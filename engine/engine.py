@@ -119,7 +119,7 @@ class Engine:
             UnknownProcessError: It is not deployed, or can only be started by a message.
             IdempotencyConflictError: The key belongs to an instance of another process.
         """
-        ref = self._newest(work, process_id)
+        ref = self.library.definition(work, process_id)
         model = self.library.model(work, ref.process_definition_id, process_id)
         events = {event.id for event in model.start_events()}
         none_event = model.none_start_event()
@@ -127,16 +127,6 @@ class Engine:
         if chosen not in events:
             raise UnknownProcessError(process_id=process_id)
         return self._start(work, _Start(ref, chosen, variables, business_key, idempotency_key), context)
-
-    def newest_definition(self, work: UnitOfWork, process_id: str, *, context: SecurityContext) -> DefinitionRef:
-        """Return the newest version of a process.
-
-        Raises:
-            AccessDeniedError: No READ permission.
-            UnknownProcessError: It is not deployed.
-        """
-        _require_read(context)
-        return self._newest(work, process_id)
 
     def publish_message(
         self,
@@ -319,13 +309,6 @@ class Engine:
         """Let messages, signals and times start this definition, and no older one of its process."""
         replace_start_subscriptions(work, ref, model)
         replace_start_timers(work, ref, model, context)
-
-    def _newest(self, work: UnitOfWork, process_id: str) -> DefinitionRef:
-        ref = Definitions(work).newest(process_id)
-        if ref is None:
-            known = tuple(known.process_id for known in Definitions(work).all_newest())
-            raise UnknownProcessError(process_id=process_id, known=known)
-        return ref
 
     def _start_at(
         self,

@@ -124,7 +124,7 @@ def define_process(
     with services.storage.transaction() as work:
         if payload.bpmn_xml is not None:
             services.engine.deploy(work, payload.bpmn_xml.encode(), context=context)
-        ref = services.engine.newest_definition(work, payload.process_id, context=context)
+        ref = services.engine.library.definition(work, payload.process_id)
         schedule_id, next_fire_at = None, None
         if definition.schedule is not None:
             _require_own_start(services, work, payload.process_id, context)

@@ -6,6 +6,10 @@ where process_id = :process_id and sha256 = :sha256
 select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
 where process_id = :process_id order by version desc limit 1
 
+-- name: definition_of_version
+select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+where process_id = :process_id and version = :version
+
 -- name: definition_xml
 select xml from process_definition where process_definition_id = :process_definition_id
 
