@@ -59,6 +59,27 @@ class Migrations:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    def live_instances(
+        self,
+        work: UnitOfWork,
+        definition_id: UUID,
+        *,
+        context: SecurityContext,
+        after: UUID | None = None,
+        limit: int | None = None,
+    ) -> list[UUID]:
+        """Return the tenant's instances of a definition that are not over, oldest first; needs READ.
+
+        Args:
+            work: Only read from.
+            definition_id: Their definition.
+            context: Whose tenant.
+            after: Only instances that are younger than this one.
+            limit: How many at most.
+        """
+        _require(context, Permission.READ)
+        return Instances(work).of_process(definition_id, context.tenant_id, after=after, limit=limit)
+
     def plan(
         self,
         work: UnitOfWork,
@@ -78,20 +99,17 @@ class Migrations:
             to_definition_id: Another version of the same process.
             mapping: Old element id to new, for elements that have another id in the new version.
             context: Needs READ.
-            after: Only instances that are younger than this one, the oldest of them first.
-            limit: How many of them at most.
+            after: As `live_instances`.
+            limit: As `live_instances`.
 
         Raises:
             AccessDeniedError: No READ permission.
             UnknownDefinitionError: A definition is not deployed.
             MigrationInvalidError: The two cannot be versions of one process, or the mapping does not fit them.
         """
-        _require(context, Permission.READ)
+        live = self.live_instances(work, from_definition_id, context=context, after=after, limit=limit)
         target = self._target(work, from_definition_id, to_definition_id, mapping)
-        rows = (
-            Instances(work).read(instance, context.tenant_id)
-            for instance in Instances(work).of_process(from_definition_id, context.tenant_id, after=after, limit=limit)
-        )
+        rows = (Instances(work).read(instance, context.tenant_id) for instance in live)
         return tuple(self._judge(work, row, target)[0] for row in rows if row is not None)
 
     def migrate(
@@ -148,7 +166,7 @@ class Migrations:
     ) -> Iterator[Verdict]:
         """Migrate the live instances of a definition, each in a transaction of its own; yield what came of each.
 
-        `after` and `limit` are those of `plan`.
+        `after` and `limit` are those of `live_instances`.
 
         Stopped half-way it can be called again: what has gone over is an instance of the new definition.
         Raises as `migrate`, when the first verdict is asked for; an instance that has ended meanwhile is left out.
@@ -156,7 +174,7 @@ class Migrations:
         _require(context, Permission.ADMIN)
         with storage.transaction() as work:
             self._target(work, from_definition_id, to_definition_id, mapping)
-            instances = Instances(work).of_process(from_definition_id, context.tenant_id, after=after, limit=limit)
+            instances = self.live_instances(work, from_definition_id, context=context, after=after, limit=limit)
         for instance in instances:
             verdict: Verdict | None = None
             try:
