@@ -188,7 +188,7 @@ def _in_order(events: list[ScheduledEvent]) -> list[ScheduledEvent]:
 
 def _description(row: ScheduleRow) -> ScheduleDescription:
     fields = row.model_dump(include=set(ScheduleDescription.model_fields) - {"definition", "started_by"})
-    definition = row.definition.model_dump(mode="json", exclude_defaults=True)
+    definition = row.definition.model_dump(mode="json", exclude_none=True)
     return ScheduleDescription(definition=definition, started_by=row.started_by.user_id, **fields)
 
 

@@ -44,6 +44,13 @@ from storage.models import RoleType
 
 WORKFLOWS = Path(engine_package.__file__).parent.parent / "workflows"
 SYSTEM = SecurityContext(user_id="system", tenant_id=DEVELOPMENT_TENANT, roles=frozenset({RoleType.ADMIN}))
+OPERATOR = SecurityContext(
+    user_id="operator",
+    tenant_id=DEVELOPMENT_TENANT,
+    roles=frozenset({RoleType.ADMIN}),
+    groups=frozenset({"operator"}),
+)
+"""Who uses the command line: whoever can read the database's password can do all that it does."""
 _MODELS_IN_MEMORY = 16
 _LOG_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -140,6 +147,20 @@ def open_services(settings: LearningSettings, database_url: str) -> Iterator[Ser
             )
     finally:
         database.dispose()
+
+
+@contextmanager
+def running_services(settings: LearningSettings) -> Iterator[Services]:
+    """Yield the parts of a platform on the database of the settings.
+
+    Raises:
+        DatabaseUnavailableError, SchemaOutdatedError: There is none that this version can use.
+    """
+    configure_logging(settings)
+    with open_database(settings) as database_url:
+        require_current_schema(database_url)
+        with open_services(settings, database_url) as services:
+            yield services
 
 
 def contracts() -> tuple[ServiceTaskRegistry, Forms]:
