@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
@@ -36,11 +37,15 @@ from handlers.workplaces import sweep_workplaces
 from learning.errors import SchemaOutdatedError, SettingsIncompleteError
 from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
 from runners.subprocess_compute import SubprocessCompute
+from serving.model_cache import ModelCache
 from storage import FolderObjectStore, ObjectStore, SecurityContext, Storage
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
 from storage.database import connect, current_revision, migrate, newest_revision
 from storage.embedded_postgres import embedded_postgres
 from storage.models import RoleType
+
+if TYPE_CHECKING:
+    from serving.loading import LoadedModel
 
 WORKFLOWS = Path(engine_package.__file__).parent.parent / "workflows"
 SYSTEM = SecurityContext(user_id="system", tenant_id=DEVELOPMENT_TENANT, roles=frozenset({RoleType.ADMIN}))
@@ -118,9 +123,6 @@ def deploy_shipped(services: Services) -> tuple[DefinitionRef, ...]:
 @contextmanager
 def open_services(settings: LearningSettings, database_url: str) -> Iterator[Services]:
     """Yield the parts of a running platform; close their connections at the end of the block."""
-    from serving.loading import load_model
-    from serving.model_cache import ModelCache
-
     platform = PlatformSettings()
     settings.inbox.mkdir(parents=True, exist_ok=True)
     compute = _compute()
@@ -138,7 +140,7 @@ def open_services(settings: LearningSettings, database_url: str) -> Iterator[Ser
                 events=EventGateway(engine),
                 hub=hub,
                 compute=compute,
-                models=ModelCache(partial(load_model, objects), capacity=_MODELS_IN_MEMORY),
+                models=ModelCache(partial(_load_model, objects), capacity=_MODELS_IN_MEMORY),
                 limits=Limits(
                     import_roots=settings.roots,
                     default_profile=platform.compute_profile or settings.default_compute,
@@ -149,6 +151,12 @@ def open_services(settings: LearningSettings, database_url: str) -> Iterator[Ser
         database.dispose()
 
 
+def _load_model(objects: ObjectStore, artifact_uri: str) -> LoadedModel:
+    from serving.loading import load_model  # torch, which only those need who answer for models
+
+    return load_model(objects, artifact_uri)
+
+
 @contextmanager
 def running_services(settings: LearningSettings) -> Iterator[Services]:
     """Yield the parts of a platform on the database of the settings.
@@ -156,7 +164,6 @@ def running_services(settings: LearningSettings) -> Iterator[Services]:
     Raises:
         DatabaseUnavailableError, SchemaOutdatedError: There is none that this version can use.
     """
-    configure_logging(settings)
     with open_database(settings) as database_url:
         require_current_schema(database_url)
         with open_services(settings, database_url) as services:

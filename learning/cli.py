@@ -72,12 +72,13 @@ def up() -> None:
 def serve() -> None:
     """Run the application: MCP, Open Inference Protocol and console on one port."""
     from learning.application import create_application
-    from learning.bootstrap import authenticator, deploy_shipped, running_services
+    from learning.bootstrap import authenticator, configure_logging, deploy_shipped, running_services
     from learning.web_server import run_web_server
     from storage.authentication import require_loopback
 
     settings, host = LearningSettings(), PlatformSettings().host
     require_loopback(host)
+    configure_logging(settings)
     with running_services(settings) as services:
         deploy_shipped(services)
         application = create_application(services, authenticator(settings), host)
@@ -90,6 +91,7 @@ def worker() -> None:
     from learning import bootstrap
 
     settings = LearningSettings()
+    bootstrap.configure_logging(settings)
     with bootstrap.running_services(settings) as services:
         running = bootstrap.worker(settings, services)
         _run_until_told(running.run, running.stop, threads=settings.worker_threads)
@@ -100,7 +102,9 @@ def scheduler() -> None:
     """Run a scheduler: it starts process instances when their schedules are due, until SIGTERM."""
     from learning import bootstrap
 
-    with bootstrap.running_services(LearningSettings()) as services:
+    settings = LearningSettings()
+    bootstrap.configure_logging(settings)
+    with bootstrap.running_services(settings) as services:
         running = bootstrap.scheduler(services)
         _run_until_told(running.run, running.stop)
 
