@@ -46,7 +46,8 @@ from engine.scheduler import Scheduler, SchedulerPolicy
 from engine.service_tasks import ExternalTask, JobContext, ServiceTaskRegistry, TaskContext, TransactionalTask
 from engine.token_moves import TokenMove
 from engine.user_tasks import UserTaskDesk
-from engine.worker import Worker, WorkerPolicy
+from engine.worker import Worker
+from engine.worker_policy import WorkerPolicy
 
 __all__ = [
     "AbsolutePeriod",

@@ -25,7 +25,7 @@ from engine.persistence.statistics import (
     engine_statistics,
     queue_depths,
 )
-from engine.persistence.steps import Lease, StepDocument, write_step
+from engine.persistence.steps import Lease, StepDocument, step_text, write_step, write_steps
 from engine.persistence.subscriptions import Subscriptions
 from engine.persistence.timers import TimerRow, Timers
 from engine.persistence.user_tasks import (
@@ -87,5 +87,7 @@ __all__ = [
     "engine_statistics",
     "queue_depths",
     "schedule_statistics",
+    "step_text",
     "write_step",
+    "write_steps",
 ]
