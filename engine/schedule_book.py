@@ -64,6 +64,7 @@ class ScheduleBook:
             "variables": dict(variables),
             "definition": definition.model_dump(mode="json"),
             "activate": activate,
+            "started_by": context.user_id,
         }
         jsonb_text(arguments, model="schedule")
         request = Request("schedule.defined", process_id, arguments, context, idempotency_key)

@@ -18,7 +18,7 @@ from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
 from storage.models import JsonObject, Permission
 
 _XML = Annotated[str, Field(min_length=1, max_length=4_000_000)]
-_ProcessId = Annotated[str, Field(min_length=1, max_length=200)]
+_ProcessId = Annotated[str, Field(pattern=r"^[\w.\-]+$", max_length=200)]
 
 
 class StartRequest(BaseModel):
@@ -103,7 +103,7 @@ def start_process(
     """
     with services.storage.transaction() as work:
         _require_own_start(services, work, request.process_id, context)
-        arguments: JsonObject = {"business_key": request.business_key, "variables": request.variables}
+        arguments: JsonObject = {**request.model_dump(mode="json"), "started_by": context.user_id}
         asked = Request("process.requested", request.process_id, arguments, context, idempotency_key)
         return fulfil_once(work, asked, StartedProcess, lambda: _start(services, work, request, context))
 

@@ -25,9 +25,11 @@ from mcp_server.principals import principal_of
 from mcp_server.toolbox import (
     CHANGES,
     READS,
+    BusinessKey,
     Ctx,
     IdempotencyKey,
     Limit,
+    ProcessId,
     Reason,
     Toolbox,
     WaitSeconds,
@@ -36,7 +38,6 @@ from mcp_server.toolbox import (
 from storage import SecurityContext
 from storage.models import JsonObject
 
-ProcessId = Annotated[str, Field(min_length=1, max_length=200)]
 Version = Annotated[int, Field(ge=1)]
 
 
@@ -60,7 +61,7 @@ class OperatorTools(Toolbox):
         ctx: Ctx,
         *,
         process_id: ProcessId | None = None,
-        business_key: str | None = None,
+        business_key: BusinessKey | None = None,
         statuses: list[InstanceStatus] | None = None,
         before: UUID | None = None,
         limit: Limit = 50,

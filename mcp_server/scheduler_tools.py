@@ -30,16 +30,17 @@ from mcp_server.toolbox import (
     CREATES,
     DECIDES,
     READS,
+    BusinessKey,
     Ctx,
     IdempotencyKey,
     Limit,
+    ProcessId,
     Reason,
     Toolbox,
     record_call,
 )
 from storage.models import JsonObject
 
-ProcessId = Annotated[str, Field(min_length=1, max_length=200)]
 TimeWindow = Annotated[timedelta, Field(gt=timedelta(0), le=timedelta(days=366))]
 
 
@@ -90,7 +91,7 @@ class SchedulerTools(Toolbox):
         process_id: ProcessId,
         ctx: Ctx,
         *,
-        business_key: str | None = None,
+        business_key: BusinessKey | None = None,
         variables: JsonObject | None = None,
         idempotency_key: IdempotencyKey | None = None,
     ) -> StartedProcessAnswer:

@@ -18,7 +18,9 @@ from storage import AuditEntry, SecurityContext, UnitOfWork
 
 Ctx = Context[Any, Any]
 WaitSeconds = Annotated[float, Field(ge=0, le=25)]
-IdempotencyKey = Annotated[str, Field(min_length=1, max_length=128)]
+IdempotencyKey = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[^\x00]+$")]
+ProcessId = Annotated[str, Field(pattern=r"^[\w.\-]+$", max_length=200)]
+BusinessKey = Annotated[str, Field(min_length=1, max_length=300, pattern=r"^[^\x00]+$")]
 Limit = Annotated[int, Field(ge=1, le=500)]
 Reason = Annotated[str, Field(min_length=1, max_length=1_000)]
 

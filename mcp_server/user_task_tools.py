@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 from mcp.types import ToolAnnotations
-from pydantic import AwareDatetime, Field, JsonValue
+from pydantic import AwareDatetime, JsonValue
 
 from engine import InboxQuery, InboxShows, UserTaskDesk
 from mcp_server.answers import CommentAnswer, CompletionAnswer, UserTaskAnswer, UserTaskDetails, UserTasksAnswer
 from mcp_server.principals import principal_of
-from mcp_server.toolbox import CHANGES, CREATES, DECIDES, READS, Ctx, IdempotencyKey, Limit, Toolbox, record_call
+from mcp_server.toolbox import (
+    CHANGES,
+    CREATES,
+    DECIDES,
+    READS,
+    Ctx,
+    IdempotencyKey,
+    Limit,
+    ProcessId,
+    Toolbox,
+    record_call,
+)
 from storage import SecurityContext, UnitOfWork
-
-ProcessId = Annotated[str, Field(pattern=r"^[\w.\-]+$", max_length=200)]
 
 
 class UserTaskTools(Toolbox):
