@@ -108,7 +108,7 @@ class ExpressionError(EngineError):
     """The text is not an expression of the supported FEEL subset."""
 
     code = "EXPRESSION_INVALID"
-    hint = "See docs/reference/expressions.md for what is supported."
+    hint = "See docs/reference/feel.md for what is supported."
 
     def __init__(self, *, source: str, position: int, reason: str) -> None:
         self.source = source

@@ -1,10 +1,11 @@
-"""Expressions: a subset of FEEL (DMN 1.3, chapter 10), parsed once, compiled to closures, bounded; never Python.
+"""Expressions: a subset of FEEL (DMN 1.3, chapter 10), parsed once, compiled to closures, and bounded.
 
-Supported: null, booleans, numbers, strings, lists, contexts, names and paths, arithmetic, comparison, `in`, `between`,
-three-valued `and`/`or`/`not(...)`, `if ... then ... else ...`, `list[...]`, `some`/`every ... satisfies ...`, and the
-functions of `engine.feel.builtins`.
+What there is, and what is not, stands in docs/reference/feel.md. A text goes through `lexer`, `parser`, `compiler`;
+nothing is ever evaluated as Python. What values do stands in `numbers`, `temporals`, `comparison` and `operations`, what
+functions do in the modules that end in `_functions`.
 """
 
-from engine.feel.compiler import Expression, compile_expression
+from engine.feel.expression import CellTests, Expression, compile_expression, compile_tests
+from engine.feel.values import Value
 
-__all__ = ["Expression", "compile_expression"]
+__all__ = ["CellTests", "Expression", "Value", "compile_expression", "compile_tests"]

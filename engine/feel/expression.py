@@ -1,0 +1,146 @@
+"""A compiled expression: JSON in, JSON out, errors with the place where they arose."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+from pydantic import JsonValue
+
+from engine.errors import ExpressionEvaluationError
+from engine.feel.compiler import compile_node
+from engine.feel.json_values import holds_null, is_json, to_json
+from engine.feel.parser import parse, parse_unary_tests
+from engine.feel.scopes import Scope
+from engine.feel.syntax import Literal
+from engine.feel.unary_tests import INPUT, compile_cell
+from engine.feel.values import Budget, StoppedError, Value, kind
+
+Variables: TypeAlias = Mapping[str, JsonValue]
+
+
+class Expression:
+    """A compiled expression, evaluated as often as wanted.
+
+    Attributes:
+        constant: The value of a literal, as JSON; `None` where the value depends on more.
+        node: The syntax tree.
+    """
+
+    def __init__(self, source: str, names: Iterable[str] = ()) -> None:
+        self.source = source
+        self.node = parse(source, names)
+        self.constant = to_json(self.node.value, Budget()) if isinstance(self.node, Literal) else None
+        # JSON values are values, and values of `is_json` trees are JSON, which the types cannot say of lists.
+        self._evaluate: Callable[[Any, Budget], Any] = compile_node(self.node)
+        self._is_json = is_json(self.node)
+
+    def evaluate(self, variables: Variables) -> JsonValue:
+        """Return the expression's value as JSON.
+
+        Raises:
+            ExpressionEvaluationError: An operation got values that it does not allow, and the value, or something in
+                it, is null; or the evaluation left the bounds.
+        """
+        budget = Budget()
+        try:
+            value = self._evaluate(variables, budget)
+            result: JsonValue = value if self._is_json else to_json(value, budget)
+        except (StoppedError, RecursionError) as error:
+            raise _failure(self.source, error) from error
+        if budget.mismatch is not None and holds_null(result):
+            raise _mismatch(self.source, budget.mismatch)
+        return result
+
+    def evaluate_condition(self, variables: Variables) -> bool:
+        """Return the value of a condition.
+
+        Raises:
+            ExpressionEvaluationError: The value is not a boolean, or the evaluation left the bounds.
+        """
+        budget = Budget()
+        try:
+            value = self._evaluate(variables, budget)
+        except (StoppedError, RecursionError) as error:
+            raise _failure(self.source, error) from error
+        if value is True or value is False:
+            return value
+        raise _mismatch(self.source, budget.mismatch or (f"Condition is {kind(value)}, not boolean", 0))
+
+    def value_of(self, names: Mapping[str, Value]) -> Value:
+        """Return the expression's value as expressions have it among themselves: with dates, times and decimals.
+
+        Raises:
+            ExpressionEvaluationError: The value is null because an operation got values that it does not allow, or the
+                evaluation left the bounds.
+        """
+        budget = Budget()
+        try:
+            value: Value = self._evaluate(names, budget)
+        except (StoppedError, RecursionError) as error:
+            raise _failure(self.source, error) from error
+        if value is None and budget.mismatch is not None:
+            raise _mismatch(self.source, budget.mismatch)
+        return value
+
+
+class CellTests:
+    """The compiled unary tests of a decision table's cell.
+
+    Attributes:
+        tests: The syntax tree.
+    """
+
+    def __init__(self, source: str, names: Iterable[str] = ()) -> None:
+        self.source = source
+        self.tests = parse_unary_tests(source, names)
+        self._passes = compile_cell(self.tests, compile_node)
+
+    def accepts(self, value: Value, names: Mapping[str, Value]) -> bool:
+        """Return whether a value passes; null does not, where the test says nothing of it.
+
+        Raises:
+            ExpressionEvaluationError: Value and test do not fit, or the evaluation left the bounds.
+        """
+        budget = Budget()
+        try:
+            verdict = self._passes(value, Scope({INPUT: value}, names), budget)
+            return budget.settled(verdict) is True
+        except (StoppedError, RecursionError) as error:
+            raise _failure(self.source, error) from error
+
+
+@lru_cache(maxsize=4_096)
+def compile_expression(source: str, names: frozenset[str] = frozenset()) -> Expression:
+    """Return `source` compiled; the same text is compiled once.
+
+    Args:
+        source: The text, without a leading `=`.
+        names: Names in scope that have more than one word.
+
+    Raises:
+        ExpressionError: Not an expression of the subset.
+    """
+    return Expression(source, names)
+
+
+@lru_cache(maxsize=4_096)
+def compile_tests(source: str, names: frozenset[str] = frozenset()) -> CellTests:
+    """Return the unary tests of a decision table's cell, compiled once.
+
+    Raises:
+        ExpressionError: Not unary tests of the subset.
+    """
+    return CellTests(source, names)
+
+
+def _failure(source: str, error: StoppedError | RecursionError) -> ExpressionEvaluationError:
+    if isinstance(error, StoppedError):
+        return ExpressionEvaluationError(source=source, position=error.position, reason=str(error))
+    return ExpressionEvaluationError(source=source, position=0, reason="Values nested too deeply")
+
+
+def _mismatch(source: str, mismatch: tuple[str, int]) -> ExpressionEvaluationError:
+    reason, position = mismatch
+    return ExpressionEvaluationError(source=source, position=position, reason=reason)
