@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.feel.numbers import exact, is_number
-from engine.feel.scopes import Scope, scope_of_item
+from engine.feel.scopes import ItemScope, Scope
 from engine.feel.values import (
     Budget,
     Evaluator,
@@ -42,11 +42,11 @@ def filtered(operand: Evaluator, selector: Evaluator, size: int) -> Evaluator:
             return None
         if not isinstance(items, list):
             raise MismatchError(f"Cannot select from a {kind(items)}")
-        first = selector(scope_of_item(items[0], names) if items else names, budget)
+        first = selector(ItemScope(items[0], names) if items else names, budget)
         if is_number(first):
             return _item_at(items, exact(first))
         budget.spend(len(items) * size)
-        return [item for item in items if budget.settled(selector(scope_of_item(item, names), budget)) is True]
+        return [item for item in items if budget.settled(selector(ItemScope(item, names), budget)) is True]
 
     return evaluate
 

@@ -237,6 +237,7 @@ def _flatten(budget: Budget, items: list[Value]) -> Value:
 def _sort(budget: Budget, items: list[Value], precedes: Function | None = None) -> Value:
     if precedes is not None and precedes.parameters != 2:  # noqa: PLR2004 - one item and another
         raise MismatchError("sort takes a function of two items")
+    budget.spend(len(items))
 
     def compare(one: Value, other: Value) -> int:
         budget.spend(_STEPS_OF_A_COMPARISON)
