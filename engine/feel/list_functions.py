@@ -12,7 +12,7 @@ from engine.feel.parameters import ANY, FUNCTION, LIST, MANY, WHOLE, Arguments, 
 from engine.feel.values import Budget, Function, MismatchError, Value, kind, size_in_bounds
 
 _STEPS_OF_A_SERIES = 100
-_STEPS_OF_A_COMPARISON = 6
+_STEPS_OF_A_COMPARISON = 4
 
 
 def _over_items(compute_over: Callable[[list[Value], Budget], Value]) -> BuiltIn:
@@ -237,10 +237,9 @@ def _flatten(budget: Budget, items: list[Value]) -> Value:
 def _sort(budget: Budget, items: list[Value], precedes: Function | None = None) -> Value:
     if precedes is not None and precedes.parameters != 2:  # noqa: PLR2004 - one item and another
         raise MismatchError("sort takes a function of two items")
-    budget.spend(len(items))
+    budget.spend(len(items) * len(items).bit_length() * _STEPS_OF_A_COMPARISON)
 
     def compare(one: Value, other: Value) -> int:
-        budget.spend(_STEPS_OF_A_COMPARISON)
         return _is_before(one, other, budget, precedes)
 
     return sorted(items, key=cmp_to_key(compare))
