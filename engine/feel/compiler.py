@@ -37,7 +37,7 @@ from engine.feel.syntax import (
     RangeOf,
     Selection,
 )
-from engine.feel.temporal_functions import property_of
+from engine.feel.temporal_functions import HAS_PROPERTIES, property_of
 from engine.feel.types import is_instance
 from engine.feel.unary_tests import INPUT, compile_tests
 from engine.feel.values import (
@@ -142,7 +142,14 @@ def _compile_path(keys: tuple[str, ...]) -> Evaluator:
 def _member(value: Value, key: str, budget: Budget) -> Value:
     if isinstance(value, list):
         budget.spend(len(value))
-        return [item.get(key) if isinstance(item, dict) else property_of(item, key) for item in value]
+        return [
+            item.get(key)
+            if isinstance(item, dict)
+            else property_of(item, key)
+            if isinstance(item, HAS_PROPERTIES)
+            else None
+            for item in value
+        ]
     return value.get(key) if isinstance(value, dict) else property_of(value, key)
 
 

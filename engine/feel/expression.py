@@ -10,12 +10,14 @@ from pydantic import JsonValue
 
 from engine.errors import ExpressionEvaluationError
 from engine.feel.compiler import compile_node
+from engine.feel.headroom import with_headroom
 from engine.feel.json_values import holds_null, is_json, to_json
 from engine.feel.parser import parse, parse_unary_tests
 from engine.feel.scopes import Scope
-from engine.feel.syntax import Literal
+from engine.feel.syntax import Literal, Node
+from engine.feel.syntax_walk import has_loop
 from engine.feel.unary_tests import INPUT, compile_cell
-from engine.feel.values import Budget, StoppedError, Value, kind
+from engine.feel.values import Budget, Evaluator, StoppedError, Value, kind
 
 Variables: TypeAlias = Mapping[str, JsonValue]
 
@@ -33,8 +35,8 @@ class Expression:
         self.node = parse(source, names)
         self.constant = to_json(self.node.value, Budget()) if isinstance(self.node, Literal) else None
         # JSON values are values, and values of `is_json` trees are JSON, which the types cannot say of lists.
-        self._evaluate: Callable[[Any, Budget], Any] = compile_node(self.node)
-        self._is_json = is_json(self.node)
+        self._evaluate: Callable[[Any, Budget], Any] = _compile(self.node)
+        self._evaluate_json: Callable[[Any, Budget], Any] = self._evaluate if is_json(self.node) else self._as_json
 
     def evaluate(self, variables: Variables) -> JsonValue:
         """Return the expression's value as JSON.
@@ -45,13 +47,16 @@ class Expression:
         """
         budget = Budget()
         try:
-            value = self._evaluate(variables, budget)
-            result: JsonValue = value if self._is_json else to_json(value, budget)
+            result: JsonValue = self._evaluate_json(variables, budget)
         except (StoppedError, RecursionError) as error:
             raise _failure(self.source, error) from error
         if budget.mismatch is not None and holds_null(result):
             raise _mismatch(self.source, budget.mismatch)
         return result
+
+    def _as_json(self, names: Any, budget: Budget) -> JsonValue:
+        value: Value = self._evaluate(names, budget)
+        return _collection_to_json(value, budget) if isinstance(value, list | dict) else to_json(value, budget)
 
     def evaluate_condition(self, variables: Variables) -> bool:
         """Return the value of a condition.
@@ -95,7 +100,7 @@ class CellTests:
     def __init__(self, source: str, names: Iterable[str] = ()) -> None:
         self.source = source
         self.tests = parse_unary_tests(source, names)
-        self._passes = compile_cell(self.tests, compile_node)
+        self._passes = compile_cell(self.tests, _compile)
 
     def accepts(self, value: Value, names: Mapping[str, Value]) -> bool:
         """Return whether a value passes; null does not, where the test says nothing of it.
@@ -133,6 +138,13 @@ def compile_tests(source: str, names: frozenset[str] = frozenset()) -> CellTests
         ExpressionError: Not unary tests of the subset.
     """
     return CellTests(source, names)
+
+
+_collection_to_json = with_headroom(to_json)
+
+
+def _compile(node: Node) -> Evaluator:
+    return with_headroom(compile_node(node)) if has_loop(node) else compile_node(node)
 
 
 def _failure(source: str, error: StoppedError | RecursionError) -> ExpressionEvaluationError:

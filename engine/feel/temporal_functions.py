@@ -190,6 +190,8 @@ _PROPERTIES: tuple[tuple[tuple[type, ...], dict[str, Callable[[Any], Value]]], .
     ),
 )
 
+HAS_PROPERTIES = (date, time, timedelta, Range, Months)
+
 TEMPORAL_FUNCTIONS: dict[str, BuiltIn] = {
     "date": built_in("date", _date, ANY, ANY, ANY, optional=2),
     "time": built_in("time", _time, ANY, ANY, ANY, ANY, optional=3),
