@@ -5,6 +5,9 @@ EngineError
 │   └── DIAGRAM_REFUSED
 ├── ExpressionError                    EXPRESSION_INVALID
 │   └── ExpressionEvaluationError      EXPRESSION_FAILED
+├── DecisionModelError                 DECISIONS_REFUSED; carries findings
+├── DecisionEvaluationError            DECISION_FAILED
+├── UnknownDecisionError               DECISION_NOT_FOUND
 ├── UnknownProcessError                PROCESS_NOT_FOUND
 ├── UnknownInstanceError               PROCESS_INSTANCE_NOT_FOUND
 ├── UnknownUserTaskError               USER_TASK_NOT_FOUND
@@ -122,6 +125,42 @@ class ExpressionEvaluationError(ExpressionError):
 
     code = "EXPRESSION_FAILED"
     hint = "Compare the variables of the process instance with the expression."
+
+
+class DecisionModelError(EngineError):
+    """The decision model cannot be evaluated as drawn."""
+
+    code = "DECISIONS_REFUSED"
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        self.findings = findings
+        first = findings[0]
+        self.hint = first.hint
+        more = f" ({len(findings) - 1} more findings)" if len(findings) > 1 else ""
+        super().__init__(f"Line {first.line}, {first.element_id}: {first.message}{more}")
+
+
+class DecisionEvaluationError(EngineError):
+    """The decision is well-formed, but these values do not fit it."""
+
+    code = "DECISION_FAILED"
+    hint = "Compare the values that were given with the decision's inputs and rules."
+
+    def __init__(self, *, element_id: str, reason: str) -> None:
+        self.element_id = element_id
+        self.reason = reason
+        super().__init__(f"{element_id}: {reason.rstrip('.')}.")
+
+
+class UnknownDecisionError(EngineError):
+    """The document has no decision of that id."""
+
+    code = "DECISION_NOT_FOUND"
+
+    def __init__(self, *, decision_id: str, known: tuple[str, ...] = ()) -> None:
+        self.decision_id = decision_id
+        self.hint = f"Its decisions: {', '.join(known) or 'none'}."
+        super().__init__(f"There is no decision {decision_id!r}.")
 
 
 class UnknownProcessError(EngineError):

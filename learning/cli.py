@@ -1,4 +1,4 @@
-"""The command line: `ami-learning up | serve | worker | scheduler | demo | diagram | db`."""
+"""The command line: `ami-learning up | serve | worker | scheduler | demo | diagram | decision | db`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
-from learning import diagrams, schema
+from learning import decisions, diagrams, schema
 from learning.settings import LearningSettings, PlatformSettings
 from storage import ReportedError
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The life of a machine-learning model as BPMN.")
 app.add_typer(diagrams.app, name="diagram")
+app.add_typer(decisions.app, name="decision")
 app.add_typer(schema.app, name="db")
 
 

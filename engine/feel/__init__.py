@@ -5,7 +5,30 @@ nothing is ever evaluated as Python. What values do stands in `numbers`, `tempor
 functions do in the modules that end in `_functions`.
 """
 
-from engine.feel.expression import CellTests, Expression, compile_expression, compile_tests
-from engine.feel.values import Value
+from engine.feel.comparison import equal
+from engine.feel.expression import CellTests, Expression, compile_expression, compile_tests, constant_value
+from engine.feel.json_values import from_json, to_json
+from engine.feel.numbers import is_number
+from engine.feel.syntax import UnaryTests
+from engine.feel.syntax_walk import free_names
+from engine.feel.types import is_instance
+from engine.feel.values import Budget, StoppedError, Value, kind
 
-__all__ = ["CellTests", "Expression", "Value", "compile_expression", "compile_tests"]
+__all__ = [
+    "Budget",
+    "CellTests",
+    "Expression",
+    "StoppedError",
+    "UnaryTests",
+    "Value",
+    "compile_expression",
+    "compile_tests",
+    "constant_value",
+    "equal",
+    "free_names",
+    "from_json",
+    "is_instance",
+    "is_number",
+    "kind",
+    "to_json",
+]

@@ -14,8 +14,8 @@ from engine.feel.headroom import with_headroom
 from engine.feel.json_values import holds_null, is_json, to_json
 from engine.feel.parser import parse, parse_unary_tests
 from engine.feel.scopes import Scope
-from engine.feel.syntax import Literal, Node
-from engine.feel.syntax_walk import has_loop
+from engine.feel.syntax import Literal, Matching, Node
+from engine.feel.syntax_walk import has_loop, is_constant
 from engine.feel.unary_tests import INPUT, compile_cell
 from engine.feel.values import Budget, Evaluator, StoppedError, Value, kind
 
@@ -73,20 +73,22 @@ class Expression:
             return value
         raise _mismatch(self.source, budget.mismatch or (f"Condition is {kind(value)}, not boolean", 0))
 
-    def value_of(self, names: Mapping[str, Value]) -> Value:
+    def value_of(self, names: Mapping[str, Value], budget: Budget | None = None) -> Value:
         """Return the expression's value as expressions have it among themselves: with dates, times and decimals.
+
+        Args:
+            names: Values of the same sort.
+            budget: Shared with other evaluations; one of its own by default.
 
         Raises:
             ExpressionEvaluationError: The value is null because an operation got values that it does not allow, or the
                 evaluation left the bounds.
         """
-        budget = Budget()
+        budget = _fresh(budget)
         try:
-            value: Value = self._evaluate(names, budget)
+            value: Value = budget.settled(self._evaluate(names, budget))
         except (StoppedError, RecursionError) as error:
             raise _failure(self.source, error) from error
-        if value is None and budget.mismatch is not None:
-            raise _mismatch(self.source, budget.mismatch)
         return value
 
 
@@ -102,18 +104,39 @@ class CellTests:
         self.tests = parse_unary_tests(source, names)
         self._passes = compile_cell(self.tests, _compile)
 
-    def accepts(self, value: Value, names: Mapping[str, Value]) -> bool:
+    def accepts(self, value: Value, names: Mapping[str, Value], budget: Budget | None = None) -> bool:
         """Return whether a value passes; null does not, where the test says nothing of it.
+
+        Args:
+            value: What the cell is about.
+            names: What it may read.
+            budget: Shared with other evaluations; one of its own by default.
 
         Raises:
             ExpressionEvaluationError: Value and test do not fit, or the evaluation left the bounds.
         """
-        budget = Budget()
+        budget = _fresh(budget)
         try:
-            verdict = self._passes(value, Scope({INPUT: value}, names), budget)
-            return budget.settled(verdict) is True
+            return budget.settled(self._passes(value, Scope({INPUT: value}, names), budget)) is True
         except (StoppedError, RecursionError) as error:
             raise _failure(self.source, error) from error
+
+    def constants(self) -> list[Value]:
+        """Return the values that the cell lists; none where it holds anything but constants."""
+        nodes = [test.expression for test in self.tests.tests if isinstance(test, Matching)]
+        values = [constant_value(node) for node in nodes]
+        is_list = len(nodes) == len(self.tests.tests) and None not in values and not self.tests.is_negated
+        return values if is_list else []
+
+
+def constant_value(node: Node) -> Value:
+    """Return the value of a tree that is always the same and can be had at once; null for others."""
+    if has_loop(node) or not is_constant(node):
+        return None
+    try:
+        return compile_node(node)({}, Budget())
+    except StoppedError:
+        return None
 
 
 @lru_cache(maxsize=4_096)
@@ -141,6 +164,13 @@ def compile_tests(source: str, names: frozenset[str] = frozenset()) -> CellTests
 
 
 _collection_to_json = with_headroom(to_json)
+
+
+def _fresh(budget: Budget | None) -> Budget:
+    if budget is None:
+        return Budget()
+    budget.mismatch = None
+    return budget
 
 
 def _compile(node: Node) -> Evaluator:

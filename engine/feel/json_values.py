@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date, time, timedelta
 from decimal import Decimal
+from typing import cast
 
 from pydantic import JsonValue
 
@@ -67,6 +68,11 @@ def holds_null(value: JsonValue) -> bool:
             return True
         open_values += current if isinstance(current, list) else current.values() if isinstance(current, dict) else ()
     return False
+
+
+def from_json(value: JsonValue) -> Value:
+    """Return JSON as a value, which it is; the types cannot say so of lists and contexts."""
+    return cast("Value", value)
 
 
 def to_json(value: Value, budget: Budget) -> JsonValue:
