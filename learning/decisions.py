@@ -66,11 +66,10 @@ def _refusal(path: Path) -> DecisionModelError | None:
 
 
 def _parsed(text: str) -> dict[str, JsonValue]:
-    content = Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text
     try:
-        return _VARIABLES.validate_json(content)
-    except ValidationError:
-        _refuse("--input is no JSON object.")
+        return _VARIABLES.validate_json(Path(text[1:]).read_bytes() if text.startswith("@") else text)
+    except (OSError, ValidationError):
+        _refuse("--input is no JSON object, and no @FILE with one in it.")
 
 
 def _only_decision(model: DecisionModel) -> str:
