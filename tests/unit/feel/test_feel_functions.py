@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import JsonValue
 
 from engine.errors import ExpressionError, ExpressionEvaluationError
 from engine.feel import compile_expression
+from engine.feel.builtins import BUILT_INS
 
 VARIABLES: dict[str, JsonValue] = {
     "n": 2,
@@ -275,3 +278,10 @@ def test_only_a_literal_is_constant() -> None:
     constants = [compile_expression(source).constant for source in ('"PT1H"', "4", "n", '"a" + "b"', "[1]")]
 
     assert constants == ["PT1H", 4, None, None, None]
+
+
+def test_the_page_shows_every_function() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "feel.md").read_text(encoding="utf-8")
+    shown = "\n".join(line.split(" | ")[0] for line in page.partition("## Functions")[2].splitlines())
+
+    assert [name for name in BUILT_INS if f"`{name}(" not in shown] == []
