@@ -194,6 +194,10 @@ class ProcessTree:
         """Return the tasks that have begun to wait since changes were last taken."""
         return [_waiting(task) for task in self._workflow.opened.values()]
 
+    def closed(self) -> list[WaitingTask]:
+        """Return the stored tasks that have ceased to wait since then."""
+        return [_waiting(task) for task in self._workflow.closed.values() if _waits_outside(task)]
+
     def is_waiting(self, task_id: UUID) -> bool:
         """Return whether a task still waits for the outside world."""
         task = self._workflow.tasks.get(task_id)
