@@ -14,12 +14,13 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
-from learning import diagrams, incidents, instances, schedules, schema
+from learning import decisions, diagrams, incidents, instances, schedules, schema
 from learning.settings import LearningSettings, PlatformSettings
 from storage import ReportedError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The life of a machine-learning model as BPMN.")
 app.add_typer(diagrams.app, name="diagram")
+app.add_typer(decisions.app, name="decision")
 app.add_typer(schema.app, name="db")
 app.add_typer(instances.app, name="instance")
 app.add_typer(incidents.app, name="incident")

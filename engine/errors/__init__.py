@@ -1,10 +1,13 @@
 """Errors of the engine, one module for each noun.
 
 EngineError
-├── diagrams.py: diagrams, their versions and expressions
+├── diagrams.py: diagrams, decisions, their versions and expressions
 │   ├── DiagramError                        DIAGRAM_REFUSED
 │   ├── ExpressionError                     EXPRESSION_INVALID
 │   │   └── ExpressionEvaluationError       EXPRESSION_FAILED
+│   ├── DecisionModelError                  DECISIONS_REFUSED
+│   ├── DecisionEvaluationError             DECISION_FAILED
+│   ├── UnknownDecisionError                DECISION_NOT_FOUND
 │   ├── UnknownProcessError                 PROCESS_NOT_FOUND
 │   └── UnknownDefinitionError              PROCESS_DEFINITION_NOT_FOUND
 ├── instances.py: process instances
@@ -59,10 +62,13 @@ EngineError
 
 from engine.errors.base import EngineError
 from engine.errors.diagrams import (
+    DecisionEvaluationError,
+    DecisionModelError,
     DiagramError,
     ExpressionError,
     ExpressionEvaluationError,
     Finding,
+    UnknownDecisionError,
     UnknownDefinitionError,
     UnknownProcessError,
 )
@@ -128,6 +134,8 @@ __all__ = [
     "ContractError",
     "CorruptStateError",
     "CrashPointError",
+    "DecisionEvaluationError",
+    "DecisionModelError",
     "DelegateInvalidError",
     "DiagramError",
     "EngineError",
@@ -158,6 +166,7 @@ __all__ = [
     "TokenMoveError",
     "UncaughtBpmnError",
     "UnknownCursorError",
+    "UnknownDecisionError",
     "UnknownDefinitionError",
     "UnknownIncidentError",
     "UnknownInstanceError",

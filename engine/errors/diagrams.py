@@ -1,6 +1,8 @@
-"""Errors about diagrams, their versions and their expressions."""
+"""Errors about diagrams, decisions, their versions and their expressions."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +17,7 @@ class Finding(BaseModel):
     line: int
     element_id: str
     code: str
+    severity: Literal["error", "warning"] = "error"
     message: str
     hint: str
 
@@ -26,7 +29,7 @@ class DiagramError(EngineError):
 
     def __init__(self, findings: tuple[Finding, ...]) -> None:
         self.findings = findings
-        first = findings[0]
+        first = next((finding for finding in findings if finding.severity == "error"), findings[0])
         self.hint = first.hint
         more = f" ({len(findings) - 1} more findings)" if len(findings) > 1 else ""
         super().__init__(f"Line {first.line}, {first.element_id}: {first.message}{more}")
@@ -36,7 +39,7 @@ class ExpressionError(EngineError):
     """The text is not an expression of the supported FEEL subset."""
 
     code = "EXPRESSION_INVALID"
-    hint = "See docs/reference/expressions.md for what is supported."
+    hint = "See docs/reference/feel.md for what is supported."
 
     def __init__(self, *, source: str, position: int, reason: str) -> None:
         self.source = source
@@ -50,6 +53,42 @@ class ExpressionEvaluationError(ExpressionError):
 
     code = "EXPRESSION_FAILED"
     hint = "Compare the variables of the process instance with the expression."
+
+
+class DecisionModelError(EngineError):
+    """The decision model cannot be evaluated as drawn."""
+
+    code = "DECISIONS_REFUSED"
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        self.findings = findings
+        first = findings[0]
+        self.hint = first.hint
+        more = f" ({len(findings) - 1} more findings)" if len(findings) > 1 else ""
+        super().__init__(f"Line {first.line}, {first.element_id}: {first.message}{more}")
+
+
+class DecisionEvaluationError(EngineError):
+    """The decision is well-formed, but these values do not fit it."""
+
+    code = "DECISION_FAILED"
+    hint = "Compare the values that were given with the decision's inputs and rules."
+
+    def __init__(self, *, element_id: str, reason: str) -> None:
+        self.element_id = element_id
+        self.reason = reason
+        super().__init__(f"{element_id}: {reason.rstrip('.')}.")
+
+
+class UnknownDecisionError(EngineError):
+    """The document has no decision of that id."""
+
+    code = "DECISION_NOT_FOUND"
+
+    def __init__(self, *, decision_id: str, known: tuple[str, ...] = ()) -> None:
+        self.decision_id = decision_id
+        self.hint = f"Its decisions: {', '.join(known) or 'none'}."
+        super().__init__(f"There is no decision {decision_id!r}.")
 
 
 class UnknownProcessError(EngineError):

@@ -116,7 +116,7 @@ def test_the_settings_page_says_what_the_example_environment_says() -> None:
 
 
 def expression_examples() -> list[tuple[str, str, str]]:
-    table = rows((REFERENCE / "expressions.md").read_text(encoding="utf-8"))
+    table = rows((REFERENCE / "feel.md").read_text(encoding="utf-8"))
     return [(row[0].strip("`"), row[1].strip("`"), row[2].strip("`")) for row in table]
 
 
