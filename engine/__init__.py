@@ -21,6 +21,7 @@ from engine.errors import (
     PermanentTaskError,
 )
 from engine.execution_windows import AbsolutePeriod, ExecutionWindow, OutsideWindow, Weekday, WeeklyPeriod
+from engine.handler_contracts import contracts_of
 from engine.inbox import InboxPage, InboxQuery
 from engine.messages import BroadcastSignal, MessageOutcome, PublishedMessage
 from engine.persistence import (
@@ -94,6 +95,7 @@ __all__ = [
     "WorkerPolicy",
     "called_processes",
     "canonical_digest",
+    "contracts_of",
     "read_diagram",
     "read_document",
     "schedule_statistics",

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, JsonValue
 
-from engine.bpmn import Contracts, ProcessModel, called_processes, errors_among, read_diagram, verify
+from engine.bpmn import ProcessModel, errors_among, read_diagram, verify
 from engine.crash_points import crash_point
 from engine.description import InstanceDescription, UserTaskDescription, describe_instance
 from engine.errors import (
@@ -26,6 +26,7 @@ from engine.errors import (
 )
 from engine.execution import Step, append_event, finish_step, load_step
 from engine.forms import FormCatalogue
+from engine.handler_contracts import contracts_of
 from engine.inbox import InboxQuery
 from engine.library import ProcessLibrary
 from engine.messages import BroadcastSignal, Messenger, PublishedMessage, replace_start_subscriptions
@@ -239,11 +240,7 @@ class Engine:
             self.library.model(work, ref.process_definition_id, ref.process_id)
             for ref in Definitions(work).all_newest()
         ]
-        contracts = Contracts(
-            inputs=self.registry.contracts(),
-            form_ids=frozenset(self._forms),
-            calls={model.process_id: called_processes(model) for model in (*deployed, *models)},
-        )
+        contracts = contracts_of(self.registry, self._forms, (*deployed, *models))
         findings = tuple(finding for model in models for finding in verify(model, contracts))
         if errors_among(findings):
             raise DiagramError(findings)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import Contracts, DiagramError, Finding, ProcessModel, called_processes, read_document, verify
+from engine import Contracts, DiagramError, Finding, ProcessModel, contracts_of, read_diagram, read_document, verify
 from learning import bootstrap
 
 
@@ -52,11 +52,5 @@ def _read(path: Path, *, foreign: bool) -> _ReadFile:
 
 def _contracts(offered: Iterable[ProcessModel]) -> Contracts:
     registry, forms = bootstrap.contracts()
-    shipped = [
-        model for path in bootstrap.WORKFLOWS.glob("*.bpmn") for model in read_document(path.read_bytes()).models
-    ]
-    return Contracts(
-        inputs=registry.contracts(),
-        form_ids=frozenset(forms),
-        calls={model.process_id: called_processes(model) for model in (*shipped, *offered)},
-    )
+    shipped = [model for path in bootstrap.WORKFLOWS.glob("*.bpmn") for model in read_diagram(path.read_bytes())]
+    return contracts_of(registry, forms, (*shipped, *offered))

@@ -1,7 +1,7 @@
 """Diagrams: reading the `zeebe:` dialect into a typed model, and refusing what cannot be executed as drawn."""
 
 from engine.bpmn.calls import called_processes
-from engine.bpmn.contracts import Contracts
+from engine.bpmn.contracts import Contracts, InputContract, Signature, errors_caught_around_calls
 from engine.bpmn.digest import canonical_digest
 from engine.bpmn.document import Document, read_diagram, read_document
 from engine.bpmn.findings import errors_among
@@ -29,9 +29,11 @@ from engine.bpmn.model import (
     Trigger,
     UserTask,
 )
+from engine.bpmn.static_types import ANYTHING, StaticType, type_of_schema
 from engine.bpmn.verifier import verify
 
 __all__ = [
+    "ANYTHING",
     "Activity",
     "BoundaryEvent",
     "CallActivity",
@@ -41,6 +43,7 @@ __all__ = [
     "ErrorTrigger",
     "ExclusiveGateway",
     "FlowNode",
+    "InputContract",
     "IntermediateCatchEvent",
     "IntermediateThrowEvent",
     "Mapping",
@@ -52,14 +55,18 @@ __all__ = [
     "SequenceFlow",
     "ServiceTask",
     "SignalTrigger",
+    "Signature",
     "StartEvent",
+    "StaticType",
     "TimerTrigger",
     "Trigger",
     "UserTask",
     "called_processes",
     "canonical_digest",
     "errors_among",
+    "errors_caught_around_calls",
     "read_diagram",
     "read_document",
+    "type_of_schema",
     "verify",
 ]
