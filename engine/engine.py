@@ -69,14 +69,18 @@ class Engine:
 
     Attributes:
         desk: Where people find, claim, delegate and discuss user tasks.
+
+    Args:
+        groups: The groups to which a diagram may assign user tasks; `None` for any.
     """
 
-    def __init__(self, registry: ServiceTaskRegistry, forms: Forms) -> None:
+    def __init__(self, registry: ServiceTaskRegistry, forms: Forms, groups: frozenset[str] | None = None) -> None:
         self.registry = registry
         self.library = ProcessLibrary()
         self.instances = WarmInstances(self.library)
         self.desk = UserTaskDesk(FormCatalogue(forms), append_event)
         self._forms = forms
+        self._groups = groups
 
     def deploy(self, work: UnitOfWork, *diagrams: bytes, context: SecurityContext) -> tuple[DefinitionRef, ...]:
         """Verify diagrams and store them as new versions; a text that is already deployed stays as it is.
@@ -240,7 +244,7 @@ class Engine:
             self.library.model(work, ref.process_definition_id, ref.process_id)
             for ref in Definitions(work).all_newest()
         ]
-        contracts = contracts_of(self.registry, self._forms, (*deployed, *models))
+        contracts = contracts_of(self.registry, self._forms, (*deployed, *models), self._groups)
         findings = tuple(finding for model in models for finding in verify(model, contracts))
         if errors_among(findings):
             raise DiagramError(findings)

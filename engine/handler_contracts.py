@@ -23,13 +23,15 @@ from engine.bpmn import (
     type_of_schema,
 )
 from engine.service_tasks import AnyTask, ServiceTaskRegistry
-from storage.models import RoleType
 
 
 def contracts_of(
-    registry: ServiceTaskRegistry, forms: Mapping[str, type[BaseModel]], models: Iterable[ProcessModel]
+    registry: ServiceTaskRegistry,
+    forms: Mapping[str, type[BaseModel]],
+    models: Iterable[ProcessModel],
+    groups: frozenset[str] | None = None,
 ) -> Contracts:
-    """Return what exists around diagrams: handlers, forms, roles, and the processes deployed or offered with them."""
+    """Return what exists around diagrams: handlers, forms, groups, and the processes deployed or offered with them."""
     known = tuple(models)
     return Contracts(
         inputs=registry.contracts(),
@@ -37,8 +39,9 @@ def contracts_of(
         calls={model.process_id: called_processes(model) for model in known},
         signatures={task_type: signature_of(registry[task_type]) for task_type in registry.types},
         forms={form_id: field_types(form, "serialization") for form_id, form in forms.items()},
-        roles=frozenset(role.value for role in RoleType),
+        groups=groups,
         errors_caught=errors_caught_around_calls(*known),
+        process_inputs={model.process_id: model.declared_inputs for model in known if model.declared_inputs},
     )
 
 

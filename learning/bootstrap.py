@@ -119,7 +119,7 @@ def open_services(settings: LearningSettings, database_url: str) -> Iterator[Ser
         with NotificationHub(database_url) as hub:
             yield Services(
                 storage=Storage(database, objects),
-                engine=Engine(service_tasks(compute), FORMS),
+                engine=Engine(service_tasks(compute), FORMS, frozenset(settings.groups)),
                 hub=hub,
                 compute=compute,
                 models=ModelCache(partial(load_model, objects), capacity=_MODELS_IN_MEMORY),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from engine import Contracts, DiagramError, Finding, ProcessModel, contracts_of, read_diagram, read_document, verify
 from learning import bootstrap
+from learning.settings import LearningSettings
 
 
 @dataclass(frozen=True)
@@ -53,4 +54,4 @@ def _read(path: Path, *, foreign: bool) -> _ReadFile:
 def _contracts(offered: Iterable[ProcessModel]) -> Contracts:
     registry, forms = bootstrap.contracts()
     shipped = [model for path in bootstrap.WORKFLOWS.glob("*.bpmn") for model in read_diagram(path.read_bytes())]
-    return contracts_of(registry, forms, (*shipped, *offered))
+    return contracts_of(registry, forms, (*shipped, *offered), frozenset(LearningSettings().groups))

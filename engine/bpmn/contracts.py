@@ -1,4 +1,4 @@
-"""What a diagram needs of its surroundings: handlers, forms, roles and the processes that it calls."""
+"""What a diagram needs of its surroundings: handlers, forms, groups of people and the processes that it calls."""
 
 from __future__ import annotations
 
@@ -59,7 +59,8 @@ class Contracts:
         calls: Each process that exists, this one included, to those that it calls directly.
         signatures: What is known besides of the handlers, by service-task type.
         forms: The fields that each form gives, as far as known.
-        roles: The roles that principals can have; `None` where any name may be one.
+        groups: The groups in which principals can be; `None` where any name may be one.
+        process_inputs: What processes declare as the variables with which an instance begins.
         errors_caught: For each process, the codes that its callers catch around their calls; `None` stands for all.
     """
 
@@ -68,8 +69,9 @@ class Contracts:
     calls: Mapping[str, frozenset[str]]
     signatures: Mapping[str, Signature] = field(default_factory=dict)
     forms: Mapping[str, Mapping[str, StaticType]] = field(default_factory=dict)
-    roles: frozenset[str] | None = None
+    groups: frozenset[str] | None = None
     errors_caught: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
+    process_inputs: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def signature(self, task_type: str) -> Signature:
         """Return what is known of a handler."""
@@ -97,11 +99,12 @@ def check_contract(model: ProcessModel, node: FlowNode, contracts: Contracts) ->
             if node.form_id is not None and node.form_id not in contracts.form_ids:
                 known = ", ".join(sorted(contracts.form_ids)) or "none"
                 yield finding_at(node, "FORM_UNKNOWN", f"No form {node.form_id!r}.", f"Known forms: {known}.")
-            yield from _roles(node, contracts)
+            yield from _groups(node, contracts)
         case CallActivity():
             if node.called_process not in contracts.calls:
                 message = f"No process {node.called_process!r} is deployed."
                 yield finding_at(node, "PROCESS_UNKNOWN", message, "Deploy the called process first, or with this one.")
+            yield from _process_inputs(node, contracts)
 
 
 def _handler(task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
@@ -116,6 +119,15 @@ def _handler(task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
         yield finding_at(task, "INPUT_UNKNOWN", message, f"Inputs: {', '.join(inputs)}.")
     for name in sorted(name for name, required in inputs.items() if required and name not in given):
         yield finding_at(task, "INPUT_MISSING", f"{task.type} needs the input {name!r}.", "Add an input mapping.")
+
+
+def _process_inputs(call: CallActivity, contracts: Contracts) -> Iterator[Finding]:
+    if call.propagates_parent_variables:
+        return
+    given = {mapping.target for mapping in call.inputs}
+    for name in sorted(contracts.process_inputs.get(call.called_process, frozenset()) - given):
+        message = f"The process {call.called_process} needs the input {name!r}."
+        yield finding_at(call, "INPUT_MISSING", message, "Add an input mapping.")
 
 
 def _errors(model: ProcessModel, task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
@@ -133,11 +145,11 @@ def _codes_caught(model: ProcessModel, node: FlowNode) -> Iterator[str | None]:
             yield event.trigger.error_code
 
 
-def _roles(task: UserTask, contracts: Contracts) -> Iterator[Finding]:
-    if contracts.roles is None:
+def _groups(task: UserTask, contracts: Contracts) -> Iterator[Finding]:
+    if contracts.groups is None:
         return
     for group in task.candidate_groups:
-        if group not in contracts.roles:
-            message = f"No principal can have the role {group!r}."
-            hint = f"Roles: {', '.join(sorted(contracts.roles))}. Assign the task, or name its lane after a role."
-            yield finding_at(task, "ROLE_UNKNOWN", message, hint)
+        if group not in contracts.groups:
+            message = f"No principal can be in the group {group!r}."
+            hint = f"Groups: {', '.join(sorted(contracts.groups))}. Assign the task to one, or name its lane after one."
+            yield finding_at(task, "GROUP_UNKNOWN", message, hint)

@@ -120,8 +120,7 @@ class DataFlow:
     def _meet(self, node_id: str, before: Mapping[str, _Sets]) -> _Sets:
         node = self._model.nodes[node_id]
         if isinstance(node, StartEvent):
-            given = self._set(self.given)
-            return given, given | (_OPEN if self._effects[node_id].is_open else 0)
+            return self._set(self.given), self._set(self.given)
         if isinstance(node, BoundaryEvent):
             return before[node.attached_to]
         sources = (flow.source for flow in self._model.incoming(node_id) if flow.source in before)
@@ -134,8 +133,10 @@ class DataFlow:
 
     def _after(self, node_id: str, before: _Sets) -> _Sets:
         effects, (certain, possible) = self._effects[node_id], before
-        written = self._set(effects.writes)
-        perhaps = self._set(effects.perhaps) | (_OPEN if effects.is_open else 0)
+        written, perhaps = self._set(effects.writes), self._set(effects.perhaps)
+        is_declared = isinstance(self._model.nodes[node_id], StartEvent) and self._model.declared_inputs is not None
+        if effects.is_open and not is_declared:
+            perhaps |= _OPEN
         return certain | written, possible | written | perhaps
 
     def _set(self, names: Iterable[str]) -> int:

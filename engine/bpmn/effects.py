@@ -123,6 +123,9 @@ def _reads(node: FlowNode, result: Types | None, contracts: Contracts) -> Iterat
     targets = frozenset(mapping.target for mapping in getattr(node, "inputs", ()))
     for source in _sources(node):
         yield from _read(source, inside | targets)
+    if isinstance(node, CallActivity) and node.propagates_parent_variables:
+        needed = contracts.process_inputs.get(node.called_process, frozenset()) - inside - targets
+        yield Read(node.called_process, needed)
     if result is not None:
         for mapping in getattr(node, "outputs", ()):
             yield from _read(mapping.source, inside | targets | result.keys())
