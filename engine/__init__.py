@@ -41,7 +41,8 @@ from engine.schedule_book import ScheduleBook
 from engine.schedule_definition import CronTrigger, DateTrigger, IntervalTrigger, MissedFires, ScheduleDefinition
 from engine.scheduler import Scheduler, SchedulerPolicy
 from engine.service_tasks import ExternalTask, JobContext, ServiceTaskRegistry, TaskContext, TransactionalTask
-from engine.worker import Worker, WorkerPolicy
+from engine.worker import Worker
+from engine.worker_policy import WorkerPolicy
 
 __all__ = [
     "AbsolutePeriod",

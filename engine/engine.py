@@ -319,7 +319,7 @@ class Engine:
         document.add_event("process.started", {"process_id": ref.process_id, "started_by": context.user_id})
         document.add_leaf("process.started", {"sha256": ref.sha256}, context)
         tree = ProcessTree.begin(compiled, row.process_instance_id, dict(start.variables), new_id)
-        finish_step(Step(work=work, document=document, tree=tree), context)
+        finish_step(Step(document, tree, work), context)
         return row.process_instance_id
 
     def _replayed(self, known: InstanceRow, process_id: str, idempotency_key: str) -> UUID:

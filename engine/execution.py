@@ -29,6 +29,7 @@ from engine.persistence import (
     Lease,
     StepDocument,
     UserTasks,
+    step_text,
     write_step,
 )
 from engine.priorities import job_priority
@@ -46,14 +47,21 @@ class Step:
     """An instance that is about to change.
 
     Attributes:
+        transaction: In which it is written; without one a step may be computed that writes nothing but its own rows.
         lease: Under which the worker that computes the step takes jobs that follow from it, at most `leases`.
     """
 
-    work: UnitOfWork
     document: StepDocument
     tree: ProcessTree
+    transaction: UnitOfWork | None = None
     lease: Lease | None = None
     leases: int = 0
+
+    @property
+    def work(self) -> UnitOfWork:
+        """The transaction of a step that needs one."""
+        assert self.transaction is not None  # noqa: S101 - `is_self_contained` says which steps need one
+        return self.transaction
 
     @property
     def row(self) -> InstanceRow:
@@ -69,7 +77,7 @@ def load_step(work: UnitOfWork, instances: WarmInstances, process_instance_id: U
         CorruptStateError: Its rows do not describe an instance of its definition.
     """
     row, tree = instances.lock(work, process_instance_id)
-    return Step(work=work, document=StepDocument(row), tree=tree)
+    return Step(StepDocument(row), tree, work)
 
 
 def hold_version(step: Step) -> None:
@@ -96,8 +104,34 @@ class FinishedStep:
     taken: tuple[ClaimedJob, ...]
 
 
-def finish_step(step: Step, context: SecurityContext, status: InstanceStatus | None = None) -> FinishedStep:
-    """Write everything that follows from the step's changes: tasks, variables, jobs, user tasks, events, audit leaves.
+@dataclass(frozen=True)
+class CollectedStep:
+    """A step with all its rows, ready to be written as `text`.
+
+    Attributes:
+        finished: What it is once it is written.
+    """
+
+    document: StepDocument
+    text: str
+    finished: FinishedStep
+
+
+def is_self_contained(step: Step) -> bool:
+    """Return whether a computed step writes nothing but tasks, variables, jobs, events and leaves.
+
+    Then it needs no transaction around it: user tasks, waiting events and incidents do.
+    """
+    if step.row.open_incidents:
+        return False
+    opened, closed = step.tree.opened(), step.tree.closed()
+    return all(isinstance(task.element, ServiceTask) and task.trigger is None for task in (*opened, *closed))
+
+
+def collect_step(step: Step, context: SecurityContext, status: InstanceStatus | None = None) -> CollectedStep:
+    """Collect everything that follows from the step's changes: tasks, variables, jobs, events, audit leaves.
+
+    User tasks, waiting events and incidents are written at once.
 
     Args:
         step: Computed, not yet written.
@@ -105,8 +139,9 @@ def finish_step(step: Step, context: SecurityContext, status: InstanceStatus | N
         status: The instance's new status where an operation sets it.
 
     Raises:
-        StaleInstanceError, StaleLeaseError: Somebody else was faster; the transaction has to be rolled back.
+        StaleInstanceError: Somebody else was faster; the transaction has to be rolled back.
         ExpressionEvaluationError, UserTaskValueError, TimerInvalidError: A waiting task's values do not fit.
+        RecordTextError, RecordNumberError: The database cannot hold a value.
     """
     changes = step.tree.take_changes()
     for entry in changes.journal:
@@ -121,10 +156,21 @@ def finish_step(step: Step, context: SecurityContext, status: InstanceStatus | N
     if status is InstanceStatus.COMPLETED:
         step.document.add_event("process.completed", {})
         step.document.add_leaf("process.completed", {}, context)
-    write_step(step.work, step.document, changes, status.value)
+    text = step_text(step.document, changes, status.value)
+    row = after_step(step.row, changes, status, incidents=step.document.incidents, is_start=step.document.is_start)
+    return CollectedStep(step.document, text, FinishedStep(row, step.tree, tuple(taken)))
+
+
+def finish_step(step: Step, context: SecurityContext, status: InstanceStatus | None = None) -> FinishedStep:
+    """Collect a step and write it in its transaction; arguments and errors as `collect_step`.
+
+    Raises:
+        StaleLeaseError: The job that it finishes is somebody else's; the transaction has to be rolled back.
+    """
+    collected = collect_step(step, context, status)
+    write_step(step.work, collected.document, collected.text)
     crash_point("in_step")
-    row = after_step(step.row, changes, incidents=step.document.incidents, is_start=step.document.is_start)
-    return FinishedStep(row.model_copy(update={"status": status}), step.tree, tuple(taken))
+    return collected.finished
 
 
 def raise_incident(
@@ -265,17 +311,21 @@ def _resolve(step: Step, incident: Incident, context: SecurityContext) -> None:
 
 def _exchange(step: Step, changes: TreeChanges) -> None:
     """Withdraw what nobody waits for any more, and arm what is waited for now."""
-    if not step.document.is_start and any(task.trigger is not None for task in (*changes.opened, *changes.closed)):
-        hold_version(step)  # before the locks of messages, as everywhere
+    opened = [task for task in changes.opened if task.trigger is not None]
+    closed = [task for task in changes.closed if task.trigger is not None]
     people = [task.task_id for task in changes.closed if isinstance(task.element, UserTask)]
     if people:
         UserTasks(step.work).cancel(step.row.process_instance_id, people)
+    if not opened and not closed:
+        return
+    if not step.document.is_start:
+        hold_version(step)  # before the locks of messages, as everywhere
     exchange_events(
         step.work,
         step.row,
         step.tree,
-        opened=[task for task in changes.opened if task.trigger is not None],
-        closed=[task for task in changes.closed if task.trigger is not None],
+        opened=opened,
+        closed=closed,
         executing=None if step.document.finishes is None else step.document.finishes.job_id,
     )
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
+from contextlib import suppress
 from uuid import UUID
 
-from engine.errors import UnknownInstanceError
+from engine.errors import CorruptStateError, UnknownInstanceError
 from engine.library import ProcessLibrary
-from engine.persistence import InstanceRow, Instances
-from engine.spiff import ProcessTree, TreeChanges
-from storage import UnitOfWork
+from engine.persistence import InstanceRow, Instances, InstanceStatus
+from engine.spiff import CompiledProcess, ProcessTree, TreeChanges
+from storage import Storage, UnitOfWork
 from storage.identifiers import new_id
 
 _CAPACITY = 1_000
@@ -41,11 +43,28 @@ class WarmInstances:
         return None if kept is None else kept[0]
 
     def put(self, row: InstanceRow, tree: ProcessTree) -> None:
-        """Keep an instance as it was just committed."""
+        """Keep an instance as it was just committed or read, unless it is over or a newer copy is there."""
+        if row.is_over:
+            return
         with self._lock:
-            self._kept[row.process_instance_id] = (row, tree)
+            kept = self._kept.get(row.process_instance_id)
+            if kept is None or kept[0].version < row.version:
+                self._kept[row.process_instance_id] = (row, tree)
             if len(self._kept) > self._capacity:
                 self._kept.popitem(last=False)
+
+    def warm_up(self, storage: Storage, process_instance_ids: Iterable[UUID]) -> None:
+        """Read the instances that are not in memory, all at once; one that cannot be read stays out of it."""
+        cold = [each for each in dict.fromkeys(process_instance_ids) if self.peek(each) is None]
+        if not cold:
+            return
+        with storage.statement() as work:
+            for row, state in Instances(work).read_with_state(cold):
+                with suppress(CorruptStateError):
+                    self.put(row, ProcessTree.load(self._compiled(work, row), state, new_id))
+
+    def _compiled(self, work: UnitOfWork, row: InstanceRow) -> CompiledProcess:
+        return self._library.compiled(work, row.process_definition_id, row.pinned_definitions, row.start_event_id)
 
     def lock(self, work: UnitOfWork, process_instance_id: UUID) -> tuple[InstanceRow, ProcessTree]:
         """Lock an instance until the transaction ends; return it as it is stored now.
@@ -65,12 +84,17 @@ class WarmInstances:
         row = Instances(work).read(process_instance_id)
         if row is None:
             raise UnknownInstanceError(process_instance_id=process_instance_id)
-        compiled = self._library.compiled(work, row.process_definition_id, row.pinned_definitions, row.start_event_id)
-        return row, ProcessTree.load(compiled, Instances(work).state(row), new_id)
+        return row, ProcessTree.load(self._compiled(work, row), Instances(work).state(row), new_id)
 
 
-def after_step(row: InstanceRow, changes: TreeChanges, *, incidents: int, is_start: bool) -> InstanceRow:
+def after_step(
+    row: InstanceRow, changes: TreeChanges, status: InstanceStatus, *, incidents: int, is_start: bool
+) -> InstanceRow:
     """Return the row as the step leaves it in the database."""
-    version = row.version if is_start else row.version + 1
-    update = {"version": version, "positions": changes.positions, "open_incidents": row.open_incidents + incidents}
+    update = {
+        "version": row.version if is_start else row.version + 1,
+        "positions": changes.positions,
+        "open_incidents": row.open_incidents + incidents,
+        "status": status,
+    }
     return row.model_copy(update=update)

@@ -59,6 +59,7 @@ class Storage:
 
     def __init__(self, engine: Engine, objects: ObjectStore) -> None:
         self._engine = engine
+        self._self_committing = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.objects = objects
         self._queries = Queries(Path(__file__).with_name("queries.sql"))
 
@@ -70,12 +71,27 @@ class Storage:
             DatabaseUnavailableError: The connection was lost. Then nothing was committed, unless it was lost while the
                 database confirmed the commit: who must know has to look.
         """
-        try:
-            with self._engine.begin() as connection:
-                yield UnitOfWork(connection, self.objects, self._queries)
-        except PoolTimeoutError as error:
-            raise DatabaseUnavailableError(reason="no connection became free") from error
-        except DBAPIError as error:
-            if isinstance(error, OperationalError) or error.connection_invalidated:
-                raise DatabaseUnavailableError(reason="the connection was lost") from error
-            raise
+        with _translated_outages(), self._engine.begin() as connection:
+            yield UnitOfWork(connection, self.objects, self._queries)
+
+    @contextmanager
+    def statement(self) -> Iterator[UnitOfWork]:
+        """Open a unit of work for one statement, which commits by itself: one round trip instead of three.
+
+        Raises:
+            DatabaseUnavailableError: As `transaction`.
+        """
+        with _translated_outages(), self._self_committing.connect() as connection:
+            yield UnitOfWork(connection, self.objects, self._queries)
+
+
+@contextmanager
+def _translated_outages() -> Iterator[None]:
+    try:
+        yield
+    except PoolTimeoutError as error:
+        raise DatabaseUnavailableError(reason="no connection became free") from error
+    except DBAPIError as error:
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise DatabaseUnavailableError(reason="the connection was lost") from error
+        raise

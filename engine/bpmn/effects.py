@@ -11,17 +11,18 @@ from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
     CallActivity,
-    EndEvent,
-    ExclusiveGateway,
+    ConditionTrigger,
     FlowNode,
     IntermediateCatchEvent,
-    IntermediateThrowEvent,
     Mapping,
+    MessageThrow,
     MessageTrigger,
-    ParallelGateway,
+    ReceiveTask,
+    ScriptTask,
     SequenceFlow,
     ServiceTask,
     StartEvent,
+    SubProcess,
     TimerTrigger,
     UserTask,
 )
@@ -59,12 +60,14 @@ class Effects:
         reads: What the node's expressions look for outside of it.
         writes: What is there when a token leaves the node.
         perhaps: What may be there besides.
+        inside: What only the nodes within a subprocess see.
         is_open: Whether variables of any name may be there.
     """
 
     reads: tuple[Read, ...] = ()
     writes: Types = field(default_factory=dict)
     perhaps: frozenset[str] = frozenset()
+    inside: frozenset[str] = frozenset()
     is_open: bool = False
 
 
@@ -73,11 +76,13 @@ def effects_of(node: FlowNode, contracts: Contracts) -> Effects:
     result = _result(node, contracts)
     reads = tuple(_reads(node, result, contracts))
     writes = _written(node, result)
+    inside = _inside(node) if isinstance(node, SubProcess) else frozenset[str]()
     if isinstance(node, Activity) and node.multi_instance is not None:
-        collection = node.multi_instance.output_collection
-        gathered = {} if collection is None else {collection: _LIST}
-        return Effects(reads, gathered, frozenset(writes or ()), is_open=writes is None)
-    return Effects(reads, writes or {}, is_open=writes is None)
+        collection = node.multi_instance.output_collection  # an instance keeps all else to itself
+        return Effects(reads, {} if collection is None else {collection: _LIST}, inside=inside)
+    if isinstance(node, Activity) and node.loop is not None and node.loop.tests_before:
+        return Effects(reads, {}, frozenset(writes or ()), inside, is_open=writes is None)
+    return Effects(reads, writes or {}, inside=inside, is_open=writes is None)
 
 
 def _result(node: FlowNode, contracts: Contracts) -> Types | None:  # noqa: PLR0911 - one case for each kind of node
@@ -94,11 +99,13 @@ def _result(node: FlowNode, contracts: Contracts) -> Types | None:  # noqa: PLR0
         case CallActivity():
             return None if node.outputs or node.propagates_child_variables else {}
         case StartEvent() | IntermediateCatchEvent() | BoundaryEvent():
-            return {} if isinstance(node.trigger, TimerTrigger | None) else None
-        case EndEvent() | IntermediateThrowEvent() | ExclusiveGateway() | ParallelGateway():
-            return {}
-        case _:
+            return {} if isinstance(node.trigger, TimerTrigger | ConditionTrigger | None) else None
+        case ScriptTask():
+            return {node.result_variable: _type(node.expression, {})}
+        case ReceiveTask():
             return None
+        case _:
+            return {}
 
 
 def _written(node: FlowNode, result: Types | None) -> Types | None:
@@ -114,7 +121,7 @@ def condition_of(flow: SequenceFlow) -> Read | None:
 
 
 def _reads(node: FlowNode, result: Types | None, contracts: Contracts) -> Iterator[Read]:
-    inside = _named_inside(node)
+    inside = _of_one_round(node)
     if isinstance(node, Activity) and node.multi_instance is not None:
         yield from _read(node.multi_instance.input_collection)
     for mapping in getattr(node, "inputs", ()):
@@ -126,7 +133,7 @@ def _reads(node: FlowNode, result: Types | None, contracts: Contracts) -> Iterat
     if isinstance(node, CallActivity) and node.propagates_parent_variables:
         needed = contracts.process_inputs.get(node.called_process, frozenset()) - inside - targets
         yield Read(node.called_process, needed)
-    if result is not None:
+    if result is not None and not isinstance(node, SubProcess):
         for mapping in getattr(node, "outputs", ()):
             yield from _read(mapping.source, inside | targets | result.keys())
 
@@ -145,14 +152,25 @@ def _sources(node: FlowNode) -> Iterator[str]:
         yield trigger.correlation_key
     if isinstance(trigger, TimerTrigger):
         yield trigger.expression
+    message = getattr(node, "message", None)
+    if isinstance(message, MessageThrow):
+        yield from (message.correlation_key, message.time_to_live)
+    if isinstance(node, ScriptTask):
+        yield node.expression
     if isinstance(node, ServiceTask | UserTask) and node.priority is not None:
         yield node.priority
     if isinstance(node, UserTask):
         yield from (each for each in (node.assignee, node.due_date, node.follow_up_date) if each is not None)
 
 
-def _named_inside(node: FlowNode) -> frozenset[str]:
-    """Return the variables that only the instances of a multi-instance activity have."""
+def _inside(node: SubProcess) -> frozenset[str]:
+    return _of_one_round(node) | {mapping.target for mapping in node.inputs}
+
+
+def _of_one_round(node: FlowNode) -> frozenset[str]:
+    """Return the variables that only the rounds of a loop or of a multi-instance activity have."""
+    if isinstance(node, Activity) and node.loop is not None:
+        return frozenset({_LOOP_COUNTER})
     if not isinstance(node, Activity) or node.multi_instance is None:
         return frozenset()
     element, collection = node.multi_instance.input_element, node.multi_instance.output_collection

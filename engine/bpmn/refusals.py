@@ -7,13 +7,13 @@ from engine.bpmn.xml import BPMN, Element, local_name
 from engine.errors import Finding
 
 NODE_CHILDREN = frozenset({"incoming", "outgoing", "documentation", "extensionElements"})
-_SUPPORTED = (
-    "service, user and receive tasks, call activities; start and end events; catch, throw and boundary events of "
-    "timers, messages, signals and errors; exclusive and parallel gateways; sequence flows"
-)
+_SUPPORTED = "see docs/reference/bpmn.md"
 _INSTEAD = {
-    "standardLoopCharacteristics": "Draw the loop with an exclusive gateway, or use a multi-instance marker.",
     "loopCardinality": "Give an input collection instead, of as many items.",
+    "adHocSubProcess": "Draw the order of the activities, or choose between them with gateways.",
+    "complexGateway": "Draw what it means with inclusive and parallel gateways.",
+    "businessRuleTask": "Give it a task definition, and let a handler decide.",
+    "script": "Write the script in FEEL, as a zeebe:script expression.",
 }
 
 
@@ -34,7 +34,7 @@ class Refusals:
     def unsupported(self, element: Element, owner: Element | None = None) -> None:
         """Refuse an element of a kind that is not executed."""
         name = local_name(element)
-        hint = _INSTEAD.get(name, f"Supported: {_SUPPORTED}.")
+        hint = _INSTEAD.get(name, f"What is executed: {_SUPPORTED}.")
         self.find(element, "ELEMENT_UNSUPPORTED", f"{name} is not executed by this engine.", hint, owner=owner)
 
     def require_children(self, element: Element, allowed: frozenset[str] = NODE_CHILDREN) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from engine.bpmn.data_flow import DataFlow, State
 from engine.bpmn.effects import Effects, Read
 from engine.bpmn.findings import finding_at, warning_at
-from engine.bpmn.model import FlowNode, ProcessModel, SequenceFlow
-from engine.bpmn.structure import reached_from
+from engine.bpmn.model import EventBasedGateway, ExclusiveGateway, FlowNode, ProcessModel, SequenceFlow
+from engine.bpmn.reachability import reached_from
 from engine.errors import Finding
 
 _DECLARE = "or list it in the process's property 'inputs', if an instance begins with it"
@@ -54,18 +54,25 @@ class _Check:
 
     def _is_written_beside(self, place: str, name: str) -> bool:
         """Return whether a branch that runs beside the place can have written the variable by then."""
-        writers = set(self._flow.writers.get(name, ()))
-        if not writers:
-            return False
-        for node in self._model.nodes.values():
-            if self._forks(node):
-                reached = reached_from(self._model, [node.id])
-                if place in reached and not writers.isdisjoint(reached):
-                    return True
-        return False
+        around = self._scopes([place])
+        writers = self._scopes(self._flow.writers.get(name, ()))
+        forks = (node.id for node in self._model.nodes.values() if self._forks(node))
+        return any(
+            not (around.isdisjoint(reached) or writers.isdisjoint(reached))
+            for reached in (reached_from(self._model, [fork]) for fork in forks)
+        )
+
+    def _scopes(self, node_ids: Iterable[str]) -> set[str]:
+        """Return nodes with the subprocesses in which they stand."""
+        found, frontier = set[str](), list(node_ids)
+        while frontier:
+            node_id = frontier.pop()
+            scope = self._model.nodes[node_id].scope
+            found.add(node_id)
+            frontier += [] if scope is None else [scope]
+        return found
 
     def _forks(self, node: FlowNode) -> bool:
-        unconditional = [flow for flow in self._model.outgoing(node.id) if flow.condition is None]
+        flows = self._model.outgoing(node.id)
         beside = [event for event in self._model.boundary_events(node.id) if not event.is_interrupting]
-        is_choice = getattr(node, "default_flow", None) is not None
-        return bool(beside) or (len(unconditional) > 1 and not is_choice)
+        return bool(beside) or (len(flows) > 1 and not isinstance(node, ExclusiveGateway | EventBasedGateway))

@@ -15,13 +15,12 @@ from engine.bpmn.findings import errors_among, finding_at
 from engine.bpmn.input_types import check_input_types
 from engine.bpmn.model import (
     Activity,
-    BoundaryEvent,
+    ConditionTrigger,
     FlowNode,
-    IntermediateCatchEvent,
+    MessageThrow,
     MessageTrigger,
-    MultiInstance,
     ProcessModel,
-    ReceiveTask,
+    ScriptTask,
     SequenceFlow,
     ServiceTask,
     UserTask,
@@ -73,28 +72,39 @@ def _node(model: ProcessModel, node: FlowNode) -> Iterator[Finding]:
 
 def _expressions(node: FlowNode) -> Iterator[str]:
     """Return the FEEL texts of a node; those of times are looked at with the times."""
+    yield from (mapping.source for mapping in getattr(node, "inputs", ()))
+    yield from (mapping.source for mapping in getattr(node, "outputs", ()))
     if isinstance(node, Activity):
-        yield from (mapping.source for mapping in node.inputs)
-        if node.multi_instance is not None:
-            yield from _repetition(node.multi_instance)
-    if isinstance(node, Activity | IntermediateCatchEvent | BoundaryEvent):
-        yield from (mapping.source for mapping in node.outputs)
-    if isinstance(node, ReceiveTask | IntermediateCatchEvent | BoundaryEvent):
-        key = node.trigger.correlation_key if isinstance(node.trigger, MessageTrigger) else None
-        yield from () if key is None else (key,)
+        yield from _repetition(node)
+    match getattr(node, "trigger", None):
+        case MessageTrigger(correlation_key=str() as key):
+            yield key
+        case ConditionTrigger(expression=condition):
+            yield condition
+        case _:
+            pass
+    match getattr(node, "message", None):
+        case MessageThrow(correlation_key=key, time_to_live=time_to_live):
+            yield from (key, time_to_live)
+        case _:
+            pass
     match node:
         case ServiceTask(priority=str() as priority):
             yield priority
+        case ScriptTask():
+            yield node.expression
         case UserTask():
             yield from (source for source in (node.assignee, node.priority) if source is not None)
         case _:
             pass
 
 
-def _repetition(repetition: MultiInstance) -> Iterator[str]:
-    yield repetition.input_collection
-    optional = (repetition.output_element, repetition.completion_condition)
-    yield from (source for source in optional if source is not None)
+def _repetition(activity: Activity) -> Iterator[str]:
+    each, loop = activity.multi_instance, activity.loop
+    texts = () if each is None else (each.input_collection, each.output_element, each.completion_condition)
+    yield from (text for text in texts if text is not None)
+    if loop is not None and loop.condition is not None:
+        yield loop.condition
 
 
 def _exclusions(model: ProcessModel, task: UserTask) -> Iterator[Finding]:

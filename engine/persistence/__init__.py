@@ -17,7 +17,7 @@ from engine.persistence.schedules import (
     schedule_statistics,
 )
 from engine.persistence.statistics import EngineStatistics, engine_statistics
-from engine.persistence.steps import Lease, StepDocument, write_step
+from engine.persistence.steps import Lease, StepDocument, step_text, write_step, write_steps
 from engine.persistence.subscriptions import Subscriptions
 from engine.persistence.timers import TimerRow, Timers
 from engine.persistence.user_tasks import (
@@ -73,5 +73,7 @@ __all__ = [
     "WorkerRow",
     "engine_statistics",
     "schedule_statistics",
+    "step_text",
     "write_step",
+    "write_steps",
 ]

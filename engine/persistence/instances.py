@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -109,22 +111,34 @@ class Instances:
         """
         found = QUERIES.first(self._connection, "instance_state", {"process_instance_id": row.process_instance_id})
         assert found is not None  # noqa: S101 - a select without a table has one row
-        try:
-            tasks, variables = (
-                _TASKS.validate_python(found.tasks or ()),
-                _VARIABLES.validate_python(found.variables or ()),
-            )
-        except ValidationError as error:
-            reason = "; ".join(f"{item['loc']}: {item['msg']}" for item in error.errors()[:3])
-            subject = f"process instance {row.process_instance_id}"
-            raise CorruptStateError(subject=subject, reason=reason) from error
-        return TreeState(row.process_instance_id, row.positions, tasks, variables)
+        return _state(row, found)
+
+    def read_with_state(self, process_instance_ids: Sequence[UUID]) -> list[tuple[InstanceRow, TreeState]]:
+        """Return instances with their live tasks and variables, without those whose rows are damaged."""
+        found = QUERIES.rows(
+            self._connection, "instances_with_state", {"process_instance_ids": list(process_instance_ids)}
+        )
+        read = []
+        for each in found:
+            row = InstanceRow.model_validate(each._mapping)  # noqa: SLF001 - SQLAlchemy's name
+            with suppress(CorruptStateError):
+                read.append((row, _state(row, each)))
+        return read
 
     def variables(self, process_instance_id: UUID, scope_id: UUID) -> dict[str, JsonValue]:
         """Return the variables of one scope."""
         parameters = {"process_instance_id": process_instance_id, "scope_id": scope_id}
         rows = QUERIES.rows(self._connection, "variables_of_scope", parameters)
         return {row.name: row.value for row in rows}
+
+
+def _state(row: InstanceRow, found: Row[Any]) -> TreeState:
+    try:
+        tasks, variables = _TASKS.validate_python(found.tasks or ()), _VARIABLES.validate_python(found.variables or ())
+    except ValidationError as error:
+        reason = "; ".join(f"{item['loc']}: {item['msg']}" for item in error.errors()[:3])
+        raise CorruptStateError(subject=f"process instance {row.process_instance_id}", reason=reason) from error
+    return TreeState(row.process_instance_id, row.positions, tasks, variables)
 
 
 def _instance(row: Row[Any] | None) -> InstanceRow | None:

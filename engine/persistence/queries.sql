@@ -57,12 +57,25 @@ select
     (select jsonb_agg(jsonb_build_object('scope_id', scope_id, 'name', name, 'value', value))
      from variable where process_instance_id = :process_instance_id) as variables
 
+-- name: instances_with_state
+-- Several instances and all that is alive in them, for whoever compares versions when writing.
+select i.*,
+    (select jsonb_agg(jsonb_build_object('task_id', task_id, 'parent_id', parent_id, 'process_id', t.process_id,
+                                         'spec', spec, 'state', state, 'position', position, 'internal', internal))
+     from task t where t.process_instance_id = i.process_instance_id) as tasks,
+    (select jsonb_agg(jsonb_build_object('scope_id', scope_id, 'name', name, 'value', value))
+     from variable v where v.process_instance_id = i.process_instance_id) as variables
+from process_instance i where i.process_instance_id = any(:process_instance_ids)
+
 -- name: variables_of_scope
 select name, value from variable
 where process_instance_id = :process_instance_id and scope_id = :scope_id order by name
 
 -- name: write_step
 select write_step(cast(:step as jsonb))
+
+-- name: write_steps
+select write_steps(cast(:steps as jsonb))
 
 -- name: claim_jobs
 -- Fair between tenants: each has its first turn before any has its second, and who has jobs running has had as many; in

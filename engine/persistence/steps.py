@@ -1,13 +1,14 @@
-"""Writing a step: one call of the database's `write_step` with all its rows, in the transaction of the caller."""
+"""Writing steps: one call of the database with all their rows, in the transaction of the caller."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from engine.errors import StaleInstanceError, StaleLeaseError
 from engine.persistence.instances import InstanceRow
@@ -85,19 +86,40 @@ class StepDocument:
         )
 
 
-def write_step(work: UnitOfWork, step: StepDocument, changes: TreeChanges, status: str) -> None:
+def step_text(step: StepDocument, changes: TreeChanges, status: str) -> str:
+    """Return a step as the text that the database's `write_step` takes.
+
+    Raises:
+        RecordTextError, RecordNumberError: The database cannot hold a value.
+    """
+    return jsonb_text(_document(step, changes, status), model="process instance")
+
+
+def write_step(work: UnitOfWork, step: StepDocument, text: str) -> None:
     """Write a step.
 
     Raises:
         StaleInstanceError: The instance has changed since it was read; nothing is written.
         StaleLeaseError: The job that it finishes is somebody else's by now; nothing is written.
-        RecordTextError, RecordNumberError: The database cannot hold a value.
     """
-    text = jsonb_text(_document(step, changes, status), model="process instance")
     try:
         QUERIES.rows(work.connection, "write_step", {"step": text})
     except DBAPIError as error:
         raise _translated(error, step) or error from error
+
+
+def write_steps(work: UnitOfWork, texts: Sequence[str]) -> bool:
+    """Write steps, those of one instance in their order; return False, with nothing written, if one is refused.
+
+    Which one, and why, shows when each is written alone.
+    """
+    try:
+        QUERIES.rows(work.connection, "write_steps", {"steps": f"[{','.join(texts)}]"})
+    except DBAPIError as error:
+        if isinstance(error, OperationalError) or error.connection_invalidated:
+            raise
+        return False
+    return True
 
 
 def _document(step: StepDocument, changes: TreeChanges, status: str) -> Row:

@@ -103,8 +103,7 @@ class RandomRun:
 
     def _work(self) -> bool:
         jobs = self._worker.claim()
-        for job in jobs:
-            self._worker.work_on(job)
+        self._worker.work_on(*jobs)
         return bool(jobs)
 
     def _on_hit(self, _name: CrashPoint) -> None:
@@ -136,6 +135,7 @@ class RandomRun:
             backoff_seconds=0,
             step_handlers=self._dice.choice([1, 2, 100]),
             batch=self._dice.choice([1, 8]),
+            brief_seconds=self._dice.choice([0, 3_600]),
             chain=self._dice.choice([0, 100]),
             maximum_lost_leases=1_000_000,
         )

@@ -76,12 +76,21 @@ class SimulatedStorage(Storage):
 
     @contextmanager
     def transaction(self) -> Iterator[UnitOfWork]:
+        with self._interrupted(), super().transaction() as work:
+            yield work
+
+    @contextmanager
+    def statement(self) -> Iterator[UnitOfWork]:
+        with self._interrupted(), super().statement() as work:
+            yield work
+
+    @contextmanager
+    def _interrupted(self) -> Iterator[None]:
         self._interruptions.at_boundary("transaction")
         if self._interruptions.loses_connection(after_commit=False):
             raise DatabaseUnavailableError(reason="the simulation says so")
-        actor = Actor.current()
-        with super().transaction() as work, _inside(actor):
-            yield work
+        with _inside(Actor.current()):
+            yield
         if self._interruptions.loses_connection(after_commit=True):
             raise DatabaseUnavailableError(reason="the simulation says so, after the commit")
 

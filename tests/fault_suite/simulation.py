@@ -208,7 +208,8 @@ class Simulation:
             lease_seconds=_LEASE_SECONDS,
             backoff_seconds=0,
             chance=self._chance.random,
-            step_seconds=3_600,  # measured on the real clock, which must decide nothing here
+            step_seconds=3_600,  # measured on the real clock, which must decide nothing here, as the next
+            brief_seconds=3_600,
             maximum_lost_leases=1_000,
         )
         return Worker(self._new_engine(), self._storage, NotificationHub(self._url), policy)
@@ -292,8 +293,7 @@ def assert_seed(cluster: Cluster, folder: Path, seed: int) -> None:
 
 
 def _work(worker: Worker) -> None:
-    for job in worker.claim():
-        worker.work_on(job)
+    worker.work_on(*worker.claim())
 
 
 def _through_outages(act: Callable[[], None]) -> Callable[[], None]:

@@ -128,7 +128,7 @@ def test_a_step_on_an_outdated_copy_is_refused(storage: Storage, hub: Notificati
     before = here.variables(process_instance_id)
 
     with storage.transaction() as work:
-        step = Step(work=work, document=StepDocument(kept[0]), tree=kept[1])
+        step = Step(StepDocument(kept[0]), kept[1], work)
         step.tree.complete(job.task_id, {"value": 6}, job.input)
         with pytest.raises(StaleInstanceError) as raised:
             finish_step(step, ADMIN)

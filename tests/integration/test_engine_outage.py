@@ -63,9 +63,9 @@ class Outage(logging.Handler):
 @pytest.fixture
 def outage(database_url: str, cluster_url: str) -> Iterator[Outage]:
     outage = Outage(database_url, cluster_url)
-    logging.getLogger("engine.worker").addHandler(outage)
+    logging.getLogger("engine").addHandler(outage)
     yield outage
-    logging.getLogger("engine.worker").removeHandler(outage)
+    logging.getLogger("engine").removeHandler(outage)
 
 
 @contextmanager

@@ -1,0 +1,80 @@
+"""External handlers: run outside any transaction, for as long as they need, under a lease that is renewed meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import partial
+from typing import Any
+
+from pydantic import BaseModel, JsonValue
+
+from engine.crash_points import crash_point
+from engine.errors import BpmnError
+from engine.handler_pace import HandlerPace
+from engine.job_outcomes import JobOutcomes
+from engine.leases import LeaseKeeper
+from engine.persistence import ClaimedJob, InstanceRow
+from engine.service_tasks import ExternalTask, JobContext
+from storage import Storage
+
+
+class TaskInterruptedError(Exception):
+    """The handler was stopped because the worker stops or lost the lease."""
+
+
+class ExternalTasks:
+    """Runs external handlers."""
+
+    def __init__(
+        self,
+        storage: Storage,
+        leases: LeaseKeeper,
+        outcomes: JobOutcomes,
+        pace: HandlerPace,
+        stopping: threading.Event,
+    ) -> None:
+        self._storage = storage
+        self._leases = leases
+        self._outcomes = outcomes
+        self._pace = pace
+        self._stopping = stopping
+
+    def run(
+        self, task: ExternalTask[Any, Any], job: ClaimedJob, request: BaseModel, row: InstanceRow
+    ) -> dict[str, JsonValue]:
+        """Return what the handler of a job brings.
+
+        Raises:
+            BpmnError: An outcome that the diagram may catch.
+            TaskInterruptedError: It was stopped.
+        """
+        context = self._context(job, row)
+        crash_point("before_handler")
+        try:
+            with self._pace.watching(job.type):
+                result = task.run(context, request)
+        except BpmnError:
+            raise
+        except Exception as error:
+            if context.should_stop():
+                raise TaskInterruptedError from error
+            raise
+        crash_point("after_handler")
+        brought: dict[str, JsonValue] = result.model_dump(mode="json")
+        return brought
+
+    def _context(self, job: ClaimedJob, row: InstanceRow) -> JobContext:
+        lost = self._leases.hold(job)
+        return JobContext(
+            storage=self._storage,
+            principal=row.started_by,
+            process_instance_id=job.process_instance_id,
+            business_key=row.business_key,
+            element_id=job.element_id,
+            attempt=job.attempt + job.lost_leases,
+            idempotency_key=job.idempotency_key,
+            report=partial(self._outcomes.report, job, row),
+            should_stop=lambda: lost.is_set() or self._stopping.is_set(),
+            logger=logging.getLogger(f"handlers.{job.type}"),
+        )
