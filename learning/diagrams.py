@@ -29,10 +29,11 @@ def verify_files(
     foreign: Annotated[
         bool, typer.Option("--foreign", help="Look at the structure of other engines' diagrams alone.")
     ] = False,
+    geometry: Annotated[bool, typer.Option("--geometry", help="Look at the drawing too.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
 ) -> None:
     """Say whether diagrams run as drawn; exit code 1 with every finding where one does not."""
-    checked = verify_diagrams(files, foreign=foreign)
+    checked = verify_diagrams(files, foreign=foreign, geometry=geometry)
     if as_json:
         rows = [_row(each.path, finding) for each in checked for finding in each.findings]
         typer.echo(json.dumps({"findings": rows, "files": len(files)}))

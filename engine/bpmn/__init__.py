@@ -5,6 +5,7 @@ from engine.bpmn.contracts import Contracts, InputContract, Signature, errors_ca
 from engine.bpmn.digest import canonical_digest
 from engine.bpmn.document import Document, read_diagram, read_document
 from engine.bpmn.findings import errors_among
+from engine.bpmn.geometry import check_geometry
 from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
@@ -91,6 +92,7 @@ __all__ = [
     "called_key",
     "called_processes",
     "canonical_digest",
+    "check_geometry",
     "entries_ahead",
     "errors_among",
     "errors_caught_around_calls",
