@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict
 
 from engine.bpmn.event_definitions import (
     ConditionTrigger,
@@ -285,9 +285,17 @@ class EventSubProcess(FlowNode):
 
 @dataclass(frozen=True)
 class CallActivity(Activity):
-    """Another process, run inside this instance with variables of its own."""
+    """Another process, run inside this instance with variables of its own.
+
+    Attributes:
+        binding: Which version is called: the newest when the instance starts, the newest with a version tag, or the
+            newest when the calling process was deployed.
+        version_tag: The tag, for that binding.
+    """
 
     called_process: str = ""
+    binding: Literal["latest", "versionTag", "deployment"] = "latest"
+    version_tag: str | None = None
     propagates_parent_variables: bool = True
     propagates_child_variables: bool = True
 

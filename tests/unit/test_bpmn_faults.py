@@ -267,9 +267,9 @@ NEEDED = {"needed": "=a"}
         ),
         pytest.param(
             diagram("p", start(), WORK, end(), path("Begin", "Work"), flow("Work", "Done", "=a", flow_id="F")),
-            "CONDITION_MISPLACED",
-            "F",
-            id="condition behind a task",
+            "DEFAULT_FLOW_MISSING",
+            "Work",
+            id="nothing but a condition behind a task",
         ),
         pytest.param(
             diagram("p", *STRAIGHT, choice("Work", "=a or", "Done", "Done")),
@@ -287,8 +287,7 @@ NEEDED = {"needed": "=a"}
         pytest.param(
             diagram("p", *STRAIGHT, WORK, flow("Done", "Work")), "FLOW_AFTER_END", "Done", id="flow after end"
         ),
-        pytest.param(diagram("p", *STRAIGHT, WORK, flow("Work", "Done")), "OUTGOING_FLOWS", "Work", id="two flows"),
-        pytest.param(diagram("p", start(), WORK, path("Begin", "Work")), "OUTGOING_FLOWS", "Work", id="no flow"),
+        pytest.param(diagram("p", start()), "OUTGOING_FLOWS", "Begin", id="no flow out of a start event"),
         pytest.param(
             diagram("p", start(), gateway("G"), path("Begin", "G")),
             "OUTGOING_FLOWS",
