@@ -9,7 +9,6 @@ from pydantic import JsonValue
 
 from engine.bpmn.findings import finding_at
 from engine.bpmn.model import (
-    BoundaryEvent,
     CallActivity,
     ErrorTrigger,
     FlowNode,
@@ -79,7 +78,7 @@ class Contracts:
 
 
 def errors_caught_around_calls(*models: ProcessModel) -> dict[str, frozenset[str | None]]:
-    """Return, for each process that some of the models call, the error codes caught on the call's boundary."""
+    """Return, for each process that some of the models call, the error codes that they catch around the call."""
     caught: dict[str, frozenset[str | None]] = {}
     for model in models:
         for node in model.nodes.values():
@@ -140,9 +139,14 @@ def _errors(model: ProcessModel, task: ServiceTask, contracts: Contracts) -> Ite
 
 
 def _codes_caught(model: ProcessModel, node: FlowNode) -> Iterator[str | None]:
-    for event in model.boundary_events(node.id):
-        if isinstance(event, BoundaryEvent) and isinstance(event.trigger, ErrorTrigger):
-            yield event.trigger.error_code
+    """Return the codes of the errors that the process catches when a node throws them; `None` stands for all."""
+    place: FlowNode | None = node
+    while place is not None:
+        beside = (start for each in model.event_subprocesses(place.scope) for start in model.start_events(each.id))
+        for event in (*model.boundary_events(place.id), *beside):
+            if isinstance(event.trigger, ErrorTrigger):
+                yield event.trigger.error_code
+        place = None if place.scope is None else model.nodes[place.scope]
 
 
 def _groups(task: UserTask, contracts: Contracts) -> Iterator[Finding]:

@@ -50,11 +50,11 @@ class State:
 
     def is_certain(self, name: str) -> bool:
         """Return whether the variable is there on every path."""
-        return bool(self.certain & self.bits[name])
+        return bool(self.certain & self.bits.get(name, 0))
 
     def is_possible(self, name: str) -> bool:
         """Return whether the variable is there on some path that is known to write it."""
-        return bool(self.possible & self.bits[name])
+        return bool(self.possible & self.bits.get(name, 0))
 
 
 class DataFlow:

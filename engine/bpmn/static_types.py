@@ -45,8 +45,9 @@ class StaticType:
         return " or ".join(sorted(self.kinds))
 
     def fits(self, accepted: StaticType) -> bool:
-        """Return whether some of the values may be accepted."""
-        return bool(self.kinds & accepted.kinds) or self.kinds == accepted.kinds
+        """Return whether some of the values, and not null alone of several, may be accepted."""
+        some = self.kinds - {_NULL} or self.kinds
+        return bool(some & accepted.kinds)
 
     def member(self, key: str) -> StaticType:
         """Return what a path finds under a key of these values."""
