@@ -142,10 +142,9 @@ def _codes_caught(model: ProcessModel, node: FlowNode) -> Iterator[str | None]:
     """Return the codes of the errors that the process catches when a node throws them; `None` stands for all."""
     place: FlowNode | None = node
     while place is not None:
-        beside = (start for each in model.event_subprocesses(place.scope) for start in model.start_events(each.id))
-        for event in (*model.boundary_events(place.id), *beside):
-            if isinstance(event.trigger, ErrorTrigger):
-                yield event.trigger.error_code
+        beside = [start for each in model.event_subprocesses(place.scope) for start in model.start_events(each.id)]
+        triggers = [event.trigger for event in model.boundary_events(place.id)] + [event.trigger for event in beside]
+        yield from (trigger.error_code for trigger in triggers if isinstance(trigger, ErrorTrigger))
         place = None if place.scope is None else model.nodes[place.scope]
 
 

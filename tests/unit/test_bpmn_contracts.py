@@ -274,14 +274,7 @@ def test_the_inputs_of_a_subprocess_are_known_within_and_what_it_writes_behind()
 @pytest.mark.parametrize("code", [None, "BROKEN", "OTHER"])
 def test_an_error_that_a_handler_throws_has_to_be_caught(code: str | None) -> None:
     catching = boundary("Caught", "Work", None if code is None else "E")
-    body = (
-        start(),
-        path("Begin", "Fail", "Done"),
-        service_task("Fail", "fail"),
-        catching,
-        path("Caught", "Done"),
-        end(),
-    )
+    body = (*STRAIGHT, service_task("Work", "fail"), catching, path("Caught", "Done"))
     content = document(process("p", *body), error("E", code or "ANY"))
 
     assert findings(content) == ([("error", "ERROR_UNCAUGHT", "Work")] if code == "OTHER" else [])
