@@ -15,6 +15,7 @@ from engine.bpmn.model import (
     ConditionTrigger,
     ErrorTrigger,
     EscalationTrigger,
+    EventSubProcess,
     FlowNode,
     IntermediateCatchEvent,
     PlainTask,
@@ -78,10 +79,11 @@ def _boundary(model: ProcessModel, event: BoundaryEvent) -> Iterator[Finding]:
 
 def _ambiguous_starts(model: ProcessModel) -> Iterator[Finding]:
     first_by_trigger: dict[object, StartEvent] = {}
-    for event in model.start_events():
-        if isinstance(event.trigger, TimerTrigger):
+    events = (event for scope in model.scopes() for event in model.start_events(scope))
+    for event in events:
+        if isinstance(event.trigger, TimerTrigger) or isinstance(model.nodes.get(event.scope or ""), EventSubProcess):
             continue
-        first = first_by_trigger.setdefault(event.trigger, event)
+        first = first_by_trigger.setdefault((event.scope, event.trigger), event)
         if first is not event:
             message = f"It begins in the same way as {first.id}."
             yield finding_at(event, "START_EVENT_AMBIGUOUS", message, "Keep one of them.")
