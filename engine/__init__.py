@@ -1,6 +1,16 @@
 """Floor 2: BPMN processes on SpiffWorkflow. Knows principals and records, knows nothing of machine learning."""
 
-from engine.bpmn import Contracts, ProcessModel, called_processes, read_diagram, verify
+from engine.bpmn import (
+    Contracts,
+    Document,
+    ProcessModel,
+    called_processes,
+    canonical_digest,
+    check_geometry,
+    read_diagram,
+    read_document,
+    verify,
+)
 from engine.description import InstanceDescription, InstanceSummary, StepDescription, UserTaskDescription
 from engine.engine import Engine, Forms
 from engine.errors import (
@@ -13,6 +23,7 @@ from engine.errors import (
 )
 from engine.execution_windows import AbsolutePeriod, ExecutionWindow, OutsideWindow, Weekday, WeeklyPeriod
 from engine.expected_events import ExpectedEvent, ExpectedKind, expected_by_instance, expected_by_process
+from engine.handler_contracts import contracts_of
 from engine.inbox import InboxPage, InboxQuery, InboxShows
 from engine.messages import BroadcastSignal, MessageOutcome, PublishedMessage
 from engine.migration import Migrations, Verdict
@@ -58,6 +69,7 @@ __all__ = [
     "DateTrigger",
     "DefinitionRef",
     "DiagramError",
+    "Document",
     "Engine",
     "EngineError",
     "Event",
@@ -116,6 +128,9 @@ __all__ = [
     "Worker",
     "WorkerPolicy",
     "called_processes",
+    "canonical_digest",
+    "check_geometry",
+    "contracts_of",
     "count_events",
     "expected_by_instance",
     "expected_by_process",
@@ -123,6 +138,7 @@ __all__ = [
     "process_statistics",
     "queue_depths",
     "read_diagram",
+    "read_document",
     "schedule_statistics",
     "verify",
 ]

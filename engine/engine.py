@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, JsonValue
 
-from engine.bpmn import Contracts, ProcessModel, called_processes, read_diagram, verify
+from engine.bpmn import ProcessModel, errors_among, read_diagram, verify
 from engine.crash_points import crash_point
 from engine.description import (
     InstanceDescription,
@@ -32,6 +32,7 @@ from engine.errors import (
 )
 from engine.execution import Step, append_event, finish_step, load_step
 from engine.forms import FormCatalogue
+from engine.handler_contracts import contracts_of
 from engine.inbox import InboxQuery
 from engine.library import ProcessLibrary
 from engine.messages import BroadcastSignal, Messenger, PublishedMessage, replace_start_subscriptions
@@ -75,14 +76,18 @@ class Engine:
 
     Attributes:
         desk: Where people find, claim, delegate and discuss user tasks.
+
+    Args:
+        groups: The groups to which a diagram may assign user tasks; `None` for any.
     """
 
-    def __init__(self, registry: ServiceTaskRegistry, forms: Forms) -> None:
+    def __init__(self, registry: ServiceTaskRegistry, forms: Forms, groups: frozenset[str] | None = None) -> None:
         self.registry = registry
         self.library = ProcessLibrary()
         self.instances = WarmInstances(self.library)
         self.desk = UserTaskDesk(FormCatalogue(forms), append_event)
         self._forms = forms
+        self._groups = groups
 
     def deploy(self, work: UnitOfWork, *diagrams: bytes, context: SecurityContext) -> tuple[DefinitionRef, ...]:
         """Verify diagrams and store them as new versions; a text that is already deployed stays as it is.
@@ -275,13 +280,9 @@ class Engine:
             self.library.model(work, ref.process_definition_id, ref.process_id)
             for ref in Definitions(work).all_newest()
         ]
-        contracts = Contracts(
-            inputs=self.registry.contracts(),
-            form_ids=frozenset(self._forms),
-            calls={model.process_id: called_processes(model) for model in (*deployed, *models)},
-        )
+        contracts = contracts_of(self.registry, self._forms, (*deployed, *models), self._groups)
         findings = tuple(finding for model in models for finding in verify(model, contracts))
-        if findings:
+        if errors_among(findings):
             raise DiagramError(findings)
 
     def _store(self, work: UnitOfWork, xml: bytes, model: ProcessModel, context: SecurityContext) -> DefinitionRef:

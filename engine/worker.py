@@ -34,6 +34,7 @@ from engine.job_steps import (
 )
 from engine.leases import LeaseKeeper
 from engine.persistence import (
+    MESSAGE_TYPE,
     SIGNAL_TYPE,
     TRIGGER_TYPE,
     Claim,
@@ -67,7 +68,7 @@ class Worker:
         self._stopping = threading.Event()
         self.worker_id = f"{os.uname().nodename}:{os.getpid()}:{new_id()}"
         registry = engine.registry
-        self._types = (TRIGGER_TYPE, SIGNAL_TYPE, *registry.types)
+        self._types = (TRIGGER_TYPE, SIGNAL_TYPE, MESSAGE_TYPE, *registry.types)
         self._external_types = frozenset(name for name in registry.types if isinstance(registry[name], ExternalTask))
         self._transactional_types = frozenset(registry.types) - self._external_types
         self._leases = LeaseKeeper(storage, self.worker_id, registry.types, policy.lease_seconds)
@@ -233,8 +234,8 @@ class Worker:
             raise WorkerLostError(lost=job.lost_leases)
         if job.type == TRIGGER_TYPE:
             return self._join(job, partial(trigger, job), hand, group)
-        if job.type == SIGNAL_TYPE:
-            self._outcomes.persist(partial(self._broadcast, job))
+        if job.type in {SIGNAL_TYPE, MESSAGE_TYPE}:
+            self._outcomes.persist(partial(self._send, job))
             return ()
         if job.result is not None:
             return self._bring_in(job, job.result, hand, group)
@@ -280,13 +281,15 @@ class Worker:
         self._fail(job, group, failure, result)
         return ()
 
-    def _broadcast(self, job: ClaimedJob) -> None:
-        """Let a signal that a diagram has thrown reach all that wait for it, exactly once."""
+    def _send(self, job: ClaimedJob) -> None:
+        """Let a signal reach all that wait for it, or a message whoever receives it, exactly once."""
         with self._storage.transaction() as work:
             row = Instances(work).read(job.process_instance_id)
             require_lease(work, job)
-            if row is not None:
+            if row is not None and job.type == SIGNAL_TYPE:
                 self._engine.broadcast_signal(work, str(job.input["name"]), {}, context=row.started_by)
+            elif row is not None:
+                self._engine.publish_message(work, **job.input, message_id=str(job.job_id), context=row.started_by)
             Jobs(work).drop(job)
 
     def _idle_seconds(self) -> float:

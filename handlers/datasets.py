@@ -340,8 +340,10 @@ def _locked(context: TaskContext, dataset_version_id: UUID) -> tuple[Dataset, Da
 
 
 SERVICE_TASKS = (
-    ExternalTask("datasets.profile_version", VersionInput, profile_version),
-    TransactionalTask("datasets.check_rules", ProfiledVersionInput, check_rules),
-    TransactionalTask("datasets.mark_validated", ProfiledVersionInput, mark_validated),
-    TransactionalTask("datasets.withdraw_version", WithdrawInput, withdraw_version),
+    ExternalTask(
+        "datasets.profile_version", VersionInput, profile_version, ProfileOutput, errors=("DATASET_UNREADABLE",)
+    ),
+    TransactionalTask("datasets.check_rules", ProfiledVersionInput, check_rules, ValidationOutput),
+    TransactionalTask("datasets.mark_validated", ProfiledVersionInput, mark_validated, Nothing),
+    TransactionalTask("datasets.withdraw_version", WithdrawInput, withdraw_version, ValidationOutput),
 )

@@ -126,7 +126,7 @@ def open_services(settings: LearningSettings, database_url: str) -> Iterator[Ser
     platform = PlatformSettings()
     settings.inbox.mkdir(parents=True, exist_ok=True)
     compute = _compute()
-    engine = Engine(service_tasks(compute), FORMS)
+    engine = Engine(service_tasks(compute), FORMS, frozenset(settings.groups))
     objects = object_store(settings)
     database = connect(database_url, pool_size=settings.worker_threads + 8)
     try:

@@ -4,7 +4,7 @@ from engine.persistence.definitions import DefinitionRef, Definitions
 from engine.persistence.events import Event, EventLog
 from engine.persistence.incidents import Incident, Incidents, IncidentStatus
 from engine.persistence.instances import InstanceRow, Instances, InstanceSelection, InstanceStatus
-from engine.persistence.jobs import SIGNAL_TYPE, TRIGGER_TYPE, Claim, ClaimedJob, Jobs
+from engine.persistence.jobs import MESSAGE_TYPE, SIGNAL_TYPE, TRIGGER_TYPE, Claim, ClaimedJob, Jobs
 from engine.persistence.notifications import NotificationHub
 from engine.persistence.schedules import (
     FireOutcome,
@@ -40,6 +40,7 @@ from engine.persistence.waiting import EventKind, WaitingEvent
 from engine.persistence.workers import WorkerRegister, WorkerRow
 
 __all__ = [
+    "MESSAGE_TYPE",
     "SIGNAL_TYPE",
     "TRIGGER_TYPE",
     "Claim",

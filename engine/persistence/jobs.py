@@ -15,6 +15,7 @@ from storage.json_documents import jsonb_text
 
 TRIGGER_TYPE = "engine.trigger"  # delivers a timer, message or signal to a task that waits for it
 SIGNAL_TYPE = "engine.signal"  # broadcasts a signal that a diagram has thrown
+MESSAGE_TYPE = "engine.message"  # publishes a message that a diagram has thrown
 _CANDIDATES_PER_JOB = 4
 
 
