@@ -1,4 +1,4 @@
-"""`ami-learning diagram`: verify, describe, deploy and list diagrams."""
+"""`ami-learning diagram`: verify, describe, deploy and list diagrams; templates and catalogue of service tasks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import typer
 from engine import Finding, called_processes, canonical_digest, read_diagram
 from learning import bootstrap
 from learning.diagram_verification import FileFindings, verify_diagrams
+from learning.element_templates import element_templates
+from learning.service_task_catalogue import catalogue_page
 from learning.settings import LearningSettings
 
 app = typer.Typer(no_args_is_help=True, help="BPMN diagrams: verify, describe, deploy, list.")
@@ -27,10 +29,11 @@ def verify_files(
     foreign: Annotated[
         bool, typer.Option("--foreign", help="Look at the structure of other engines' diagrams alone.")
     ] = False,
+    geometry: Annotated[bool, typer.Option("--geometry", help="Look at the drawing too.")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Let warnings count as errors.")] = False,
 ) -> None:
     """Say whether diagrams run as drawn; exit code 1 with every finding where one does not."""
-    checked = verify_diagrams(files, foreign=foreign)
+    checked = verify_diagrams(files, foreign=foreign, geometry=geometry)
     if as_json:
         rows = [_row(each.path, finding) for each in checked for finding in each.findings]
         typer.echo(json.dumps({"findings": rows, "files": len(files)}))
@@ -67,6 +70,20 @@ def list_shipped() -> None:
     for path in sorted(bootstrap.WORKFLOWS.glob("*.bpmn")):
         for model in read_diagram(path.read_bytes()):
             typer.echo(f"{model.process_id}\t{model.name}\t{path}")
+
+
+@app.command(name="templates")
+def print_templates() -> None:
+    """Print the element templates of all service tasks and forms, for Camunda Modeler."""
+    registry, forms = bootstrap.contracts()
+    typer.echo(json.dumps(element_templates(registry, forms), indent=2))
+
+
+@app.command(name="catalogue")
+def print_catalogue() -> None:
+    """Print the page that lists what every service task takes, gives and throws."""
+    registry, _ = bootstrap.contracts()
+    typer.echo(catalogue_page(registry), nl=False)
 
 
 def _row(path: Path, finding: Finding) -> dict[str, str | int]:

@@ -1,10 +1,11 @@
 """Diagrams: reading the `zeebe:` dialect into a typed model, and refusing what cannot be executed as drawn."""
 
 from engine.bpmn.calls import called_key, called_processes
-from engine.bpmn.contracts import Contracts
+from engine.bpmn.contracts import Contracts, InputContract, Signature, errors_caught_around_calls
 from engine.bpmn.digest import canonical_digest
 from engine.bpmn.document import Document, read_diagram, read_document
 from engine.bpmn.findings import errors_among
+from engine.bpmn.geometry import check_geometry
 from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
@@ -43,9 +44,11 @@ from engine.bpmn.model import (
     UserTask,
 )
 from engine.bpmn.reachability import entries_ahead, reached_within
+from engine.bpmn.static_types import ANYTHING, StaticType, type_of_schema
 from engine.bpmn.verifier import verify
 
 __all__ = [
+    "ANYTHING",
     "Activity",
     "BoundaryEvent",
     "CallActivity",
@@ -60,6 +63,7 @@ __all__ = [
     "ExclusiveGateway",
     "FlowNode",
     "InclusiveGateway",
+    "InputContract",
     "IntermediateCatchEvent",
     "IntermediateThrowEvent",
     "LinkEvent",
@@ -76,8 +80,10 @@ __all__ = [
     "SequenceFlow",
     "ServiceTask",
     "SignalTrigger",
+    "Signature",
     "StandardLoop",
     "StartEvent",
+    "StaticType",
     "SubProcess",
     "Thrown",
     "TimerTrigger",
@@ -86,10 +92,13 @@ __all__ = [
     "called_key",
     "called_processes",
     "canonical_digest",
+    "check_geometry",
     "entries_ahead",
     "errors_among",
+    "errors_caught_around_calls",
     "reached_within",
     "read_diagram",
     "read_document",
+    "type_of_schema",
     "verify",
 ]

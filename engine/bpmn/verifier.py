@@ -9,7 +9,10 @@ from collections.abc import Iterator
 
 from engine.bpmn.calls import find_call_cycles
 from engine.bpmn.contracts import Contracts, check_contract
+from engine.bpmn.data_flow import DataFlow
+from engine.bpmn.effects import condition_of, effects_of
 from engine.bpmn.findings import errors_among, finding_at
+from engine.bpmn.input_types import check_input_types
 from engine.bpmn.model import (
     Activity,
     ConditionTrigger,
@@ -25,6 +28,7 @@ from engine.bpmn.model import (
 from engine.bpmn.soundness import check_soundness
 from engine.bpmn.structure import check_structure
 from engine.bpmn.triggers import check_triggers
+from engine.bpmn.undefined_variables import check_variables
 from engine.errors import ExpressionError, Finding
 from engine.feel import compile_expression
 
@@ -40,19 +44,30 @@ def verify(model: ProcessModel, contracts: Contracts | None) -> tuple[Finding, .
     return (
         *structure,
         *(() if errors_among(structure) else check_soundness(model)),
-        *(() if contracts is None else find_call_cycles(model, contracts.calls)),
         *(finding for flow in model.flows if flow.condition for finding in _expression(flow, flow.condition)),
-        *(finding for node in model.nodes.values() for finding in _node(model, node, contracts)),
+        *(finding for node in model.nodes.values() for finding in _node(model, node)),
+        *(() if contracts is None else _surroundings(model, contracts)),
     )
 
 
-def _node(model: ProcessModel, node: FlowNode, contracts: Contracts | None) -> Iterator[Finding]:
+def _surroundings(model: ProcessModel, contracts: Contracts) -> Iterator[Finding]:
+    """Return what does not fit the handlers, forms, roles and processes around, or the variables that they give."""
+    yield from find_call_cycles(model, contracts.calls)
+    effects = {node.id: effects_of(node, contracts) for node in model.nodes.values()}
+    conditions = {flow: read for flow in model.flows if (read := condition_of(flow)) is not None}
+    data_flow = DataFlow(model, effects, conditions.values())
+    for node in model.nodes.values():
+        yield from check_contract(model, node, contracts)
+        if isinstance(node, ServiceTask):
+            yield from check_input_types(node, data_flow, contracts)
+    yield from check_variables(model, data_flow, effects, conditions)
+
+
+def _node(model: ProcessModel, node: FlowNode) -> Iterator[Finding]:
     for source in _expressions(node):
         yield from _expression(node, source)
     if isinstance(node, UserTask):
         yield from _exclusions(model, node)
-    if contracts is not None:
-        yield from check_contract(node, contracts)
 
 
 def _expressions(node: FlowNode) -> Iterator[str]:

@@ -42,7 +42,7 @@ def files(tmp_path: Path) -> dict[str, Path]:
         "faulty": FAULTY,
         "unlabelled": UNLABELLED,
         "foreign": FOREIGN,
-        "broken": b"<bpmn:definitions>\n\n<",
+        "broken": b"<definitions>\n\n<",
     }
     paths = {name: tmp_path / f"{name}.bpmn" for name in contents}
     for name, content in contents.items():
