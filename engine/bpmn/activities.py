@@ -142,13 +142,12 @@ class ActivityReader:
         if not extensions.called_process:
             message = "No called process is named."
             self._refusals.find(element, "CALLED_PROCESS_MISSING", message, "Name the process's id.")
-        if extensions.binding.type != "latest":
-            message = "A call takes the newest version that is deployed when the instance starts."
-            self._refusals.find(element, "BINDING_UNSUPPORTED", message, "Set the binding to 'latest'.")
         return CallActivity(
             **identity,
             **common,
             called_process=extensions.called_process or "",
+            binding=extensions.binding.type,
+            version_tag=extensions.binding.version_tag,
             propagates_parent_variables=extensions.propagates_parent_variables,
             propagates_child_variables=extensions.propagates_child_variables,
         )
