@@ -38,9 +38,14 @@ class _Draughtsman:
         content: list[str] = []
         first, last = self._draw(block, content)
         begin, done = f"Begin_{process_id}", f"Done_{process_id}"
-        content += [start(begin), end(done), flow(begin, first), flow(last, done)]
+        content += [self._declared(), start(begin), end(done), flow(begin, first), flow(last, done)]
         self._processes.append(process(process_id, *content))
         return self._processes
+
+    def _declared(self) -> str:
+        """Say with which variables an instance begins: all that it has."""
+        declared = f'<zeebe:property name="inputs" value="{" ".join(self._names)}" />'
+        return f"<bpmn:extensionElements><zeebe:properties>{declared}</zeebe:properties></bpmn:extensionElements>"
 
     def _draw(self, block: Block, content: list[str]) -> tuple[str, str]:  # noqa: C901, PLR0911 - one case a kind
         """Add a block to a process; return the ids of its first and its last node."""
