@@ -41,7 +41,7 @@ TEMPLATE = """\
     <bpmn:sequenceFlow id="{flow id:F1}" name="{flow name:f}"
       sourceRef="{flow source:Begin}" targetRef="{flow target:Work}" />
     <bpmn:serviceTask id="{task id:Work}" name="{task name:w}" implementation="{implementation:x}"
-      operationRef="{operation:o}" zeebe:modelerTemplate="{template:t}">
+      zeebe:modelerTemplate="{template:t}">
       <bpmn:extensionElements>
         <zeebe:taskDefinition type="{task type:plain}" retries="{retries:3}" />
         <zeebe:priorityDefinition priority="{priority:1}" />
@@ -77,7 +77,7 @@ TEMPLATE = """\
       </bpmn:extensionElements>
     </bpmn:userTask>
     <bpmn:sequenceFlow id="F6" sourceRef="Ask" targetRef="Call" />
-    <bpmn:callActivity id="Call" name="{call name:c}" calledElement="{called element:child}">
+    <bpmn:callActivity id="Call" name="{call name:c}">
       <bpmn:extensionElements>
         <zeebe:calledElement processId="{called process:child}" propagateAllParentVariables="{propagation:true}" />
         <zeebe:ioMapping><zeebe:input source="{call source:=1}" target="x" /></zeebe:ioMapping>
@@ -114,7 +114,30 @@ TEMPLATE = """\
     <bpmn:intermediateThrowEvent id="Tell">
       <bpmn:signalEventDefinition signalRef="Signal" />
     </bpmn:intermediateThrowEvent>
-    <bpmn:sequenceFlow id="F12" sourceRef="Tell" targetRef="Done" />
+    <bpmn:sequenceFlow id="F12" sourceRef="Tell" targetRef="Sum" />
+    <bpmn:scriptTask id="Sum" scriptFormat="feel">
+      <bpmn:extensionElements>
+        <zeebe:script expression="{script:=b}" resultVariable="{script result:s}" />
+      </bpmn:extensionElements>
+      <bpmn:standardLoopCharacteristics loopMaximum="{loop maximum:2}">
+        <bpmn:loopCondition>{loop condition:=false}</bpmn:loopCondition>
+      </bpmn:standardLoopCharacteristics>
+    </bpmn:scriptTask>
+    <bpmn:sequenceFlow id="F13" sourceRef="Sum" targetRef="Await" />
+    <bpmn:intermediateCatchEvent id="Await">
+      <bpmn:conditionalEventDefinition>
+        <bpmn:condition>{awaited condition:=b != null}</bpmn:condition>
+      </bpmn:conditionalEventDefinition>
+    </bpmn:intermediateCatchEvent>
+    <bpmn:sequenceFlow id="F14" sourceRef="Await" targetRef="Send" />
+    <bpmn:intermediateThrowEvent id="Send">
+      <bpmn:extensionElements>
+        <zeebe:properties><zeebe:property name="time_to_live" value="{time to live:PT1H}" /></zeebe:properties>
+        <zeebe:ioMapping><zeebe:input source="{sent source:=b}" target="sent" /></zeebe:ioMapping>
+      </bpmn:extensionElements>
+      <bpmn:messageEventDefinition messageRef="Answer" />
+    </bpmn:intermediateThrowEvent>
+    <bpmn:sequenceFlow id="F15" sourceRef="Send" targetRef="Done" />
     <bpmn:endEvent id="Done" name="{end name:d}">{end part:}</bpmn:endEvent>
     <bpmn:textAnnotation id="Note"><bpmn:text>{annotation:n}</bpmn:text></bpmn:textAnnotation>
   </bpmn:process>
@@ -136,6 +159,7 @@ REFUSED_AS_EXPRESSION = {
     *("retries", "form id", "candidate groups", "called process", "error code", "message name", "excluded"),
     *("priority", "candidate users", "assignee", "due date", "follow-up date", "duration", "received source"),
     *("input collection", "output element", "completion condition", "answer name", "correlation key", "signal name"),
+    *("script", "loop condition", "awaited condition", "time to live", "sent source"),
 }
 EVENT_PARTS = (
     "<bpmn:timerEventDefinition><bpmn:timeDuration>{}</bpmn:timeDuration></bpmn:timerEventDefinition>",
@@ -162,6 +186,8 @@ HOSTILE_ELEMENTS = (
     ),
     "<bpmn:adHocSubProcess id='X'><bpmn:completionCondition>{}</bpmn:completionCondition></bpmn:adHocSubProcess>",
     "<bpmn:dataObject id='X' name='{}' />",
+    "<bpmn:serviceTask id='X' operationRef='{}' />",
+    "<bpmn:callActivity id='X' calledElement='{}' />",
 )
 
 
