@@ -15,22 +15,24 @@ from fault_suite.commit_proxy import CommitProxy
 from fault_suite.faults import (
     clock_of_its_own,
     crash_database,
+    failed_tasks,
     jump_clock,
     kill_at_random,
+    take_objects_away,
     terminate_backends,
     thaw,
 )
 from fault_suite.fleet import Slot
 from fault_suite.handlers import calls_in
 from fault_suite.laboratory import Laboratory
-from fault_suite.lines import CHAIN, FAILS_ONCE, LINES, PATIENCE
+from fault_suite.lines import ARTEFACT, CHAIN, FAILS_ONCE, LINES, PATIENCE
 from fault_suite.orders import CLERK, Line
 from fault_suite.roles import DURING_CALL, FREEZE_AT
 from fault_suite.run import Run, Scale, after, make_run
 from fault_suite.scenario_lines import BROKEN, PUNCTUAL, TOIL
 
 from engine import DateTrigger, ScheduleBook, ScheduleDefinition
-from engine.crash_points import ENVIRONMENT_VARIABLE
+from engine.crash_points import CRASH_POINTS, ENVIRONMENT_VARIABLE
 
 _LINGER_SECONDS = 3  # longer than a worker stays frozen, its leases being of one second
 _TIMER_SECONDS = 1.5  # longer than the process patience waits
@@ -82,6 +84,18 @@ def survive_kills(laboratory: Laboratory, folder: Path, scale: Scale, *plans: st
         assert run.fleet.deaths()[-signal.SIGKILL] >= deaths, run.fleet.deaths()
 
 
+def survive_random_kills(laboratory: Laboratory, folder: Path, scale: Scale, seed: int) -> None:
+    """Every process has six short lives, each ended at a crash point and a hit that dice choose."""
+    chance = random.Random(seed)
+    with judged_run(laboratory, folder, scale) as run:
+        run.staff(clients=2, schedulers=2)
+        for slot in run.fleet.slots:
+            plans = (f"{chance.choice(CRASH_POINTS)}:{chance.randint(1, 9)}" for _ in range(6))
+            slot.lives = [{ENVIRONMENT_VARIABLE: plan} for plan in plans]
+        run.finish()
+        assert run.fleet.deaths()[-signal.SIGKILL] >= scale.workers, run.fleet.deaths()
+
+
 def survive_zombies(laboratory: Laboratory, folder: Path, scale: Scale, point: str) -> None:
     """Half of the workers are stopped (SIGSTOP) at one place for longer than their leases last, then go on.
 
@@ -101,6 +115,14 @@ def survive_database_crashes(laboratory: Laboratory, folder: Path, scale: Scale,
     with judged_run(laboratory, folder, scale) as run:
         run.staff()
         run.finish(crash_database(run, blows))
+
+
+def survive_object_store_outages(laboratory: Laboratory, folder: Path, scale: Scale, blows: int) -> None:
+    """The object store is away for a while, again and again."""
+    with judged_run(laboratory, folder, scale, lines=(ARTEFACT, CHAIN)) as run:
+        run.staff()
+        run.finish(take_objects_away(run, blows))
+        assert failed_tasks(run) > 0
 
 
 def survive_lost_commit_answers(laboratory: Laboratory, folder: Path, scale: Scale) -> None:
