@@ -6,6 +6,10 @@ where process_id = :process_id and sha256 = :sha256
 select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
 where process_id = :process_id order by version desc limit 1
 
+-- name: definition_of_version
+select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+where process_id = :process_id and version = :version
+
 -- name: definition_xml
 select xml from process_definition where process_definition_id = :process_definition_id
 
@@ -33,6 +37,10 @@ select * from process_instance where tenant_id = :tenant_id and idempotency_key 
 -- Every step that runs handlers takes this lock first: steps of one instance never interleave.
 select version from process_instance where process_instance_id = :process_instance_id for update
 
+-- name: lock_for_steps
+-- Several instances and the jobs that steps of theirs finish, in one order; with the time, because handlers ask for it.
+select * from lock_for_steps(cast(:instance_ids as uuid[]), cast(:job_ids as uuid[]), cast(:epochs as bigint[]))
+
 -- name: read_instance
 select * from process_instance
 where process_instance_id = :process_instance_id
@@ -46,7 +54,20 @@ where tenant_id = :tenant_id and business_key = :business_key order by started_a
 select process_instance_id from process_instance
 where process_definition_id = :process_definition_id and tenant_id = :tenant_id
   and status in ('running', 'suspended')
-order by process_instance_id
+  and (cast(:after as uuid) is null or process_instance_id > cast(:after as uuid))
+order by process_instance_id limit cast(:limit as bigint)
+
+-- name: instances_page
+-- An instance with an open incident runs, but is not shown as running.
+select * from process_instance
+where tenant_id = :tenant_id
+  and (cast(:process_id as text) is null or process_id = cast(:process_id as text))
+  and (cast(:business_key as text) is null or business_key = cast(:business_key as text))
+  and (cast(:statuses as text[]) is null or
+       case when status = 'running' and open_incidents > 0 then 'incident' else status end
+           = any(cast(:statuses as text[])))
+  and (cast(:before as uuid) is null or process_instance_id < cast(:before as uuid))
+order by process_instance_id desc limit :limit
 
 -- name: instance_state
 -- One round trip. Only after the instance is locked, or where the version is compared when writing.
