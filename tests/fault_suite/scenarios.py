@@ -65,7 +65,7 @@ def judged_run(
 
 def survive_nothing(laboratory: Laboratory, folder: Path, scale: Scale) -> None:
     """No fault at all: the suite itself is right, and nothing is done twice without need."""
-    with judged_run(laboratory, folder, scale) as run:
+    with judged_run(laboratory, folder, scale, lease_seconds=30) as run:
         run.staff(clients=2)
         run.finish()
         assert run.fleet.deaths() == {}
