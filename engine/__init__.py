@@ -1,7 +1,17 @@
 """Floor 2: BPMN processes on SpiffWorkflow. Knows principals and records, knows nothing of machine learning."""
 
-from engine.bpmn import Contracts, ProcessModel, called_processes, read_diagram, verify
-from engine.description import InstanceDescription, StepDescription, UserTaskDescription
+from engine.bpmn import (
+    Contracts,
+    Document,
+    ProcessModel,
+    called_processes,
+    canonical_digest,
+    check_geometry,
+    read_diagram,
+    read_document,
+    verify,
+)
+from engine.description import InstanceDescription, InstanceSummary, StepDescription, UserTaskDescription
 from engine.engine import Engine, Forms
 from engine.errors import (
     BpmnError,
@@ -12,25 +22,41 @@ from engine.errors import (
     PermanentTaskError,
 )
 from engine.execution_windows import AbsolutePeriod, ExecutionWindow, OutsideWindow, Weekday, WeeklyPeriod
-from engine.inbox import InboxPage, InboxQuery
+from engine.expected_events import ExpectedEvent, ExpectedKind, expected_by_instance, expected_by_process
+from engine.handler_contracts import contracts_of
+from engine.inbox import InboxPage, InboxQuery, InboxShows
 from engine.messages import BroadcastSignal, MessageOutcome, PublishedMessage
+from engine.migration import Migrations, Verdict
+from engine.operations import OperationResult, Operations
 from engine.persistence import (
     DefinitionRef,
     Event,
+    EventCounts,
     FireOutcome,
     FireSelection,
+    Incident,
+    IncidentStatus,
+    InstanceSelection,
     InstanceStatus,
     NotificationHub,
+    ProcessCounts,
     ScheduleFire,
     ScheduleRow,
     ScheduleStatistics,
     ScheduleStatus,
+    UserTaskComment,
+    count_events,
+    queue_depths,
     schedule_statistics,
 )
+from engine.process_statistics import process_statistics
+from engine.requests import Request, fulfil_once
 from engine.schedule_book import ScheduleBook
 from engine.schedule_definition import CronTrigger, DateTrigger, IntervalTrigger, MissedFires, ScheduleDefinition
 from engine.scheduler import Scheduler, SchedulerPolicy
 from engine.service_tasks import ExternalTask, JobContext, ServiceTaskRegistry, TaskContext, TransactionalTask
+from engine.token_moves import TokenMove
+from engine.user_tasks import UserTaskDesk
 from engine.worker import Worker
 from engine.worker_policy import WorkerPolicy
 
@@ -43,10 +69,14 @@ __all__ = [
     "DateTrigger",
     "DefinitionRef",
     "DiagramError",
+    "Document",
     "Engine",
     "EngineError",
     "Event",
+    "EventCounts",
     "ExecutionWindow",
+    "ExpectedEvent",
+    "ExpectedKind",
     "ExternalTask",
     "Finding",
     "FireOutcome",
@@ -55,17 +85,27 @@ __all__ = [
     "IdempotencyConflictError",
     "InboxPage",
     "InboxQuery",
+    "InboxShows",
+    "Incident",
+    "IncidentStatus",
     "InstanceDescription",
+    "InstanceSelection",
     "InstanceStatus",
+    "InstanceSummary",
     "IntervalTrigger",
     "JobContext",
     "MessageOutcome",
+    "Migrations",
     "MissedFires",
     "NotificationHub",
+    "OperationResult",
+    "Operations",
     "OutsideWindow",
     "PermanentTaskError",
+    "ProcessCounts",
     "ProcessModel",
     "PublishedMessage",
+    "Request",
     "ScheduleBook",
     "ScheduleDefinition",
     "ScheduleFire",
@@ -77,14 +117,28 @@ __all__ = [
     "ServiceTaskRegistry",
     "StepDescription",
     "TaskContext",
+    "TokenMove",
     "TransactionalTask",
+    "UserTaskComment",
     "UserTaskDescription",
+    "UserTaskDesk",
+    "Verdict",
     "Weekday",
     "WeeklyPeriod",
     "Worker",
     "WorkerPolicy",
     "called_processes",
+    "canonical_digest",
+    "check_geometry",
+    "contracts_of",
+    "count_events",
+    "expected_by_instance",
+    "expected_by_process",
+    "fulfil_once",
+    "process_statistics",
+    "queue_depths",
     "read_diagram",
+    "read_document",
     "schedule_statistics",
     "verify",
 ]

@@ -14,9 +14,15 @@ from uuid import UUID
 
 from pydantic import BaseModel, JsonValue
 
-from engine.bpmn import Contracts, ProcessModel, called_processes, read_diagram, verify
+from engine.bpmn import ProcessModel, errors_among, read_diagram, verify
 from engine.crash_points import crash_point
-from engine.description import InstanceDescription, UserTaskDescription, describe_instance
+from engine.description import (
+    InstanceDescription,
+    InstanceSummary,
+    UserTaskDescription,
+    describe_instance,
+    summarise_instance,
+)
 from engine.errors import (
     DiagramError,
     IdempotencyConflictError,
@@ -26,6 +32,7 @@ from engine.errors import (
 )
 from engine.execution import Step, append_event, finish_step, load_step
 from engine.forms import FormCatalogue
+from engine.handler_contracts import contracts_of
 from engine.inbox import InboxQuery
 from engine.library import ProcessLibrary
 from engine.messages import BroadcastSignal, Messenger, PublishedMessage, replace_start_subscriptions
@@ -37,6 +44,7 @@ from engine.persistence import (
     EventLog,
     InstanceRow,
     Instances,
+    InstanceSelection,
     InstanceStatus,
     StepDocument,
     engine_statistics,
@@ -68,14 +76,18 @@ class Engine:
 
     Attributes:
         desk: Where people find, claim, delegate and discuss user tasks.
+
+    Args:
+        groups: The groups to which a diagram may assign user tasks; `None` for any.
     """
 
-    def __init__(self, registry: ServiceTaskRegistry, forms: Forms) -> None:
+    def __init__(self, registry: ServiceTaskRegistry, forms: Forms, groups: frozenset[str] | None = None) -> None:
         self.registry = registry
         self.library = ProcessLibrary()
         self.instances = WarmInstances(self.library)
         self.desk = UserTaskDesk(FormCatalogue(forms), append_event)
         self._forms = forms
+        self._groups = groups
 
     def deploy(self, work: UnitOfWork, *diagrams: bytes, context: SecurityContext) -> tuple[DefinitionRef, ...]:
         """Verify diagrams and store them as new versions; a text that is already deployed stays as it is.
@@ -112,7 +124,7 @@ class Engine:
             UnknownProcessError: It is not deployed, or can only be started by a message.
             IdempotencyConflictError: The key belongs to an instance of another process.
         """
-        ref = self._newest(work, process_id)
+        ref = self.library.definition(work, process_id)
         model = self.library.model(work, ref.process_definition_id, process_id)
         events = {event.id for event in model.start_events()}
         none_event = model.none_start_event()
@@ -141,6 +153,24 @@ class Engine:
             message_id=message_id,
             time_to_live_seconds=time_to_live_seconds,
         )
+
+    def send_message(
+        self,
+        work: UnitOfWork,
+        process_instance_id: UUID,
+        name: str,
+        payload: Mapping[str, JsonValue],
+        *,
+        context: SecurityContext,
+    ) -> PublishedMessage:
+        """Send a message to one instance that waits for it; see `Messenger.send`.
+
+        Raises:
+            UnknownInstanceError: There is none in the principal's tenant.
+        """
+        _readable(work, process_instance_id, context)
+        messenger = Messenger(work, partial(self._start_at, work))
+        return messenger.send(process_instance_id, name, payload, context=context)
 
     def broadcast_signal(
         self, work: UnitOfWork, name: str, variables: Mapping[str, JsonValue], *, context: SecurityContext
@@ -181,6 +211,17 @@ class Engine:
             UnknownInstanceError: There is none in the principal's tenant.
         """
         return describe_instance(work, _readable(work, process_instance_id, context))
+
+    def list_instances(
+        self, work: UnitOfWork, selection: InstanceSelection, *, context: SecurityContext
+    ) -> list[InstanceSummary]:
+        """Return the tenant's instances that are selected, the newest first.
+
+        Raises:
+            AccessDeniedError: No READ permission.
+        """
+        _require_read(context)
+        return [summarise_instance(row) for row in Instances(work).page(selection, context.tenant_id)]
 
     def instances_of(self, work: UnitOfWork, business_key: str, *, context: SecurityContext) -> list[UUID]:
         """Return the ids of the instances of a business key, oldest first."""
@@ -239,13 +280,9 @@ class Engine:
             self.library.model(work, ref.process_definition_id, ref.process_id)
             for ref in Definitions(work).all_newest()
         ]
-        contracts = Contracts(
-            inputs=self.registry.contracts(),
-            form_ids=frozenset(self._forms),
-            calls={model.process_id: called_processes(model) for model in (*deployed, *models)},
-        )
+        contracts = contracts_of(self.registry, self._forms, (*deployed, *models), self._groups)
         findings = tuple(finding for model in models for finding in verify(model, contracts))
-        if findings:
+        if errors_among(findings):
             raise DiagramError(findings)
 
     def _store(self, work: UnitOfWork, xml: bytes, model: ProcessModel, context: SecurityContext) -> DefinitionRef:
@@ -273,13 +310,6 @@ class Engine:
         """Let messages, signals and times start this definition, and no older one of its process."""
         replace_start_subscriptions(work, ref, model)
         replace_start_timers(work, ref, model, context)
-
-    def _newest(self, work: UnitOfWork, process_id: str) -> DefinitionRef:
-        ref = Definitions(work).newest(process_id)
-        if ref is None:
-            known = tuple(known.process_id for known in Definitions(work).all_newest())
-            raise UnknownProcessError(process_id=process_id, known=known)
-        return ref
 
     def _start_at(
         self,

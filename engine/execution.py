@@ -13,11 +13,10 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from engine.assignment import user_task_row
-from engine.bpmn import Activity, ServiceTask, UserTask
+from engine.bpmn import Activity, EndEvent, ServiceTask, UserTask
 from engine.crash_points import crash_point
 from engine.errors import StaleInstanceError
 from engine.persistence import (
-    SIGNAL_TYPE,
     ClaimedJob,
     EventLog,
     Incident,
@@ -34,12 +33,11 @@ from engine.persistence import (
 )
 from engine.priorities import job_priority
 from engine.spiff import JournalEntry, ProcessTree, TreeChanges, WaitingTask
+from engine.throws import send_off, uncaught_error_job
 from engine.waiting_events import exchange_events
 from engine.warm import WarmInstances, after_step
 from storage import AuditEntry, SecurityContext, UnitOfWork
 from storage.identifiers import new_id
-
-_SIGNAL_ATTEMPTS = 3
 
 
 @dataclass
@@ -149,8 +147,7 @@ def collect_step(step: Step, context: SecurityContext, status: InstanceStatus | 
     taken = [job for waiting in changes.opened if (job := _offer(step, waiting)) is not None]
     _exchange(step, changes)
     _close_void_incidents(step, changes, context)
-    for name in changes.signals:
-        step.document.add_job(_signal_job(step.row, name), None)
+    send_off(step.document, changes)
     if status is None:
         status = InstanceStatus.COMPLETED if changes.is_completed else step.row.status
     if status is InstanceStatus.COMPLETED:
@@ -253,6 +250,8 @@ def _offer(step: Step, waiting: WaitingTask) -> ClaimedJob | None:
             return _offer_job(step, waiting, waiting.element)
         case UserTask():
             _offer_user_task(step, waiting, waiting.element)
+        case EndEvent() as end:
+            step.document.add_job(uncaught_error_job(step.row, waiting.task_id, end), None)
     return None
 
 
@@ -327,19 +326,4 @@ def _exchange(step: Step, changes: TreeChanges) -> None:
         opened=opened,
         closed=closed,
         executing=None if step.document.finishes is None else step.document.finishes.job_id,
-    )
-
-
-def _signal_job(row: InstanceRow, name: str) -> ClaimedJob:
-    """Return the job that broadcasts a thrown signal; it outlives the instance, which a signal end event may end."""
-    return ClaimedJob(
-        job_id=new_id(),
-        process_instance_id=row.process_instance_id,
-        task_id=row.process_instance_id,
-        element_id=row.process_id,
-        type=SIGNAL_TYPE,
-        input={"name": name},
-        max_attempts=_SIGNAL_ATTEMPTS,
-        epoch=0,
-        tenant_id=row.tenant_id,
     )

@@ -14,13 +14,22 @@ from engine.bpmn import (
     Activity,
     BoundaryEvent,
     CallActivity,
+    EndEvent,
     ErrorTrigger,
+    EscalationTrigger,
+    EventBasedGateway,
+    EventSubProcess,
+    ExclusiveGateway,
     FlowNode,
+    InclusiveGateway,
     IntermediateCatchEvent,
+    IntermediateThrowEvent,
     ParallelGateway,
     ProcessModel,
     ReceiveTask,
     ServiceTask,
+    StartEvent,
+    SubProcess,
     UserTask,
 )
 
@@ -65,7 +74,7 @@ class Change:
 
 
 class Graph:
-    """The ways through a process: along its flows, and from an activity to the events on its boundary."""
+    """The ways through a process: along its flows, to events on a boundary, into subprocesses and out of them."""
 
     def __init__(self, model: ProcessModel, start_event_id: str, name: Callable[[str], str]) -> None:
         self.nodes = {name(node_id): node for node_id, node in model.nodes.items()}
@@ -73,7 +82,7 @@ class Graph:
         self._ahead: dict[str, list[str]] = {node_id: [] for node_id in self.nodes}
         self._behind: dict[str, list[str]] = {node_id: [] for node_id in self.nodes}
         ways = [(flow.source, flow.target) for flow in model.flows]
-        ways += [(node.attached_to, node.id) for node in model.nodes.values() if isinstance(node, BoundaryEvent)]
+        ways += [way for node in model.nodes.values() for way in _undrawn_ways(model, node, start_event_id)]
         for source, target in ways:
             self._ahead[name(source)].append(name(target))
             self._behind[name(target)].append(name(source))
@@ -93,14 +102,16 @@ class Graph:
         return frozenset(node_id for node_id in self.nodes if self.branches(node_id) > 1)
 
     def branches(self, node_id: str) -> int:
-        """Return how many tokens leave a parallel gateway; 0 for any other node."""
+        """Return how many tokens can leave a node at once; 0 for a gateway that chooses one way."""
         node = self.nodes.get(node_id)
-        return len(self._model.outgoing(node.id)) if isinstance(node, ParallelGateway) else 0
+        if node is None or isinstance(node, ExclusiveGateway | EventBasedGateway):
+            return 0
+        return len(self._model.outgoing(node.id))
 
     def entries(self, node_id: str) -> int:
-        """Return how many tokens a parallel gateway waits for; 0 for any other node."""
+        """Return on how many flows tokens come that a gateway joins; 0 for any other node."""
         node = self.nodes.get(node_id)
-        return len(self._model.incoming(node.id)) if isinstance(node, ParallelGateway) else 0
+        return len(self._model.incoming(node.id)) if isinstance(node, ParallelGateway | InclusiveGateway) else 0
 
     def entries_from(self, node_id: str, join: str) -> int:
         """Return at how many entries of a join a token can arrive from a node."""
@@ -116,6 +127,8 @@ def obstacles(change: Change, live: Iterable[LiveElement]) -> tuple[str, ...]:
     ):
         return (f"{change.start_event_id}: the start event of the instance is not there",)
     found: dict[str, None] = {}
+    if _listening(change.old, None, change.name) != _listening(change.new, None, str):
+        found["the events that can begin beside its tokens are not the same"] = None
     for element in live:
         found.update(dict.fromkeys(f"{element.element_id}: {reason}" for reason in _obstacles(change, element)))
     return tuple(found)
@@ -130,7 +143,7 @@ def _obstacles(change: Change, element: LiveElement) -> Iterator[str]:
     flows = {flow.id for flow in change.new.incoming(new.id)}
     for flow in sorted(element.arrived - flows):
         yield f"the flow {flow}, by which a token has arrived, does not lead to it"
-    if not isinstance(old, BoundaryEvent):  # its activity is alive too
+    if not isinstance(old, BoundaryEvent | StartEvent):  # what they wait beside is alive too
         yield from _skipped(change, new.id)
         yield from _repeated(change, new.id)
         yield from _concurrency(change, new.id)
@@ -146,20 +159,28 @@ def _differences(change: Change, old: FlowNode, new: FlowNode) -> Iterator[str]:
             yield f"its {aspect} is not the same"
     if isinstance(old, Activity) and _events(change.old, old, change.name) != _events(change.new, new, str):
         yield "the events on its boundary are not the same"
+    if _listening(change.old, old.id, change.name) != _listening(change.new, new.id, str):
+        yield "the events that can begin beside its tokens are not the same"
 
 
 def _nature(node: FlowNode, name: Callable[[str], str]) -> dict[str, object]:
     """Return what an element must not change while something waits at it."""
-    nature: dict[str, object] = {"loop": node.multi_instance} if isinstance(node, Activity) else {}
+    nature: dict[str, object] = {"scope": None if node.scope is None else name(node.scope)}
+    if isinstance(node, Activity):
+        nature["loop"] = (node.multi_instance, node.loop)
     match node:
         case ServiceTask():
             nature["task type"] = node.type
         case UserTask():
             nature |= {"form": node.form_id, "exclusion": [name(entry) for entry in node.excluded]}
         case CallActivity():
-            nature["called process"] = node.called_process
-        case ReceiveTask() | IntermediateCatchEvent() | BoundaryEvent():
+            nature["called process"] = (node.called_process, node.binding, node.version_tag)
+        case ReceiveTask() | IntermediateCatchEvent():
             nature["trigger"] = node.trigger
+        case BoundaryEvent() | StartEvent():
+            nature |= {"trigger": node.trigger, "interruption": node.is_interrupting}
+        case EndEvent():
+            nature["error"] = node.error_code
     return nature
 
 
@@ -168,8 +189,39 @@ def _events(model: ProcessModel, activity: FlowNode, name: Callable[[str], str])
     return {
         name(event.id): (event.trigger, event.is_interrupting)
         for event in model.boundary_events(activity.id)
-        if not isinstance(event.trigger, ErrorTrigger)
+        if not isinstance(event.trigger, ErrorTrigger | EscalationTrigger)
     }
+
+
+def _listening(model: ProcessModel, scope: str | None, name: Callable[[str], str]) -> dict[str, tuple[object, bool]]:
+    """Return the start events that wait while a scope is open; those for what is thrown are only looked up."""
+    return {
+        name(event.id): (event.trigger, event.is_interrupting)
+        for subprocess in model.event_subprocesses(scope)
+        for event in model.start_events(subprocess.id)
+        if not isinstance(event.trigger, ErrorTrigger | EscalationTrigger)
+    }
+
+
+def _undrawn_ways(model: ProcessModel, node: FlowNode, start_event_id: str) -> Iterator[tuple[str, str]]:
+    """Return the ways to a node, and from it, along which no flow is drawn."""
+    if isinstance(node, BoundaryEvent):
+        yield node.attached_to, node.id
+    if isinstance(node, EventSubProcess):
+        yield node.scope or start_event_id, node.id
+    if isinstance(node, SubProcess | EventSubProcess):
+        yield from ((node.id, event.id) for event in model.start_events(node.id))
+    scope = model.nodes.get(node.scope or "")
+    while isinstance(scope, EventSubProcess):
+        scope = model.nodes.get(scope.scope or "")
+    if scope is not None:
+        yield from ((node.id, flow.target) for flow in model.outgoing(scope.id))
+
+
+def _does_something(node: FlowNode) -> bool:
+    """Return whether it matters that a node is passed, and how often."""
+    thrown = isinstance(node, IntermediateThrowEvent) and (node.signal or node.message or node.escalation_code)
+    return isinstance(node, Activity | IntermediateCatchEvent) or bool(thrown)
 
 
 def _skipped(change: Change, place: str) -> Iterator[str]:
@@ -179,7 +231,7 @@ def _skipped(change: Change, place: str) -> Iterator[str]:
         # What is new on a branch that may have ended already.
         added |= new.after(fork) - old.nodes.keys() - new.after(place)
     for node_id in sorted(added - {place}):
-        if isinstance(new.nodes[node_id], Activity | IntermediateCatchEvent) or new.branches(node_id) > 1:
+        if _does_something(new.nodes[node_id]) or new.branches(node_id) > 1:
             yield f"{node_id} would be skipped"
 
 
@@ -189,7 +241,7 @@ def _repeated(change: Change, place: str) -> Iterator[str]:
     for fork in _passed_forks(old, place):
         done |= old.after(fork) - old.after(place) - {place}
     for node_id in sorted(done & (new.after(place) - new.before(place))):
-        if isinstance(old.nodes[node_id], Activity | IntermediateCatchEvent):
+        if _does_something(old.nodes[node_id]):
             yield f"{node_id} could be done a second time"
 
 

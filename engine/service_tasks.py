@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -69,26 +69,42 @@ class JobContext:
 
 @dataclass(frozen=True)
 class TransactionalTask(Generic[InputT, OutputT]):
-    """A service-task type whose handler runs inside the engine's transaction."""
+    """A service-task type whose handler runs inside the engine's transaction.
+
+    Attributes:
+        output: What `run` returns, so that diagrams can be verified; unknown where it is not given.
+        errors: The codes of the BPMN errors that a diagram has to catch. Others that it throws become incidents.
+    """
 
     task_type: str
     input: type[InputT]
     run: Callable[[TaskContext, InputT], OutputT]
+    output: type[OutputT] | None = None
+    errors: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ExternalTask(Generic[InputT, OutputT]):
-    """A service-task type whose handler runs outside any transaction, under a lease."""
+    """A service-task type whose handler runs outside any transaction, under a lease.
+
+    Attributes:
+        output, errors: As of a transactional task.
+    """
 
     task_type: str
     input: type[InputT]
     run: Callable[[JobContext, InputT], OutputT]
+    output: type[OutputT] | None = None
+    errors: tuple[str, ...] = ()
+
+
+AnyTask: TypeAlias = TransactionalTask[Any, Any] | ExternalTask[Any, Any]
 
 
 class ServiceTaskRegistry:
     """All handlers of a deployment, by type."""
 
-    def __init__(self, *tasks: TransactionalTask[Any, Any] | ExternalTask[Any, Any]) -> None:
+    def __init__(self, *tasks: AnyTask) -> None:
         self._tasks = {task.task_type: task for task in tasks}
 
     @property
@@ -96,7 +112,7 @@ class ServiceTaskRegistry:
         """The service-task types that have a handler."""
         return tuple(sorted(self._tasks))
 
-    def __getitem__(self, task_type: str) -> TransactionalTask[Any, Any] | ExternalTask[Any, Any]:
+    def __getitem__(self, task_type: str) -> AnyTask:
         """Return the handler of a type.
 
         Raises:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from engine.bpmn import BoundaryEvent, StartEvent
+from engine.bpmn import BoundaryEvent, EventSubProcess, StartEvent
 from engine.duties import excluded
 from engine.errors import TokenMoveError
 from engine.execution import Step
@@ -43,13 +43,13 @@ def move_token(step: Step, move: TokenMove, context: SecurityContext) -> None:
     if target is None:
         raise TokenMoveError(
             place=move.to_element_id,
-            reason="no such element can be reached in the process that the token runs in",
-            hint="Name an element of the instance's own definition.",
+            reason="no such element can be reached in the process or subprocess that the token runs in",
+            hint="Name an element beside the one where it waits.",
         )
-    if isinstance(target.element, StartEvent | BoundaryEvent) or target.joins:
+    if isinstance(target.element, StartEvent | BoundaryEvent | EventSubProcess) or target.joins:
         raise TokenMoveError(
             place=move.to_element_id,
-            reason="a token cannot be put onto a start event, a boundary event or a joining gateway",
+            reason="a token cannot be put onto a start or boundary event, an event subprocess or a joining gateway",
             hint="Name the element behind it.",
         )
     step.tree.move(token.task_id, move.to_element_id)

@@ -67,4 +67,6 @@ def _held_back_rows(
     return rows
 
 
-SERVICE_TASKS = (ExternalTask("endpoints.probe_endpoint", EndpointInput, probe_endpoint),)
+SERVICE_TASKS = (
+    ExternalTask("endpoints.probe_endpoint", EndpointInput, probe_endpoint, ProbeOutput, errors=("ARTIFACT_CORRUPT",)),
+)

@@ -79,6 +79,6 @@ def healthy_endpoint(
 
 
 SERVICE_TASKS = (
-    TransactionalTask("endpoints.deploy_endpoint", DeployInput, deploy_endpoint),
-    TransactionalTask("endpoints.tear_down_endpoint", EndpointInput, tear_down_endpoint),
+    TransactionalTask("endpoints.deploy_endpoint", DeployInput, deploy_endpoint, DeployOutput),
+    TransactionalTask("endpoints.tear_down_endpoint", EndpointInput, tear_down_endpoint, TearDownOutput),
 )

@@ -221,6 +221,14 @@ def run_tasks(
 ) -> tuple[ExternalTask[RunInput, TrainOutput], ExternalTask[EvaluateInput, EvaluateOutput]]:
     """Return the service tasks that need a compute."""
     return (
-        ExternalTask("experiments.train_model", RunInput, partial(train_model, compute=compute)),
-        ExternalTask("experiments.evaluate_model", EvaluateInput, partial(evaluate_model, compute=compute)),
+        ExternalTask(
+            "experiments.train_model",
+            RunInput,
+            partial(train_model, compute=compute),
+            TrainOutput,
+            errors=("TRAINING_FAILED",),
+        ),
+        ExternalTask(
+            "experiments.evaluate_model", EvaluateInput, partial(evaluate_model, compute=compute), EvaluateOutput
+        ),
     )

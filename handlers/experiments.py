@@ -223,6 +223,6 @@ def _update(context: TaskContext, experiment_id: UUID, patch: dict[str, object])
 
 
 SERVICE_TASKS = (
-    TransactionalTask("experiments.complete_experiment", CompleteInput, complete_experiment),
-    TransactionalTask("experiments.record_failure", FailureInput, record_failure),
+    TransactionalTask("experiments.complete_experiment", CompleteInput, complete_experiment, Nothing),
+    TransactionalTask("experiments.record_failure", FailureInput, record_failure, Nothing),
 )

@@ -182,7 +182,7 @@ def _signature(work: UnitOfWork, package_uri: str) -> JsonObject:
 
 
 SERVICE_TASKS = (
-    TransactionalTask("models.register_model", RegisterInput, register_model),
-    TransactionalTask("models.promote_model", PromoteInput, promote_model),
-    TransactionalTask("models.reject_model", RejectInput, reject_model),
+    TransactionalTask("models.register_model", RegisterInput, register_model, RegisterOutput),
+    TransactionalTask("models.promote_model", PromoteInput, promote_model, PromoteOutput),
+    TransactionalTask("models.reject_model", RejectInput, reject_model, Nothing),
 )

@@ -21,6 +21,7 @@ class LearningSettings(BaseSettings):
         s3_endpoint: `host:port` of an S3-compatible store; without it the local folder is used.
         import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
         allowed_profiles: Compute profiles that may be asked for.
+        groups: Groups of people to which diagrams may assign user tasks.
         worker_threads: Jobs that one worker process runs at a time.
         lease_seconds: How long a silent worker keeps a job.
         job_limits: How many jobs of a service-task type run at once over all workers, as `type=number`.
@@ -39,13 +40,14 @@ class LearningSettings(BaseSettings):
     import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     default_compute: ComputeProfile = ComputeProfile.CPU
     allowed_profiles: Annotated[tuple[ComputeProfile, ...], NoDecode] = (ComputeProfile.CPU,)
+    groups: Annotated[tuple[str, ...], NoDecode] = ("data-scientist", "reviewer", "operator")
     port: Annotated[int, Field(ge=1, le=65_535)] = 8765
     worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
     lease_seconds: Annotated[float, Field(ge=0.2, le=3_600)] = 15.0
     job_limits: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode] = {}
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("import_roots", "allowed_profiles", mode="before")
+    @field_validator("import_roots", "allowed_profiles", "groups", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

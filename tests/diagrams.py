@@ -34,43 +34,74 @@ def diagram(process_id: str, *content: str) -> bytes:
 
 
 def start(
-    node_id: str = "Begin", message_ref: str | None = None, *, timer: str | None = None, signal_ref: str | None = None
+    node_id: str = "Begin",
+    message_ref: str | None = None,
+    *,
+    interrupting: bool = True,
+    outputs: Mappings = NOTHING,
+    **trigger: str | None,
 ) -> str:
-    definition = event_definition(timer=timer, message_ref=message_ref, signal_ref=signal_ref)
-    return f"<bpmn:startEvent{attributes(id=node_id)}>{definition}</bpmn:startEvent>"
+    """A start event; in an event subprocess it may be one that does not interrupt. For `trigger`: event_definition."""
+    definition = event_definition(message_ref=message_ref, **trigger)
+    interrupts = None if interrupting else "false"
+    return activity("startEvent", node_id, io_mapping(NOTHING, outputs), definition, isInterrupting=interrupts)
 
 
-def end(node_id: str = "Done", *, terminates: bool = False, signal_ref: str | None = None) -> str:
-    definition = "<bpmn:terminateEventDefinition />" if terminates else event_definition(signal_ref=signal_ref)
-    return f"<bpmn:endEvent{attributes(id=node_id)}>{definition}</bpmn:endEvent>"
+def end(node_id: str = "Done", *, terminates: bool = False, inputs: Mappings = NOTHING, **thrown: str | None) -> str:
+    definition = "<bpmn:terminateEventDefinition />" if terminates else event_definition(**thrown)
+    return activity("endEvent", node_id, io_mapping(inputs, NOTHING), definition)
 
 
-def catch(
-    node_id: str,
+def catch(node_id: str, *, outputs: Mappings = NOTHING, **trigger: str | None) -> str:
+    """An intermediate event that waits for a timer (as `duration` writes it), a message, a signal, a condition..."""
+    return activity("intermediateCatchEvent", node_id, io_mapping(NOTHING, outputs), event_definition(**trigger))
+
+
+def throw(node_id: str, signal_ref: str | None = None, *, inputs: Mappings = NOTHING, **thrown: str | None) -> str:
+    """An intermediate event that throws something; without anything to throw it is a milestone."""
+    definition = event_definition(signal_ref=signal_ref, **thrown)
+    return activity("intermediateThrowEvent", node_id, io_mapping(inputs, NOTHING), definition)
+
+
+def link_ends(name: str, *throwing: str, catching: str) -> str:
+    """The ends of a link."""
+    return "\n".join([*(throw(node_id, link=name) for node_id in throwing), catch(catching, link=name)])
+
+
+def event_definition(
     *,
     timer: str | None = None,
     message_ref: str | None = None,
     signal_ref: str | None = None,
-    outputs: Mappings = NOTHING,
+    error_ref: str | None = None,
+    escalation_ref: str | None = None,
+    condition: str | None = None,
+    link: str | None = None,
 ) -> str:
-    """An intermediate event that waits for a timer (as `duration` writes it), a message or a signal."""
-    definition = event_definition(timer=timer, message_ref=message_ref, signal_ref=signal_ref)
-    return activity("intermediateCatchEvent", node_id, io_mapping(NOTHING, outputs), definition)
-
-
-def throw(node_id: str, signal_ref: str | None = None) -> str:
-    """An intermediate event that throws a signal; without one it is a milestone."""
-    definition = event_definition(signal_ref=signal_ref)
-    return f"<bpmn:intermediateThrowEvent{attributes(id=node_id)}>{definition}</bpmn:intermediateThrowEvent>"
-
-
-def event_definition(*, timer: str | None = None, message_ref: str | None = None, signal_ref: str | None = None) -> str:
+    """What an event waits for or throws; an empty reference to an error or escalation stands for every one."""
     definition = "" if timer is None else f"<bpmn:timerEventDefinition>{timer}</bpmn:timerEventDefinition>"
-    if message_ref is not None:
-        definition += f"<bpmn:messageEventDefinition{attributes(messageRef=message_ref)} />"
-    if signal_ref is not None:
-        definition += f"<bpmn:signalEventDefinition{attributes(signalRef=signal_ref)} />"
+    references = {"message": message_ref, "signal": signal_ref, "error": error_ref, "escalation": escalation_ref}
+    for kind, reference in references.items():
+        if reference is not None:
+            definition += f"<bpmn:{kind}EventDefinition{attributes(**{f'{kind}Ref': reference or None})} />"
+    if condition is not None:
+        text = f"<bpmn:condition>{escape(condition)}</bpmn:condition>"
+        definition += f"<bpmn:conditionalEventDefinition>{text}</bpmn:conditionalEventDefinition>"
+    if link is not None:
+        definition += f"<bpmn:linkEventDefinition{attributes(name=link)} />"
     return definition
+
+
+def subprocess(
+    node_id: str, *content: str, inputs: Mappings = NOTHING, outputs: Mappings = NOTHING, repeated: str = ""
+) -> str:
+    """An embedded subprocess; `repeated` is what `for_each` or `loop` writes."""
+    return activity("subProcess", node_id, io_mapping(inputs, outputs), "\n".join((repeated, *content)))
+
+
+def event_subprocess(node_id: str, *content: str) -> str:
+    """An event subprocess, of which `content` has the start event."""
+    return activity("subProcess", node_id, "", "\n".join(content), triggeredByEvent="true")
 
 
 def date(text: str) -> str:
@@ -95,13 +126,22 @@ def path(*node_ids: str) -> str:
     return "\n".join(flow(source, target) for source, target in pairwise(node_ids))
 
 
-def gateway(node_id: str, default: str | None = None) -> str:
-    return f"<bpmn:exclusiveGateway{attributes(id=node_id, default=default)} />"
+def gateway(node_id: str, default: str | None = None, *, name: str | None = "Which?") -> str:
+    return f"<bpmn:exclusiveGateway{attributes(id=node_id, default=default, name=name)} />"
 
 
 def parallel(node_id: str) -> str:
     """A parallel gateway: a fork, a join, or both."""
     return f"<bpmn:parallelGateway{attributes(id=node_id)} />"
+
+
+def inclusive(node_id: str, default: str | None = None) -> str:
+    """An inclusive gateway: a fork, a join, or both."""
+    return f"<bpmn:inclusiveGateway{attributes(id=node_id, name=f'Which of {node_id}?', default=default)} />"
+
+
+def event_based(node_id: str) -> str:
+    return f"<bpmn:eventBasedGateway{attributes(id=node_id)} />"
 
 
 def choice(node_id: str, condition: str, accepted: str, otherwise: str) -> str:
@@ -135,6 +175,20 @@ def for_each(
         content += f"<bpmn:completionCondition>{escape(until)}</bpmn:completionCondition>"
     order = attributes(isSequential="true" if sequential else None)
     return f"<bpmn:multiInstanceLoopCharacteristics{order}>{content}</bpmn:multiInstanceLoopCharacteristics>"
+
+
+def loop(condition: str | None = None, *, tests_before: bool = False, maximum: int | None = None) -> str:
+    """What makes an activity a standard loop, as `for_each` does for multi-instance."""
+    marks = attributes(
+        testBefore="true" if tests_before else None, loopMaximum=None if maximum is None else str(maximum)
+    )
+    text = "" if condition is None else f"<bpmn:loopCondition>{escape(condition)}</bpmn:loopCondition>"
+    return f"<bpmn:standardLoopCharacteristics{marks}>{text}</bpmn:standardLoopCharacteristics>"
+
+
+def script_task(node_id: str, expression: str, result: str, inputs: Mappings = NOTHING, *, repeated: str = "") -> str:
+    script = f"<zeebe:script{attributes(expression=expression, resultVariable=result)} />"
+    return activity("scriptTask", node_id, script + io_mapping(inputs, NOTHING), repeated)
 
 
 def service_task(
@@ -217,15 +271,13 @@ def boundary(
     attached_to: str,
     error_ref: str | None = None,
     *,
-    timer: str | None = None,
-    message_ref: str | None = None,
-    signal_ref: str | None = None,
     interrupting: bool = True,
     outputs: Mappings = NOTHING,
+    **trigger: str | None,
 ) -> str:
-    """A boundary event; without timer, message and signal one for errors, without a reference for every error."""
-    definition = event_definition(timer=timer, message_ref=message_ref, signal_ref=signal_ref)
-    definition = definition or f"<bpmn:errorEventDefinition{attributes(errorRef=error_ref)} />"
+    """A boundary event; without a trigger one for errors, without a reference for every error."""
+    definition = event_definition(**trigger)
+    definition = definition or f"<bpmn:errorEventDefinition{attributes(errorRef=error_ref or None)} />"
     cancels = None if interrupting else "false"
     content = f"\n{definition}\n"
     mapping = io_mapping(NOTHING, outputs)
@@ -234,6 +286,10 @@ def boundary(
 
 def error(error_id: str, error_code: str | None) -> str:
     return f"<bpmn:error{attributes(id=error_id, errorCode=error_code)} />"
+
+
+def escalation(escalation_id: str, escalation_code: str | None) -> str:
+    return f"<bpmn:escalation{attributes(id=escalation_id, escalationCode=escalation_code)} />"
 
 
 def message(message_id: str, name: str | None, correlation_key: str | None = None) -> str:

@@ -2,17 +2,49 @@
 
 from __future__ import annotations
 
+import re
+from typing import TypedDict
+
 from engine.bpmn.events import EventReader
 from engine.bpmn.extensions import Extensions, Loop
-from engine.bpmn.model import CallActivity, MultiInstance, NodeIdentity, ReceiveTask, ServiceTask, UserTask
+from engine.bpmn.model import (
+    CallActivity,
+    Mapping,
+    MultiInstance,
+    NodeIdentity,
+    PlainTask,
+    ReceiveTask,
+    ScriptTask,
+    SendTask,
+    ServiceTask,
+    StandardLoop,
+    SubProcess,
+    UserTask,
+)
 from engine.bpmn.refusals import NODE_CHILDREN, Refusals
-from engine.bpmn.xml import BPMN, Element, is_true
+from engine.bpmn.xml import BPMN, ZEEBE, Element, is_true, local_name
 
 _EXTENSIONS = frozenset({"ioMapping", "taskHeaders"})
+_JOB = frozenset({"taskDefinition", "jobPriorityDefinition", "priorityDefinition"})
 _ASSIGNMENT = frozenset({"userTask", "formDefinition", "assignmentDefinition", "taskSchedule", "priorityDefinition"})
+_LOOP = "standardLoopCharacteristics"
 _MULTI_INSTANCE = "multiInstanceLoopCharacteristics"
 _MULTI_INSTANCE_CHILDREN = frozenset({"documentation", "extensionElements", "completionCondition"})
+_RESULT_VARIABLE = "resultVariable"
 _EXCLUDED_PRINCIPALS = "excluded_principals"
+_WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
+REPETITIONS = frozenset({_MULTI_INSTANCE, _LOOP})
+
+
+class _Common(TypedDict):
+    """What every activity is made with, besides its identity."""
+
+    inputs: tuple[Mapping, ...]
+    outputs: tuple[Mapping, ...]
+    headers: dict[str, str]
+    multi_instance: MultiInstance | None
+    loop: StandardLoop | None
+    default_flow: str | None
 
 
 class ActivityReader:
@@ -23,25 +55,27 @@ class ActivityReader:
         self._events = events
 
     def service_task(self, element: Element, identity: NodeIdentity) -> ServiceTask:
-        """Return a service task."""
-        extensions, repetition = self._parts(element, _EXTENSIONS | {"taskDefinition", "priorityDefinition"})
+        """Return a service task, or what else a handler does: its event's definition is looked at with the events."""
+        extensions, common = self._parts(element, _EXTENSIONS | _JOB, frozenset({"messageEventDefinition"}))
         if not extensions.task_type:
             message = "The service task has no type."
             self._refusals.find(element, "TASK_TYPE_MISSING", message, "Choose an element template.")
+        result_variable = extensions.headers.pop(_RESULT_VARIABLE, None)
+        if result_variable is not None and not result_variable.isidentifier():
+            message = f"{_RESULT_VARIABLE} {result_variable[:60]!r} is not a variable name."
+            self._refusals.find(element, "HEADER_INVALID", message, "Use a plain name.")
         return ServiceTask(
             **identity,
-            inputs=tuple(extensions.inputs),
-            outputs=tuple(extensions.outputs),
-            headers=extensions.headers,
-            multi_instance=repetition,
+            **common,
             type=extensions.task_type or "",
             retries=extensions.retries,
             priority=extensions.priority,
+            result_variable=result_variable,
         )
 
     def user_task(self, element: Element, identity: NodeIdentity) -> UserTask:
         """Return a user task; where the diagram assigns nobody, those whom its lane names are the candidates."""
-        extensions, repetition = self._parts(element, _EXTENSIONS | _ASSIGNMENT)
+        extensions, common = self._parts(element, _EXTENSIONS | _ASSIGNMENT)
         groups, lane = extensions.candidate_groups, identity["lane"]
         if not (groups or extensions.candidate_users or extensions.assignee):
             groups = (lane,) if lane else ()
@@ -52,10 +86,7 @@ class ActivityReader:
         excluded = extensions.headers.pop(_EXCLUDED_PRINCIPALS, "")
         return UserTask(
             **identity,
-            inputs=tuple(extensions.inputs),
-            outputs=tuple(extensions.outputs),
-            headers=extensions.headers,
-            multi_instance=repetition,
+            **common,
             form_id=extensions.form_id,
             candidate_groups=groups,
             candidate_users=extensions.candidate_users,
@@ -68,39 +99,98 @@ class ActivityReader:
 
     def receive_task(self, element: Element, identity: NodeIdentity) -> ReceiveTask:
         """Return a receive task."""
-        extensions, repetition = self._parts(element, frozenset({"ioMapping"}))
+        common = self._parts(element, frozenset({"ioMapping"}))[1]
         return ReceiveTask(
             **identity,
-            inputs=tuple(extensions.inputs),
-            outputs=tuple(extensions.outputs),
-            multi_instance=repetition,
+            **common,
             trigger=self._events.message(element, element),
         )
 
+    def send_task(self, element: Element, identity: NodeIdentity) -> SendTask:
+        """Return a send task that publishes its message."""
+        extensions, common = self._parts(element, _EXTENSIONS)
+        message = self._events.message_throw(element, element, extensions)
+        return SendTask(**identity, **common, message=message)
+
+    def script_task(self, element: Element, identity: NodeIdentity) -> ScriptTask:
+        """Return a script task: FEEL, and nothing else."""
+        self._refusals.require_children(element, NODE_CHILDREN | REPETITIONS)
+        extensions, common = self._parts(element, _EXTENSIONS | {"script"})
+        if extensions.script is None:
+            message = "The script task has no FEEL expression."
+            hint = "Choose the implementation 'FEEL expression', or a job worker."
+            self._refusals.find(element, "SCRIPT_INVALID", message, hint)
+            return ScriptTask(**identity, **common)
+        script = extensions.script
+        return ScriptTask(**identity, **common, expression=script.expression, result_variable=script.result_variable)
+
+    def plain_task(self, element: Element, identity: NodeIdentity) -> PlainTask:
+        """Return an abstract or a manual task."""
+        return PlainTask(**identity, **self._parts(element, _EXTENSIONS)[1])
+
+    def subprocess(self, element: Element, identity: NodeIdentity) -> SubProcess:
+        """Return an embedded subprocess; its children are read on their own."""
+        return SubProcess(**identity, **self._common(element, self._refusals.extensions(element, _EXTENSIONS)))
+
+    def is_job(self, element: Element) -> bool:
+        """Return whether a handler does the work of an element that could do without."""
+        return element.find(f"{{{BPMN}}}extensionElements/{{{ZEEBE}}}taskDefinition") is not None
+
     def call_activity(self, element: Element, identity: NodeIdentity) -> CallActivity:
         """Return a call activity."""
-        extensions, repetition = self._parts(element, _EXTENSIONS | {"calledElement"})
+        extensions, common = self._parts(element, _EXTENSIONS | {"calledElement"})
         if not extensions.called_process:
             message = "No called process is named."
             self._refusals.find(element, "CALLED_PROCESS_MISSING", message, "Name the process's id.")
+        if extensions.binding.type != "latest":
+            message = "A call takes the newest version that is deployed when the instance starts."
+            self._refusals.find(element, "BINDING_UNSUPPORTED", message, "Set the binding to 'latest'.")
         return CallActivity(
             **identity,
-            inputs=tuple(extensions.inputs),
-            outputs=tuple(extensions.outputs),
-            headers=extensions.headers,
-            multi_instance=repetition,
+            **common,
             called_process=extensions.called_process or "",
             propagates_parent_variables=extensions.propagates_parent_variables,
             propagates_child_variables=extensions.propagates_child_variables,
         )
 
-    def _parts(self, element: Element, allowed: frozenset[str]) -> tuple[Extensions, MultiInstance | None]:
-        self._refusals.require_children(element, NODE_CHILDREN | {_MULTI_INSTANCE})
-        repetitions = element.findall(f"{{{BPMN}}}{_MULTI_INSTANCE}")
+    def _parts(
+        self, element: Element, allowed: frozenset[str], children: frozenset[str] = frozenset()
+    ) -> tuple[Extensions, _Common]:
+        self._refusals.require_children(element, NODE_CHILDREN | REPETITIONS | children)
+        extensions = self._refusals.extensions(element, allowed)
+        return extensions, self._common(element, extensions)
+
+    def _common(self, element: Element, extensions: Extensions) -> _Common:
+        repetitions = [child for child in element if local_name(child) in REPETITIONS]
         if len(repetitions) > 1:
             self._refusals.unsupported(repetitions[1], owner=element)
-        repetition = self._multi_instance(repetitions[0]) if repetitions else None
-        return self._refusals.extensions(element, allowed), repetition
+        first = repetitions[0] if repetitions else None
+        is_loop = first is not None and local_name(first) == _LOOP
+        return _Common(
+            inputs=tuple(extensions.inputs),
+            outputs=tuple(extensions.outputs),
+            headers=extensions.headers,
+            multi_instance=None if first is None or is_loop else self._multi_instance(first),
+            loop=self._loop(element, first) if is_loop else None,
+            default_flow=element.get("default"),
+        )
+
+    def _loop(self, element: Element, loop: Element) -> StandardLoop:
+        self._refusals.require_children(loop, frozenset({"documentation", "extensionElements", "loopCondition"}))
+        self._refusals.extensions(loop)
+        condition, maximum = loop.find(f"{{{BPMN}}}loopCondition"), str(loop.get("loopMaximum") or "").strip()
+        if maximum and not _WHOLE_NUMBER.fullmatch(maximum):
+            message = f"loopMaximum {maximum[:20]!r} is no whole number above 0."
+            self._refusals.find(element, "LOOP_INVALID", message, "Give a number of rounds.")
+            maximum = ""
+        elif condition is None and not maximum:
+            message = "The loop has neither a condition nor a maximum, and so no end."
+            self._refusals.find(element, "LOOP_INVALID", message, "Give it a condition, such as =attempts < 3.")
+        return StandardLoop(
+            condition=None if condition is None else self._refusals.condition(element, condition),
+            tests_before=is_true(loop, "testBefore"),
+            maximum=int(maximum) if maximum else None,
+        )
 
     def _multi_instance(self, element: Element) -> MultiInstance | None:
         self._refusals.require_children(element, _MULTI_INSTANCE_CHILDREN)

@@ -13,6 +13,11 @@ def called_processes(model: ProcessModel) -> frozenset[str]:
     return frozenset(node.called_process for node in _call_activities(model))
 
 
+def called_key(_caller: str, activity: CallActivity) -> str:
+    """Return under which name a call's process is known within an instance."""
+    return activity.called_process
+
+
 def find_call_cycles(model: ProcessModel, calls: Mapping[str, frozenset[str]]) -> tuple[Finding, ...]:
     """Return one finding for each call activity through which `model` calls itself, directly or not.
 

@@ -1,13 +1,52 @@
-"""What a diagram needs of its surroundings: handlers, forms and the processes that it calls."""
+"""What a diagram needs of its surroundings: handlers, forms, groups of people and the processes that it calls."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from pydantic import JsonValue
 
 from engine.bpmn.findings import finding_at
-from engine.bpmn.model import CallActivity, FlowNode, ServiceTask, UserTask
+from engine.bpmn.model import (
+    CallActivity,
+    ErrorTrigger,
+    FlowNode,
+    ProcessModel,
+    ServiceTask,
+    UserTask,
+)
+from engine.bpmn.static_types import StaticType
 from engine.errors import Finding
+
+
+@dataclass(frozen=True)
+class InputContract:
+    """One input of a handler.
+
+    Attributes:
+        objection: Returns why a value is not accepted; `None` where it is.
+    """
+
+    type: StaticType
+    objection: Callable[[JsonValue], str | None]
+
+
+@dataclass(frozen=True)
+class Signature:
+    """What a handler takes, gives and throws.
+
+    Attributes:
+        outputs: `None` where they are not known.
+        errors: The codes of the BPMN errors that a diagram has to catch.
+    """
+
+    inputs: Mapping[str, InputContract] = field(default_factory=dict)
+    outputs: Mapping[str, StaticType] | None = None
+    errors: tuple[str, ...] = ()
+
+
+_UNKNOWN = Signature()
 
 
 @dataclass(frozen=True)
@@ -17,26 +56,54 @@ class Contracts:
     Attributes:
         inputs: Service-task type to the names of its handler's inputs; `True` where one is required.
         calls: Each process that exists, this one included, to those that it calls directly.
+        signatures: What is known besides of the handlers, by service-task type.
+        forms: The fields that each form gives, as far as known.
+        groups: The groups in which principals can be; `None` where any name may be one.
+        process_inputs: What processes declare as the variables with which an instance begins.
+        errors_caught: For each process, the codes that its callers catch around their calls; `None` stands for all.
     """
 
     inputs: dict[str, dict[str, bool]]
     form_ids: frozenset[str]
     calls: Mapping[str, frozenset[str]]
+    signatures: Mapping[str, Signature] = field(default_factory=dict)
+    forms: Mapping[str, Mapping[str, StaticType]] = field(default_factory=dict)
+    groups: frozenset[str] | None = None
+    errors_caught: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
+    process_inputs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def signature(self, task_type: str) -> Signature:
+        """Return what is known of a handler."""
+        return self.signatures.get(task_type, _UNKNOWN)
 
 
-def check_contract(node: FlowNode, contracts: Contracts) -> Iterator[Finding]:
+def errors_caught_around_calls(*models: ProcessModel) -> dict[str, frozenset[str | None]]:
+    """Return, for each process that some of the models call, the error codes that they catch around the call."""
+    caught: dict[str, frozenset[str | None]] = {}
+    for model in models:
+        for node in model.nodes.values():
+            if isinstance(node, CallActivity):
+                codes = frozenset(_codes_caught(model, node))
+                caught[node.called_process] = caught.get(node.called_process, frozenset()) | codes
+    return caught
+
+
+def check_contract(model: ProcessModel, node: FlowNode, contracts: Contracts) -> Iterator[Finding]:
     """Return what a node needs and its surroundings do not give."""
     match node:
         case ServiceTask():
             yield from _handler(node, contracts)
+            yield from _errors(model, node, contracts)
         case UserTask():
             if node.form_id is not None and node.form_id not in contracts.form_ids:
                 known = ", ".join(sorted(contracts.form_ids)) or "none"
                 yield finding_at(node, "FORM_UNKNOWN", f"No form {node.form_id!r}.", f"Known forms: {known}.")
+            yield from _groups(node, contracts)
         case CallActivity():
             if node.called_process not in contracts.calls:
                 message = f"No process {node.called_process!r} is deployed."
                 yield finding_at(node, "PROCESS_UNKNOWN", message, "Deploy the called process first, or with this one.")
+            yield from _process_inputs(node, contracts)
 
 
 def _handler(task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
@@ -51,3 +118,41 @@ def _handler(task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
         yield finding_at(task, "INPUT_UNKNOWN", message, f"Inputs: {', '.join(inputs)}.")
     for name in sorted(name for name, required in inputs.items() if required and name not in given):
         yield finding_at(task, "INPUT_MISSING", f"{task.type} needs the input {name!r}.", "Add an input mapping.")
+
+
+def _process_inputs(call: CallActivity, contracts: Contracts) -> Iterator[Finding]:
+    if call.propagates_parent_variables:
+        return
+    given = {mapping.target for mapping in call.inputs}
+    for name in sorted(contracts.process_inputs.get(call.called_process, frozenset()) - given):
+        message = f"The process {call.called_process} needs the input {name!r}."
+        yield finding_at(call, "INPUT_MISSING", message, "Add an input mapping.")
+
+
+def _errors(model: ProcessModel, task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
+    caught = {*_codes_caught(model, task), *contracts.errors_caught.get(model.process_id, ())}
+    for code in contracts.signature(task.type).errors:
+        if caught.isdisjoint({code, None}):
+            message = f"{task.type} can throw {code}, and nothing catches it."
+            hint = "Attach an error boundary event with this code, or one without a code, which catches every error."
+            yield finding_at(task, "ERROR_UNCAUGHT", message, hint)
+
+
+def _codes_caught(model: ProcessModel, node: FlowNode) -> Iterator[str | None]:
+    """Return the codes of the errors that the process catches when a node throws them; `None` stands for all."""
+    place: FlowNode | None = node
+    while place is not None:
+        beside = [start for each in model.event_subprocesses(place.scope) for start in model.start_events(each.id)]
+        triggers = [event.trigger for event in model.boundary_events(place.id)] + [event.trigger for event in beside]
+        yield from (trigger.error_code for trigger in triggers if isinstance(trigger, ErrorTrigger))
+        place = None if place.scope is None else model.nodes[place.scope]
+
+
+def _groups(task: UserTask, contracts: Contracts) -> Iterator[Finding]:
+    if contracts.groups is None:
+        return
+    for group in task.candidate_groups:
+        if group not in contracts.groups:
+            message = f"No principal can be in the group {group!r}."
+            hint = f"Groups: {', '.join(sorted(contracts.groups))}. Assign the task to one, or name its lane after one."
+            yield finding_at(task, "GROUP_UNKNOWN", message, hint)

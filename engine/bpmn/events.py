@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from engine.bpmn.extensions import expression_text
+from engine.bpmn.extensions import Extensions, expression_text
 from engine.bpmn.model import (
     BoundaryEvent,
+    BoundaryTrigger,
+    ConditionTrigger,
     EndEvent,
     ErrorTrigger,
+    EscalationTrigger,
     IntermediateCatchEvent,
     IntermediateThrowEvent,
+    LinkEvent,
     Mapping,
+    MessageThrow,
     MessageTrigger,
     NodeIdentity,
     SignalTrigger,
@@ -23,14 +28,20 @@ from engine.bpmn.refusals import NODE_CHILDREN, Refusals
 from engine.bpmn.xml import BPMN, Element, is_true, local_name
 
 _TIMER, _MESSAGE, _SIGNAL = "timerEventDefinition", "messageEventDefinition", "signalEventDefinition"
-_ERROR, _TERMINATE = "errorEventDefinition", "terminateEventDefinition"
+_ERROR, _TERMINATE, _LINK = "errorEventDefinition", "terminateEventDefinition", "linkEventDefinition"
+_ESCALATION, _CONDITION = "escalationEventDefinition", "conditionalEventDefinition"
 _CATCHING = frozenset({_TIMER, _MESSAGE, _SIGNAL})
-_NAMED_BY_ID = ("message", "signal", "error")
+_THROWING = frozenset({_MESSAGE, _SIGNAL, _ESCALATION})
+_BESIDE = _CATCHING | {_ERROR, _ESCALATION, _CONDITION}
+_NAMED_BY_ID = ("message", "signal", "error", "escalation")
 _TIMES: dict[str, Literal["date", "duration", "cycle"]] = {
     "timeDate": "date",
     "timeDuration": "duration",
     "timeCycle": "cycle",
 }
+_PARTS = {_TIMER: frozenset(_TIMES), _CONDITION: frozenset({"condition"}), _LINK: frozenset({"source", "target"})}
+_TIME_TO_LIVE = "time_to_live"  # a property of what throws a message
+_DEFAULT_TIME_TO_LIVE = "PT1H"
 
 
 class EventReader:
@@ -44,60 +55,91 @@ class EventReader:
             for element in root.iterfind(f"{{{BPMN}}}{kind}")
         }
 
-    def start_event(self, element: Element, identity: NodeIdentity) -> StartEvent:
-        """Return a start event; its message needs no correlation key."""
-        self._refusals.extensions(element)
-        definition = self._definition(element, _CATCHING)
+    def start_event(self, element: Element, identity: NodeIdentity, *, begins_beside: bool) -> StartEvent:
+        """Return a start event.
+
+        Args:
+            element: Of the diagram.
+            identity: The node's.
+            begins_beside: Whether it starts an event subprocess; then it waits as a boundary event does. The message of
+                any other start event needs no correlation key.
+        """
+        definition = self._definition(element, _BESIDE if begins_beside else _CATCHING)
         if definition is None:
+            self._refusals.extensions(element)
             return StartEvent(**identity)
-        return StartEvent(**identity, trigger=self._trigger(element, definition, correlates=False))
+        if not begins_beside:
+            self._refusals.extensions(element)
+            return StartEvent(**identity, trigger=self._trigger(element, definition, correlates=False))
+        return StartEvent(
+            **identity,
+            trigger=self._beside(element, definition),
+            is_interrupting=self._interrupts(element, definition, "isInterrupting"),
+            outputs=self._outputs(element, definition),
+        )
 
     def end_event(self, element: Element, identity: NodeIdentity) -> EndEvent:
-        """Return an end event: none, signal or terminate."""
-        self._refusals.extensions(element)
-        definition = self._definition(element, frozenset({_SIGNAL, _TERMINATE}))
+        """Return an end event."""
+        definition = self._definition(element, _THROWING | {_ERROR, _TERMINATE})
         if definition is None:
+            self._refusals.extensions(element)
             return EndEvent(**identity)
-        if local_name(definition) == _TERMINATE:
-            return EndEvent(**identity, terminates=True)
-        return EndEvent(**identity, signal=self._signal(element, definition).name)
+        extensions = self._thrown_extensions(element, definition)
+        match local_name(definition):
+            case "terminateEventDefinition":
+                return EndEvent(**identity, terminates=True)
+            case "errorEventDefinition":
+                return EndEvent(**identity, error_code=self._error(element, definition, is_thrown=True).error_code)
+            case "escalationEventDefinition":
+                return EndEvent(**identity, escalation_code=self._escalation_code(element, definition))
+            case "messageEventDefinition":
+                message = self.message_throw(element, definition, extensions)
+                return EndEvent(**identity, message=message, inputs=tuple(extensions.inputs))
+            case _:
+                return EndEvent(**identity, signal=self._signal(element, definition).name)
 
-    def throw_event(self, element: Element, identity: NodeIdentity) -> IntermediateThrowEvent:
-        """Return an intermediate event that throws a signal, or nothing."""
-        self._refusals.extensions(element)
-        definition = self._definition(element, frozenset({_SIGNAL}))
-        signal = None if definition is None else self._signal(element, definition).name
-        return IntermediateThrowEvent(**identity, signal=signal)
+    def throw_event(self, element: Element, identity: NodeIdentity) -> IntermediateThrowEvent | LinkEvent:
+        """Return an intermediate event that throws something, or nothing."""
+        definition = self._definition(element, _THROWING | {_LINK})
+        if definition is None:
+            self._refusals.extensions(element)
+            return IntermediateThrowEvent(**identity)
+        extensions = self._thrown_extensions(element, definition)
+        match local_name(definition):
+            case "linkEventDefinition":
+                return self._link(element, definition, identity, is_catching=False)
+            case "escalationEventDefinition":
+                return IntermediateThrowEvent(**identity, escalation_code=self._escalation_code(element, definition))
+            case "messageEventDefinition":
+                message = self.message_throw(element, definition, extensions)
+                return IntermediateThrowEvent(**identity, message=message, inputs=tuple(extensions.inputs))
+            case _:
+                return IntermediateThrowEvent(**identity, signal=self._signal(element, definition).name)
 
-    def catch_event(self, element: Element, identity: NodeIdentity) -> IntermediateCatchEvent | None:
+    def catch_event(self, element: Element, identity: NodeIdentity) -> IntermediateCatchEvent | LinkEvent | None:
         """Return an intermediate event that waits; `None`, and a finding, where it waits for nothing."""
-        definition = self._definition(element, _CATCHING)
+        definition = self._definition(element, _CATCHING | {_CONDITION, _LINK})
         if definition is None:
             self._waits_for_nothing(element)
             return None
-        trigger, outputs = self._trigger(element, definition), self._outputs(element, definition)
-        return IntermediateCatchEvent(**identity, trigger=trigger, outputs=outputs)
+        if local_name(definition) == _LINK:
+            self._refusals.extensions(element)
+            return self._link(element, definition, identity, is_catching=True)
+        is_condition = local_name(definition) == _CONDITION
+        trigger = self._condition(element, definition) if is_condition else self._trigger(element, definition)
+        return IntermediateCatchEvent(**identity, trigger=trigger, outputs=self._outputs(element, definition))
 
     def boundary_event(self, element: Element, identity: NodeIdentity) -> BoundaryEvent | None:
         """Return a boundary event; `None`, and a finding, where it waits for nothing."""
-        definition = self._definition(element, _CATCHING | {_ERROR})
+        definition = self._definition(element, _BESIDE)
         if definition is None:
             self._waits_for_nothing(element)
             return None
-        is_interrupting = is_true(element, "cancelActivity", default=True)
-        trigger: Trigger | ErrorTrigger
-        if local_name(definition) == _ERROR:
-            trigger = self._error(element, definition)
-            if not is_interrupting:
-                message = "An error event that does not interrupt has no meaning."
-                self._refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Let it interrupt the activity.")
-        else:
-            trigger = self._trigger(element, definition)
         return BoundaryEvent(
             **identity,
             attached_to=element.get("attachedToRef", ""),
-            trigger=trigger,
-            is_interrupting=is_interrupting,
+            trigger=self._beside(element, definition),
+            is_interrupting=self._interrupts(element, definition, "cancelActivity"),
             outputs=self._outputs(element, definition),
         )
 
@@ -115,6 +157,72 @@ class EventReader:
             hint = "Give the message a subscription correlation key, an expression such as =order_id."
             self._refusals.find(element, "CORRELATION_KEY_MISSING", message, hint)
         return MessageTrigger(name=name or "", correlation_key=key)
+
+    def message_throw(self, element: Element, referring: Element, extensions: Extensions) -> MessageThrow:
+        """Return the message that an event or a send task throws."""
+        message = self.message(element, referring)
+        time_to_live = extensions.properties.get(_TIME_TO_LIVE, _DEFAULT_TIME_TO_LIVE)
+        return MessageThrow(message.name, message.correlation_key or "null", expression_text(time_to_live))
+
+    def throws_message(self, element: Element) -> bool:
+        """Return whether an event throws a message."""
+        return element.find(f"{{{BPMN}}}{_MESSAGE}") is not None
+
+    def require_message_definition(self, element: Element) -> None:
+        """Refuse what a message event that a handler sends has besides its message."""
+        self._definition(element, frozenset({_MESSAGE}))
+
+    def _beside(self, element: Element, definition: Element) -> BoundaryTrigger:
+        match local_name(definition):
+            case "errorEventDefinition":
+                return self._error(element, definition)
+            case "escalationEventDefinition":
+                return self._escalation(element, definition)
+            case "conditionalEventDefinition":
+                return self._condition(element, definition)
+            case _:
+                return self._trigger(element, definition)
+
+    def _interrupts(self, element: Element, definition: Element, attribute: str) -> bool:
+        is_interrupting = is_true(element, attribute, default=True)
+        if local_name(definition) == _ERROR and not is_interrupting:
+            message = "An error event that does not interrupt has no meaning."
+            self._refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Let it interrupt.")
+        return is_interrupting
+
+    def _thrown_extensions(self, element: Element, definition: Element) -> Extensions:
+        is_message = local_name(definition) == _MESSAGE
+        extensions = self._refusals.extensions(element, frozenset({"ioMapping"}) if is_message else frozenset())
+        if extensions.outputs:
+            message = "A thrown message brings nothing back: outputs have no meaning here."
+            self._refusals.find(element, "MAPPING_INVALID", message, "Remove the outputs; inputs are what it carries.")
+        return extensions
+
+    def _link(self, element: Element, definition: Element, identity: NodeIdentity, *, is_catching: bool) -> LinkEvent:
+        name = str(definition.get("name") or "").strip()
+        if not name:
+            self._refusals.find(element, "LINK_INVALID", "The link has no name.", "Give both its ends the same name.")
+        return LinkEvent(**identity, link=name, is_catching=is_catching)
+
+    def _condition(self, element: Element, definition: Element) -> ConditionTrigger:
+        condition = definition.find(f"{{{BPMN}}}condition")
+        if condition is None:
+            message, hint = "The event has no condition.", "Give it one, such as =amount > 100."
+            self._refusals.find(element, "CONDITION_MISSING", message, hint)
+            return ConditionTrigger("false")
+        return ConditionTrigger(self._refusals.condition(element, condition))
+
+    def _escalation(self, element: Element, definition: Element) -> EscalationTrigger:
+        reference = definition.get("escalationRef")
+        return EscalationTrigger(None if reference is None else self._escalation_code(element, definition))
+
+    def _escalation_code(self, element: Element, definition: Element) -> str:
+        declaration = self._declaration("escalation", definition.get("escalationRef"))
+        code = None if declaration is None else self._refusals.plain_value(declaration, "escalationCode")
+        if code is None:
+            message = "The escalation has no code."
+            self._refusals.find(element, "ESCALATION_CODE_MISSING", message, "Choose an escalation that has one.")
+        return code or ""
 
     def _trigger(self, element: Element, definition: Element, *, correlates: bool = True) -> Trigger:
         match local_name(definition):
@@ -143,11 +251,11 @@ class EventReader:
             self._refusals.find(element, "SIGNAL_MISSING", "The event names no signal.", "Choose a signal by name.")
         return SignalTrigger(name=name or "")
 
-    def _error(self, element: Element, definition: Element) -> ErrorTrigger:
+    def _error(self, element: Element, definition: Element, *, is_thrown: bool = False) -> ErrorTrigger:
         reference = definition.get("errorRef")
         declaration = self._declaration("error", reference)
         code = None if declaration is None else self._refusals.plain_value(declaration, "errorCode")
-        if reference is not None and code is None:
+        if code is None and (is_thrown or reference is not None):
             self._refusals.find(element, "ERROR_CODE_MISSING", "The error has no code.", "Give the error a code.")
         return ErrorTrigger(error_code=code)
 
@@ -166,16 +274,19 @@ class EventReader:
             name = local_name(child)
             if name in allowed and definition is None:
                 definition = child
-                parts = frozenset(_TIMES) if name == _TIMER else frozenset[str]()
                 self._refusals.extensions(child)
-                self._refusals.require_children(child, parts | {"documentation", "extensionElements"})
+                parts = _PARTS.get(name, frozenset()) | {"documentation", "extensionElements"}
+                self._refusals.require_children(child, parts)
             elif name not in NODE_CHILDREN:
                 self._refusals.unsupported(child, owner=element)
         return definition
 
     def _waits_for_nothing(self, element: Element) -> None:
         if all(local_name(child) in NODE_CHILDREN for child in element):  # else it is refused for what it waits for
-            message, hint = "The event has nothing to wait for.", "Make it a timer, message, signal or error event."
+            message, hint = (
+                "The event has nothing to wait for.",
+                "Give it a time, a message, a signal or a condition.",
+            )
             self._refusals.find(element, "EVENT_UNSUPPORTED", message, hint)
 
     def _declaration(self, kind: str, reference: str | None) -> Element | None:

@@ -1,18 +1,25 @@
-"""`bpmn:extensionElements` of the `zeebe:` dialect, as far as elements may carry them."""
+"""`bpmn:extensionElements` of the `zeebe:` dialect, as far as elements may carry them.
+
+Every element and attribute of the dialect is read here, or refused: it would change what is executed. Elements of
+other namespaces mean nothing to this engine; they stay in the stored diagram, and each is warned of.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, cast, get_args
 
 from engine.bpmn.model import Mapping
-from engine.bpmn.xml import ZEEBE, Element
+from engine.bpmn.xml import BPMN, ZEEBE, Element
 
 Report = Callable[[Element, str, str, str], None]
+BindingType = Literal["latest", "deployment", "versionTag"]
 
 _ONE_TO_A_HUNDRED = re.compile(r"[1-9][0-9]?|100")
 _NOUGHT_TO_A_HUNDRED = re.compile(r"[0-9][0-9]?|100")
+_TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 @dataclass
@@ -25,6 +32,31 @@ class Loop:
     output_element: str | None = None
 
 
+@dataclass(frozen=True)
+class Binding:
+    """Which version of a process or decision is called; `version_tag` with the type `versionTag` only."""
+
+    type: BindingType = "latest"
+    version_tag: str | None = None
+
+
+@dataclass(frozen=True)
+class CalledDecision:
+    """What `zeebe:calledDecision` says."""
+
+    decision_id: str
+    result_variable: str
+    binding: Binding
+
+
+@dataclass(frozen=True)
+class Script:
+    """What `zeebe:script` says; the expression is FEEL text."""
+
+    expression: str
+    result_variable: str
+
+
 @dataclass
 class Extensions:
     """What one element's extensions say."""
@@ -35,6 +67,7 @@ class Extensions:
     inputs: list[Mapping] = field(default_factory=list)
     outputs: list[Mapping] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    properties: dict[str, str] = field(default_factory=dict)
     form_id: str | None = None
     candidate_groups: tuple[str, ...] = ()
     candidate_users: tuple[str, ...] = ()
@@ -46,25 +79,55 @@ class Extensions:
     loop: Loop = field(default_factory=Loop)
     is_zeebe_user_task: bool = False
     called_process: str | None = None
+    binding: Binding = Binding()
     propagates_parent_variables: bool = True
     propagates_child_variables: bool = True
+    called_decision: CalledDecision | None = None
+    script: Script | None = None
 
 
-def read_extensions(containers: Sequence[Element], allowed: frozenset[str], report: Report) -> Extensions:
-    """Return the extensions in the containers; every unknown, misplaced or repeated one is reported."""
+def read_extensions(containers: Sequence[Element], allowed: frozenset[str], report: Report, warn: Report) -> Extensions:
+    """Return the extensions in the containers; every unknown, misplaced or repeated one is reported.
+
+    Args:
+        containers: The `bpmn:extensionElements` of one element.
+        allowed: The names, without namespace, of the `zeebe:` elements that have a meaning here.
+        report: Takes what refuses the diagram.
+        warn: Takes what does not.
+    """
     extensions, seen = Extensions(), set[str]()
     for child in (child for container in containers for child in container):
         name = zeebe_name(child)
         read = _READERS.get(name)
-        if name not in allowed or read is None:
+        if _is_of_another_vendor(child):
+            message = f"Extension {name} means nothing here; it stays in the diagram."
+            warn(child, "EXTENSION_UNKNOWN", message, "Remove it, or leave it to the tool that wrote it.")
+        elif name not in allowed or read is None:
             listed = ", ".join(sorted(allowed)) or "none"
-            report(child, "EXTENSION_UNSUPPORTED", f"Extension {name} has no meaning here.", f"Allowed: {listed}.")
+            hint = _INSTEAD.get(name, f"Allowed: {listed}.")
+            report(child, "EXTENSION_UNSUPPORTED", f"Extension {name} has no meaning here.", hint)
         elif name in seen:
             report(child, "EXTENSION_REPEATED", f"Extension {name} stands here twice.", "Keep one of them.")
         else:
             seen.add(name)
+            _require_attributes(child, name, report)
             read(child, extensions, report)
     return extensions
+
+
+def _is_of_another_vendor(element: Element) -> bool:
+    tag: str = element.tag
+    return tag.startswith("{") and not tag.startswith((f"{{{ZEEBE}}}", f"{{{BPMN}}}"))
+
+
+def _require_attributes(element: Element, name: str, report: Report) -> None:
+    """Refuse each attribute that is not read."""
+    for attribute in element.attrib:
+        plain = str(attribute).removeprefix(f"{{{ZEEBE}}}")
+        if plain not in _ATTRIBUTES[name] and not plain.startswith(("modelerTemplate", "modelerConfiguration", "{")):
+            message = f"{plain} of {name} is not executed by this engine."
+            hint = _INSTEAD.get(plain, f"Attributes: {', '.join(sorted(_ATTRIBUTES[name])) or 'none'}.")
+            report(element, "ATTRIBUTE_UNSUPPORTED", message, hint)
 
 
 def _version_tag(element: Element, extensions: Extensions, _report: Report) -> None:
@@ -88,7 +151,9 @@ def _io_mapping(element: Element, extensions: Extensions, report: Report) -> Non
         mappings = lists.get(zeebe_name(child))
         if mappings is None:
             report(child, "EXTENSION_UNSUPPORTED", f"{zeebe_name(child)} is no mapping.", "Allowed: input, output.")
-        elif not target.isidentifier():
+            continue
+        _require_attributes(child, "mapping", report)
+        if not target.isidentifier():
             report(child, "MAPPING_INVALID", f"Target {target!r} is not a variable name.", "Use a plain name.")
         elif source is None:
             report(child, "MAPPING_INVALID", f"Nothing is mapped to {target!r}.", "Give the mapping a source.")
@@ -96,8 +161,23 @@ def _io_mapping(element: Element, extensions: Extensions, report: Report) -> Non
             mappings.append(Mapping(source=expression_text(source), target=target))
 
 
-def _task_headers(element: Element, extensions: Extensions, _report: Report) -> None:
-    extensions.headers.update({child.get("key", ""): child.get("value", "") for child in element})
+def _task_headers(element: Element, extensions: Extensions, report: Report) -> None:
+    extensions.headers.update(_pairs(element, "header", "key", report))
+
+
+def _properties(element: Element, extensions: Extensions, report: Report) -> None:
+    extensions.properties.update(_pairs(element, "property", "name", report))
+
+
+def _pairs(element: Element, kind: str, key: str, report: Report) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for child in element:
+        if zeebe_name(child) == kind:
+            _require_attributes(child, kind, report)
+            pairs[child.get(key, "")] = child.get("value", "")
+        else:
+            report(child, "EXTENSION_UNSUPPORTED", f"{zeebe_name(child)} is no {kind}.", f"Allowed: {kind}.")
+    return pairs
 
 
 def _user_task(_element: Element, extensions: Extensions, _report: Report) -> None:
@@ -106,12 +186,12 @@ def _user_task(_element: Element, extensions: Extensions, _report: Report) -> No
 
 def _form_definition(element: Element, extensions: Extensions, report: Report) -> None:
     extensions.form_id = _static(element, "formId", report)
+    if _binding(element, report).type != "latest":
+        message = "A form is that of the running release; no other version can be chosen."
+        report(element, "BINDING_UNSUPPORTED", message, "Set the binding to 'latest'.")
 
 
 def _assignment_definition(element: Element, extensions: Extensions, report: Report) -> None:
-    for attribute in sorted(set(element.attrib) - {"candidateGroups", "candidateUsers", "assignee"}):
-        message, hint = f"{attribute} is not supported.", "Assign by candidate groups, candidate users or an assignee."
-        report(element, "ASSIGNMENT_UNSUPPORTED", message, hint)
     extensions.candidate_groups = _names(_static(element, "candidateGroups", report))
     extensions.candidate_users = _names(_static(element, "candidateUsers", report))
     extensions.assignee = _optional_expression(element, "assignee")
@@ -149,12 +229,46 @@ def _loop_characteristics(element: Element, extensions: Extensions, report: Repo
 
 def _called_element(element: Element, extensions: Extensions, report: Report) -> None:
     extensions.called_process = _static(element, "processId", report)
-    extensions.propagates_parent_variables = element.get("propagateAllParentVariables", "true") == "true"
-    extensions.propagates_child_variables = element.get("propagateAllChildVariables", "true") == "true"
+    extensions.binding = _binding(element, report)
+    extensions.propagates_parent_variables = _truth(element, "propagateAllParentVariables", report)
+    extensions.propagates_child_variables = _truth(element, "propagateAllChildVariables", report)
 
 
-def _properties(_element: Element, _extensions: Extensions, _report: Report) -> None:
-    """Properties are notes of the modeler; they have no effect."""
+def _called_decision(element: Element, extensions: Extensions, report: Report) -> None:
+    decision_id = _static(element, "decisionId", report)
+    result_variable = _variable(element, "resultVariable", "CALLED_DECISION_INVALID", report)
+    if not decision_id or result_variable is None:
+        message = "Of decision and result variable one is missing."
+        report(element, "CALLED_DECISION_INVALID", message, "Name the decision's id and a variable for its result.")
+        return
+    extensions.called_decision = CalledDecision(decision_id, result_variable, _binding(element, report))
+
+
+def _script(element: Element, extensions: Extensions, report: Report) -> None:
+    expression = _expression(element, "expression", "SCRIPT_INVALID", report)
+    result_variable = _variable(element, "resultVariable", "SCRIPT_INVALID", report)
+    if expression is None or result_variable is None:
+        message = "Of expression and result variable one is missing."
+        report(element, "SCRIPT_INVALID", message, "Give a FEEL expression and a variable for its result.")
+        return
+    extensions.script = Script(expression, result_variable)
+
+
+def _binding(element: Element, report: Report) -> Binding:
+    kind, version_tag = element.get("bindingType", "latest"), element.get("versionTag") or None
+    if kind not in get_args(BindingType) or (kind == "versionTag") != (version_tag is not None):
+        message = f"Binding {kind[:20]!r} with {'a' if version_tag else 'no'} version tag says no version."
+        report(element, "BINDING_INVALID", message, "Choose latest, deployment, or versionTag with a tag.")
+        return Binding()
+    return Binding(cast("BindingType", kind), version_tag)
+
+
+def _truth(element: Element, attribute: str, report: Report) -> bool:
+    text = element.get(attribute, "true").strip()
+    if text not in _TRUTHS:
+        message = f"{attribute} {text[:20]!r} is neither true nor false."
+        report(element, "ATTRIBUTE_UNSUPPORTED", message, "Write true or false.")
+    return _TRUTHS.get(text, True)
 
 
 def _names(text: str | None) -> tuple[str, ...]:
@@ -215,8 +329,43 @@ _READERS: dict[str, Callable[[Element, Extensions, Report], None]] = {
     "assignmentDefinition": _assignment_definition,
     "taskSchedule": _task_schedule,
     "priorityDefinition": _priority_definition,
+    "jobPriorityDefinition": _priority_definition,
     "subscription": _subscription,
     "loopCharacteristics": _loop_characteristics,
     "calledElement": _called_element,
+    "calledDecision": _called_decision,
+    "script": _script,
     "properties": _properties,
+}
+_BINDING = frozenset({"bindingType", "versionTag"})
+_ATTRIBUTES: dict[str, frozenset[str]] = {
+    "versionTag": frozenset({"value"}),
+    "taskDefinition": frozenset({"type", "retries"}),
+    "ioMapping": frozenset(),
+    "mapping": frozenset({"source", "target"}),
+    "taskHeaders": frozenset(),
+    "header": frozenset({"id", "key", "value"}),
+    "userTask": frozenset(),
+    "formDefinition": frozenset({"formId"}) | _BINDING,
+    "assignmentDefinition": frozenset({"assignee", "candidateGroups", "candidateUsers"}),
+    "taskSchedule": frozenset({"dueDate", "followUpDate"}),
+    "priorityDefinition": frozenset({"priority"}),
+    "jobPriorityDefinition": frozenset({"priority"}),
+    "subscription": frozenset({"correlationKey"}),
+    "loopCharacteristics": frozenset({"inputCollection", "inputElement", "outputCollection", "outputElement"}),
+    "calledElement": frozenset({"processId", "propagateAllParentVariables", "propagateAllChildVariables"}) | _BINDING,
+    "calledDecision": frozenset({"decisionId", "resultVariable"}) | _BINDING,
+    "script": frozenset({"expression", "resultVariable"}),
+    "properties": frozenset(),
+    "property": frozenset({"id", "name", "value"}),
+}
+_INSTEAD = {
+    "executionListeners": "Draw what the listener does as a service task.",
+    "taskListeners": "Draw what the listener does as a service task before or behind the user task.",
+    "userTaskForm": "Name a form of the platform by its id in zeebe:formDefinition.",
+    "linkedResources": "Give the handler what it needs as an input.",
+    "formKey": "Name a form of the platform by its id, in the attribute formId.",
+    "externalReference": "Name a form of the platform by its id, in the attribute formId.",
+    "processIdExpression": "Write the process's id in processId; choose between processes with a gateway.",
+    "businessId": "A called process has the business key of the instance that calls it.",
 }

@@ -6,49 +6,61 @@ Reading refuses every element and extension that it does not know, with its id a
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, deque
+from dataclasses import dataclass
 
-from engine.bpmn.activities import ActivityReader
+from engine.bpmn.activities import REPETITIONS, ActivityReader
 from engine.bpmn.events import EventReader
+from engine.bpmn.links import linking_flows
 from engine.bpmn.model import (
+    EventBasedGateway,
+    EventSubProcess,
     ExclusiveGateway,
     FlowNode,
+    InclusiveGateway,
     NodeIdentity,
     ParallelGateway,
     ProcessModel,
     SequenceFlow,
+    SubProcess,
 )
 from engine.bpmn.refusals import Refusals
-from engine.bpmn.xml import BPMN, Element, is_true, local_name, parse_xml
-from engine.errors import DiagramError
+from engine.bpmn.xml import BPMN, Element, is_true, local_name
 
-_DECLARATIONS = frozenset({"message", "signal", "error"})
+_DECLARATIONS = frozenset({"message", "signal", "error", "escalation"})
 _TOP_LEVEL = _DECLARATIONS | {"process", "collaboration", "BPMNDiagram"}
 _DESCRIPTIVE = frozenset({"documentation", "extensionElements", "laneSet", "textAnnotation", "association"})
 _FLOW_CHILDREN = frozenset({"documentation", "extensionElements", "conditionExpression"})
 _ID = re.compile(r"[^\W\d][\w.-]*")
 _CHANGED_MEANINGS = ("isForCompensation", "instantiate", "parallelMultiple")
+_INPUTS = "inputs"  # the process's property that lists the variables with which an instance begins
 _TOKEN_COUNTS = ("startQuantity", "completionQuantity")
 
 
-def read_diagram(content: bytes) -> tuple[ProcessModel, ...]:
-    """Return the executable processes of a document.
+def read_models(root: Element, refusals: Refusals) -> tuple[ProcessModel, ...]:
+    """Return the executable processes of a parsed document; what cannot be read as drawn goes to `refusals`."""
+    return _Reader(root, refusals).models()
 
-    Raises:
-        DiagramError: With every finding, where the document cannot be read as drawn.
-    """
-    reader = _Reader(parse_xml(content))
-    models = reader.models()
-    if reader.refusals.findings:
-        raise DiagramError(tuple(dict.fromkeys(reader.refusals.findings)))
-    return models
+
+@dataclass(frozen=True)
+class _Scope:
+    """The process, or a subprocess, whose children are read; those without a lane of their own are in its lane."""
+
+    element: Element
+    node: SubProcess | EventSubProcess | None
+    lane: str | None
+
+    @property
+    def notes(self) -> frozenset[str]:
+        """The children that are no nodes; those of a subprocess itself have been looked at with it."""
+        return _DESCRIPTIVE if self.node is None else _DESCRIPTIVE | REPETITIONS | {"incoming", "outgoing"}
 
 
 class _Reader:
-    def __init__(self, root: Element) -> None:
+    def __init__(self, root: Element, refusals: Refusals) -> None:
         self._root = root
         self._lanes: dict[str, str] = {}
-        self.refusals = Refusals()
+        self.refusals = refusals
         self._events = EventReader(root, self.refusals)
         self._activities = ActivityReader(self.refusals, self._events)
 
@@ -83,32 +95,55 @@ class _Reader:
         self._lanes = _lanes(process)
         nodes: dict[str, FlowNode] = {}
         flows: list[SequenceFlow] = []
-        for child in process:
-            if local_name(child) == "sequenceFlow":
-                flows.append(self._flow(child, len(flows)))
-            elif local_name(child) not in _DESCRIPTIVE:
-                node = self._node(child)
-                if node is not None:
-                    nodes[node.id] = node
+        scopes: deque[_Scope] = deque([_Scope(process, None, None)])
+        while scopes:
+            scope = scopes.popleft()
+            for child in scope.element:
+                if local_name(child) == "sequenceFlow":
+                    flows.append(self._flow(child, len(flows)))
+                elif local_name(child) not in scope.notes:
+                    node = self._node(child, scope)
+                    if node is not None:
+                        nodes[node.id] = node
+                    if isinstance(node, SubProcess | EventSubProcess):
+                        scopes.append(_Scope(child, node, node.lane))
+        flows += linking_flows(nodes.values())
         process_id = process.get("id", "")
         if not process_id:
             self.refusals.find(process, "ID_MISSING", "The process has no id.", "Give it an id in the editor.")
+        extensions = self.refusals.extensions(process, frozenset({"versionTag"}))
         return ProcessModel(
             process_id=process_id,
             name=process.get("name") or process_id,
             line=process.sourceline or 0,
-            version_tag=self.refusals.extensions(process, frozenset({"versionTag"})).version_tag,
+            version_tag=extensions.version_tag,
             nodes=nodes,
             flows=tuple(flows),
+            declared_inputs=_declared_inputs(extensions.properties.get(_INPUTS)),
         )
 
-    def _node(self, element: Element) -> FlowNode | None:  # noqa: C901, PLR0911 - one case for each kind of node
-        identity = self._identity(element)
+    def _node(self, element: Element, scope: _Scope) -> FlowNode | None:
+        identity = self._identity(element, scope)
         if identity is None:
             return None
         match local_name(element):
+            case name if name.endswith("Event"):
+                return self._event(element, identity, scope)
+            case name if name.endswith("Gateway"):
+                return self._gateway(element, identity)
+            case "subProcess":
+                return self._subprocess(element, identity)
+            case _:
+                return self._task(element, identity)
+
+    def _event(self, element: Element, identity: NodeIdentity, scope: _Scope) -> FlowNode | None:  # noqa: PLR0911 - one case a kind
+        match local_name(element):
             case "startEvent":
-                return self._events.start_event(element, identity)
+                begins_beside = isinstance(scope.node, EventSubProcess)
+                return self._events.start_event(element, identity, begins_beside=begins_beside)
+            case "endEvent" | "intermediateThrowEvent" if self._is_sent_by_handler(element):
+                self._events.require_message_definition(element)
+                return self._activities.service_task(element, identity)
             case "endEvent":
                 return self._events.end_event(element, identity)
             case "intermediateCatchEvent":
@@ -117,24 +152,60 @@ class _Reader:
                 return self._events.throw_event(element, identity)
             case "boundaryEvent":
                 return self._events.boundary_event(element, identity)
+        self.refusals.unsupported(element)
+        return None
+
+    def _gateway(self, element: Element, identity: NodeIdentity) -> FlowNode | None:
+        default = element.get("default")
+        match local_name(element):
+            case "exclusiveGateway":
+                node: FlowNode = ExclusiveGateway(**identity, default_flow=default)
+            case "inclusiveGateway":
+                node = InclusiveGateway(**identity, default_flow=default)
+            case "parallelGateway":
+                node = ParallelGateway(**identity)
+            case "eventBasedGateway":
+                node = EventBasedGateway(**identity)
+            case _:
+                self.refusals.unsupported(element)
+                return None
+        self._require_plain_gateway(element)
+        return node
+
+    def _task(self, element: Element, identity: NodeIdentity) -> FlowNode | None:  # noqa: PLR0911 - one case a kind
+        match local_name(element):
             case "serviceTask":
+                return self._activities.service_task(element, identity)
+            case "sendTask" | "scriptTask" | "businessRuleTask" if self._activities.is_job(element):
                 return self._activities.service_task(element, identity)
             case "userTask":
                 return self._activities.user_task(element, identity)
             case "receiveTask":
                 return self._activities.receive_task(element, identity)
+            case "sendTask":
+                return self._activities.send_task(element, identity)
+            case "scriptTask":
+                return self._activities.script_task(element, identity)
+            case "task" | "manualTask":
+                return self._activities.plain_task(element, identity)
             case "callActivity":
                 return self._activities.call_activity(element, identity)
-            case "exclusiveGateway":
-                self._require_plain_gateway(element)
-                return ExclusiveGateway(**identity, default_flow=element.get("default"))
-            case "parallelGateway":
-                self._require_plain_gateway(element)
-                return ParallelGateway(**identity)
         self.refusals.unsupported(element)
         return None
 
-    def _identity(self, element: Element) -> NodeIdentity | None:
+    def _is_sent_by_handler(self, element: Element) -> bool:
+        return self._events.throws_message(element) and self._activities.is_job(element)
+
+    def _subprocess(self, element: Element, identity: NodeIdentity) -> SubProcess | EventSubProcess:
+        if not is_true(element, "triggeredByEvent"):
+            return self._activities.subprocess(element, identity)
+        self.refusals.extensions(element)
+        for child in element:
+            if local_name(child) in REPETITIONS:
+                self.refusals.unsupported(child, owner=element)
+        return EventSubProcess(**identity)
+
+    def _identity(self, element: Element, scope: _Scope) -> NodeIdentity | None:
         node_id = element.get("id")
         if node_id is None:
             message = f"A {local_name(element)} has no id."
@@ -145,7 +216,8 @@ class _Reader:
             id=node_id,
             name=" ".join((element.get("name") or node_id).split()),
             line=element.sourceline or 0,
-            lane=self._lanes.get(node_id),
+            lane=self._lanes.get(node_id, scope.lane),
+            scope=None if scope.node is None else scope.node.id,
         )
 
     def _require_plain_meaning(self, element: Element) -> None:
@@ -156,6 +228,9 @@ class _Reader:
             self.refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Choose another kind of element.")
 
     def _require_plain_gateway(self, element: Element) -> None:
+        if element.get("eventGatewayType", "Exclusive") != "Exclusive":
+            message = "Of the events behind the gateway only the first is waited for."
+            self.refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Draw a parallel gateway before the events.")
         self.refusals.extensions(element)
         self.refusals.require_children(element)
 
@@ -171,6 +246,10 @@ class _Reader:
             target=element.get("targetRef", ""),
             condition=None if condition is None else self.refusals.condition(element, condition),
         )
+
+
+def _declared_inputs(names: str | None) -> frozenset[str] | None:
+    return None if names is None else frozenset(name for name in re.split(r"[\s,]+", names) if name)
 
 
 def _lanes(process: Element) -> dict[str, str]:

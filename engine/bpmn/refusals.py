@@ -7,13 +7,13 @@ from engine.bpmn.xml import BPMN, Element, local_name
 from engine.errors import Finding
 
 NODE_CHILDREN = frozenset({"incoming", "outgoing", "documentation", "extensionElements"})
-_SUPPORTED = (
-    "service, user and receive tasks, call activities; start and end events; catch, throw and boundary events of "
-    "timers, messages, signals and errors; exclusive and parallel gateways; sequence flows"
-)
+_SUPPORTED = "see docs/reference/bpmn.md"
 _INSTEAD = {
-    "standardLoopCharacteristics": "Draw the loop with an exclusive gateway, or use a multi-instance marker.",
     "loopCardinality": "Give an input collection instead, of as many items.",
+    "adHocSubProcess": "Draw the order of the activities, or choose between them with gateways.",
+    "complexGateway": "Draw what it means with inclusive and parallel gateways.",
+    "businessRuleTask": "Give it a task definition, and let a handler decide.",
+    "script": "Write the script in FEEL, as a zeebe:script expression.",
 }
 
 
@@ -25,20 +25,16 @@ class Refusals:
 
     def find(self, element: Element, code: str, message: str, hint: str, *, owner: Element | None = None) -> None:
         """Add a finding; without an id of its own, the element goes by that of its owner or of what it stands in."""
-        named = next((e for e in (element, owner, *element.iterancestors()) if e is not None and e.get("id")), element)
-        finding = Finding(
-            line=element.sourceline or 0,
-            element_id=named.get("id") or local_name(named),
-            code=code,
-            message=message,
-            hint=hint,
-        )
-        self.findings.append(finding)
+        self.findings.append(_finding(element, code, message, hint, owner))
+
+    def warn(self, element: Element, code: str, message: str, hint: str) -> None:
+        """Add a warning, as `find` adds an error."""
+        self.findings.append(_finding(element, code, message, hint).model_copy(update={"severity": "warning"}))
 
     def unsupported(self, element: Element, owner: Element | None = None) -> None:
         """Refuse an element of a kind that is not executed."""
         name = local_name(element)
-        hint = _INSTEAD.get(name, f"Supported: {_SUPPORTED}.")
+        hint = _INSTEAD.get(name, f"What is executed: {_SUPPORTED}.")
         self.find(element, "ELEMENT_UNSUPPORTED", f"{name} is not executed by this engine.", hint, owner=owner)
 
     def require_children(self, element: Element, allowed: frozenset[str] = NODE_CHILDREN) -> None:
@@ -50,7 +46,7 @@ class Refusals:
     def extensions(self, element: Element, allowed: frozenset[str] = frozenset()) -> Extensions:
         """Return what the element's extensions say; properties are allowed everywhere, the others where named."""
         containers = element.findall(f"{{{BPMN}}}extensionElements")
-        return read_extensions(containers, allowed | {"properties"}, self.find)
+        return read_extensions(containers, allowed | {"properties"}, self.find, self.warn)
 
     def condition(self, owner: Element, condition: Element) -> str:
         """Return the FEEL text of a condition."""
@@ -66,3 +62,10 @@ class Refusals:
         if value.startswith("="):
             self.find(element, "EXPRESSION_UNSUPPORTED", f"{attribute} is an expression.", "Write the value itself.")
         return value or None
+
+
+def _finding(element: Element, code: str, message: str, hint: str, owner: Element | None = None) -> Finding:
+    around = (element, owner, *element.iterancestors())
+    named = next((each for each in around if each is not None and each.get("id")), element)
+    line = next((each.sourceline for each in around if each is not None and each.sourceline), 0)
+    return Finding(line=line, element_id=named.get("id") or local_name(named), code=code, message=message, hint=hint)

@@ -2,7 +2,7 @@
 
 All distributions of tokens, called markings, that can arise are walked through. Where several things can happen that do
 not hinder each other, only one of them is followed (a stubborn set, Valmari 1991): in a net in which only single tokens
-choose, that changes nothing about what is found. Up to a bound; where it is reached, nothing is said.
+choose, that changes nothing about what is found. Up to a bound; where it is reached, that is all that is said.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from engine.bpmn.components import strong_components
-from engine.bpmn.findings import finding_at
-from engine.bpmn.model import BoundaryEvent, ParallelGateway, ProcessModel
-from engine.bpmn.token_net import TokenNet, Transition, token_net
+from engine.bpmn.findings import finding_at, warning_at
+from engine.bpmn.model import BoundaryEvent, ExclusiveGateway, InclusiveGateway, ParallelGateway, ProcessModel
+from engine.bpmn.token_net import InclusiveJoin, TokenNet, TooManyWaysError, Transition, token_net
 from engine.errors import Finding
 
 MAXIMUM_NODES = 1_000_000  # over all start events
@@ -28,7 +28,7 @@ _Code: TypeAlias = tuple[str, str]  # of a finding, with the node's id
 _ADVICE = {
     "UNSOUND_JOIN": (
         "It can wait for a token that never comes.",
-        "Lead every branch to it that a parallel gateway forked, and no branches that an exclusive gateway chose from.",
+        "Lead every branch to it that was forked, and none that was chosen; no two joins may wait for each other.",
     ),
     "UNSOUND_LOOP": (
         "It stands in a loop and leaves more tokens behind with each round.",
@@ -38,20 +38,43 @@ _ADVICE = {
 
 
 def check_soundness(model: ProcessModel) -> Iterator[Finding]:
-    """Return the joins and loops of a process, whose structure has no fault, that are not sound."""
-    # Events that lead to the same place start the same net; a join waits only for what its start can bring.
-    starts = {model.outgoing(event.id)[0].target: event.id for event in model.start_events()}
-    if not _is_concurrent(model) or len(starts) * len(model.nodes) > MAXIMUM_NODES:
+    """Return the joins and loops of a process, whose structure has no fault, that are not sound.
+
+    Each scope is looked at by itself: what runs in a subprocess has ended when its token goes on.
+    """
+    starts = _starts(model)
+    if not _is_concurrent(model):
         return
-    faults = [fault for start in starts.values() for fault in _Search(token_net(model, start)).faults()]
-    for code, node_id in dict.fromkeys(faults):
+    if len(starts) * len(model.nodes) > MAXIMUM_NODES:
+        yield _unknown(model)
+        return
+    faults = dict[_Code, None]()
+    try:
+        for start in starts:
+            faults.update(dict.fromkeys(_Search(token_net(model, start)).faults()))
+    except (_BoundReachedError, TooManyWaysError):
+        yield _unknown(model)
+    for code, node_id in faults:
         message, hint = _ADVICE[code]
         yield finding_at(model.nodes[node_id], code, message, hint)
 
 
+def _starts(model: ProcessModel) -> list[str]:
+    """Return the start events of all scopes; of those that lead to the same places, which start the same net, one."""
+    events = [event for scope in model.scopes() for event in model.start_events(scope)]
+    return list({tuple(flow.target for flow in model.outgoing(event.id)): event.id for event in events}.values())
+
+
+def _unknown(model: ProcessModel) -> Finding:
+    message = "It has more possible states than are looked at, so nothing is known of its joins and loops."
+    return warning_at(model, "SOUNDNESS_UNKNOWN", message, "Draw parts of it as processes of their own.")
+
+
 def _is_concurrent(model: ProcessModel) -> bool:
     return any(
-        isinstance(node, ParallelGateway) or (isinstance(node, BoundaryEvent) and not node.is_interrupting)
+        isinstance(node, ParallelGateway | InclusiveGateway)
+        or (isinstance(node, BoundaryEvent) and not node.is_interrupting)
+        or (len(model.outgoing(node.id)) > 1 and not isinstance(node, ExclusiveGateway))
         for node in model.nodes.values()
     )
 
@@ -96,17 +119,15 @@ class _Search:
         self._faults: dict[_Code, None] = {}
         self._markings = 0
         self._tokens = 0
+        self._firings: dict[tuple[str, _Marking], Transition] = {}
 
     def faults(self) -> tuple[_Code, ...]:
-        if self._net.has_one_token or self._net.start is None:
+        if self._net.has_one_token or not self._net.start:
             return ()
-        tasks = {_Task((self._net.start,)): None}
-        try:
-            for task in _growing(tasks):
-                left_behind = self._explore(task)
-                tasks.update(dict.fromkeys(left_behind))
-        except _BoundReachedError:
-            return ()
+        tasks = {_Task(tuple(sorted(self._net.start))): None}
+        for task in _growing(tasks):
+            left_behind = self._explore(task)
+            tasks.update(dict.fromkeys(left_behind))
         return tuple(self._faults)
 
     def _explore(self, task: _Task) -> list[_Task]:
@@ -150,7 +171,7 @@ class _Search:
         return _Visit(graph.add(marking), self._steps(marking), reached_by)
 
     def _steps(self, marking: _Marking) -> Iterator[tuple[Transition, _Marking]]:
-        join = next(self._ready_joins(marking), None)
+        join = next(self._ready_joins(marking), None) or next(self._ready_inclusive_joins(marking), None)
         if join is not None:
             yield join, _after(marking, join)
             return
@@ -162,6 +183,16 @@ class _Search:
         present = set(marking)
         candidates = dict.fromkeys(self._net.joins[place] for place in marking if place in self._net.joins)
         return (join for join in candidates if present.issuperset(join.takes))
+
+    def _ready_inclusive_joins(self, marking: _Marking) -> Iterator[Transition]:
+        """Return the inclusive joins for which no other token comes by an entry that has none."""
+        present = frozenset(marking)
+        joins = self._net.inclusive_joins
+        for join in dict.fromkeys(joins[place] for place in marking if place in joins):
+            if not any(_is_awaited(join, place, present) for place in present - join.entries):
+                takes = tuple(sorted(join.entries & present))
+                key = (join.node_id, takes)
+                yield self._firings.setdefault(key, Transition(join.node_id, takes, (join.exit,)))
 
     def _choosing(self, marking: _Marking) -> set[int]:
         return {place for place in marking if self._net.choices[place]}
@@ -179,12 +210,25 @@ class _Search:
             if task.loops:
                 self._faults[("UNSOUND_LOOP", task.loops[-1].node_id)] = None
             elif all(len(self._choosing(marking)) <= 1 for marking in final):  # else some token was never followed
-                self._faults.update(dict.fromkeys(("UNSOUND_JOIN", join.node_id) for join in self._starving(final)))
+                self._faults.update(dict.fromkeys(("UNSOUND_JOIN", node_id) for node_id in self._starving(final)))
 
-    def _starving(self, markings: list[_Marking]) -> set[Transition]:
-        waiting = set.intersection(*({self._net.joins.get(place) for place in marking} for marking in markings))
-        ready = {join for marking in markings for join in self._ready_joins(marking)}
-        return {join for join in waiting - ready if join is not None}
+    def _starving(self, markings: list[_Marking]) -> set[str]:
+        waiting = set.intersection(*(self._waiting_joins(marking) for marking in markings))
+        return waiting - {join.node_id for marking in markings for join in self._ready(marking)}
+
+    def _waiting_joins(self, marking: _Marking) -> set[str]:
+        joins = (self._net.joins.get(place) or self._net.inclusive_joins.get(place) for place in marking)
+        return {join.node_id for join in joins if join is not None}
+
+    def _ready(self, marking: _Marking) -> Iterator[Transition]:
+        yield from self._ready_joins(marking)
+        yield from self._ready_inclusive_joins(marking)
+
+
+def _is_awaited(join: InclusiveJoin, place: int, present: frozenset[int]) -> bool:
+    """Return whether a token can come by an entry that has none, and not as well by one that has."""
+    ahead = join.ahead.get(place, frozenset())
+    return bool(ahead - present) and not ahead & present
 
 
 def _growing(tasks: dict[_Task, None]) -> Iterator[_Task]:

@@ -1,17 +1,35 @@
-"""A process as a small net of places and transitions (Murata 1989), in which what only passes a token on is left out.
+"""A scope as a small net of places and transitions (Murata 1989), in which what only passes a token on is left out.
 
 A place is where a token stands while something is open: a gateway that chooses, an activity that a boundary event may
-leave, a fork, an entry of a join. Tokens at end events are gone.
+leave, a fork, an entry of a join. Tokens at the ends of paths are gone. A subprocess is an activity here, and a net of
+its own.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import combinations
 
 from engine.bpmn.components import strong_components
-from engine.bpmn.model import EndEvent, FlowNode, ParallelGateway, ProcessModel, SequenceFlow
-from engine.bpmn.structure import reached_from
+from engine.bpmn.model import (
+    EndEvent,
+    EventBasedGateway,
+    ExclusiveGateway,
+    FlowNode,
+    InclusiveGateway,
+    ParallelGateway,
+    ProcessModel,
+    SequenceFlow,
+)
+from engine.bpmn.reachability import reached_from
+
+_MOST_CONDITIONS = 8  # that leave one node: each combination of them is looked at
+
+
+class TooManyWaysError(Exception):
+    """So many conditions leave one node that not every combination can be looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,32 +54,75 @@ class Transition:
         return len(self.puts) > len(self.takes)
 
 
-@dataclass(frozen=True)
-class TokenNet:
-    """The net of one process, begun at one start event.
+@dataclass(frozen=True, eq=False)
+class InclusiveJoin:
+    """An inclusive gateway that may wait for more than one token.
 
     Attributes:
-        start: The place to which its first token comes; `None` where that ends at once.
+        entries: The places of its incoming flows.
+        exit: The place to which it puts the one token that is left.
+        ahead: For each place, the entries to which its token can come without passing the gateway.
+    """
+
+    node_id: str
+    entries: frozenset[int]
+    exit: int
+    ahead: dict[int, frozenset[int]]
+
+
+@dataclass(frozen=True)
+class TokenNet:
+    """The net of one scope, begun at one start event.
+
+    Attributes:
+        start: The places to which its first tokens come; none where that ends at once.
         choices: For each place, the transitions of which its token takes one; none for the entry of a join.
-        joins: The transition of each join, by the places that are its entries.
+        joins: The transition of each parallel join, by the places that are its entries.
+        inclusive_joins: The inclusive joins, by the places that are their entries.
         ranks: For each place, when to follow a token there: the lower the sooner. What comes behind goes first, so that
             one token is followed to its end before the next; last what never ends, or ends everything.
     """
 
-    start: int | None
+    start: tuple[int, ...]
     choices: tuple[tuple[Transition, ...], ...]
     joins: dict[int, Transition]
+    inclusive_joins: dict[int, InclusiveJoin]
     ranks: tuple[int, ...]
 
     @property
     def has_one_token(self) -> bool:
         """Whether there is never a second token, nor anything that waits for one."""
-        return not self.joins and not any(choice.multiplies for choices in self.choices for choice in choices)
+        is_multiplied = any(choice.multiplies for choices in self.choices for choice in choices)
+        return not self.joins and not is_multiplied and len(self.start) <= 1
 
 
 def token_net(model: ProcessModel, start_event_id: str) -> TokenNet:
-    """Return the net of a process whose structure has no fault, without what its start event does not lead to."""
+    """Return the net of a scope whose structure has no fault, without what its start event does not lead to.
+
+    Raises:
+        TooManyWaysError: It cannot be drawn up.
+    """
     return _Builder(model, start_event_id).net()
+
+
+def ways_out(model: ProcessModel, node: FlowNode) -> list[tuple[SequenceFlow, ...]]:
+    """Return the sets of flows that tokens can leave a node on, of each set all at once.
+
+    Raises:
+        TooManyWaysError: There are too many.
+    """
+    flows = model.outgoing(node.id)
+    if isinstance(node, ExclusiveGateway | EventBasedGateway):
+        return [(flow,) for flow in flows]
+    default = getattr(node, "default_flow", None)
+    asked = [flow for flow in flows if flow.condition is not None and flow.id != default]
+    if len(asked) > _MOST_CONDITIONS:
+        raise TooManyWaysError
+    plain = tuple(flow for flow in flows if flow.condition is None and flow.id != default)
+    otherwise = tuple(flow for flow in flows if flow.id == default)
+    some = [chosen for count in range(1, len(asked) + 1) for chosen in combinations(asked, count)]
+    ways = [plain + otherwise, *(plain + chosen for chosen in some)]
+    return [way for way in ways if way or not flows]
 
 
 class _Builder:
@@ -78,23 +139,50 @@ class _Builder:
     def net(self) -> TokenNet:
         for node_id in self._reached:
             flows = [flow for flow in self._model.incoming(node_id) if flow.source in self._reached]
-            if isinstance(self._model.nodes[node_id], ParallelGateway) and len(flows) > 1:
+            if isinstance(self._model.nodes[node_id], ParallelGateway | InclusiveGateway) and len(flows) > 1:
                 self._joins[node_id] = flows
                 self._entries.update({flow: self._new_place() for flow in flows})
-        (start,) = self._behind(self._start)
-        joins = [self._join(node_id) for node_id in self._joins]
+        start = _kept(self._behind(self._start))
+        joins, exits = list[Transition](), dict[str, int]()
+        for node_id in self._joins:
+            if isinstance(self._model.nodes[node_id], ParallelGateway):
+                joins.append(self._join(node_id))
+            else:
+                exits[node_id] = self._exit(node_id)
         while self._branching:
             self._branch(self._branching.pop())
+        parallel = {place: join for join in joins for place in join.takes}
         return TokenNet(
             start=start,
             choices=tuple(map(tuple, self._choices)),
-            joins={place: join for join in joins for place in join.takes},
+            joins=parallel,
+            inclusive_joins=self._inclusive_joins(exits, parallel),
             ranks=_ranks(self._choices),
         )
 
     def _join(self, node_id: str) -> Transition:
         takes = tuple(self._entries[flow] for flow in self._joins[node_id])
         return Transition(node_id, takes, _kept(self._behind(node_id)))
+
+    def _exit(self, node_id: str) -> int:
+        place = self._new_place()
+        self._leave(self._model.nodes[node_id], place, self._ways(node_id))
+        return place
+
+    def _inclusive_joins(self, exits: dict[str, int], parallel: dict[int, Transition]) -> dict[int, InclusiveJoin]:
+        entries = {node_id: frozenset(self._entries[flow] for flow in self._joins[node_id]) for node_id in exits}
+        before = defaultdict[int, list[int]](list)
+        for place, choices in enumerate(self._choices):
+            following = {put for choice in choices for put in choice.puts}
+            following |= set(parallel[place].puts) if place in parallel else set()
+            following |= {exits[node_id] for node_id in exits if place in entries[node_id]}
+            for put in following:
+                before[put].append(place)
+        joins = [
+            InclusiveJoin(node_id, entries[node_id], place, _places_ahead(before, entries[node_id]))
+            for node_id, place in exits.items()
+        ]
+        return {entry: join for join in joins for entry in join.entries}
 
     def _branch(self, node: FlowNode) -> None:
         """Add what can happen to a token at a node where there is something to choose, or a fork."""
@@ -103,13 +191,17 @@ class _Builder:
             return
         if isinstance(node, EndEvent):
             self._choices[place] = [Transition(node.id, (place,), (), clears=True)]
-        elif isinstance(node, ParallelGateway):
-            self._choices[place] = [Transition(node.id, (place,), _kept(self._behind(node.id)))]
-        else:
-            place = self._side_effects(node, place)
-            events = [event.id for event in self._model.boundary_events(node.id) if event.is_interrupting]
-            ways = [way for node_id in (node.id, *events) for way in self._behind(node_id)]
-            self._choices[place] = [Transition(node.id, (place,), _kept([way])) for way in dict.fromkeys(ways)]
+            return
+        place = self._side_effects(node, place)
+        events = [event.id for event in self._model.boundary_events(node.id) if event.is_interrupting]
+        self._leave(node, place, [way for node_id in (node.id, *events) for way in self._ways(node_id)])
+
+    def _leave(self, node: FlowNode, place: int, ways: list[tuple[int, ...]]) -> None:
+        self._choices[place] = [Transition(node.id, (place,), way) for way in dict.fromkeys(ways)]
+
+    def _ways(self, node_id: str) -> list[tuple[int, ...]]:
+        ways = ways_out(self._model, self._model.nodes[node_id])
+        return [_kept(self._place_ahead(flow) for flow in way) for way in ways]
 
     def _side_effects(self, node: FlowNode, place: int) -> int:
         """Let each event that does not interrupt happen or not, one after the other; return the place behind them."""
@@ -148,7 +240,7 @@ class _Builder:
             return place
 
     def _stop(self, node: FlowNode) -> int | None:
-        if isinstance(node, EndEvent) and not node.terminates:
+        if self._ends_path(node):
             self._ahead[node.id] = None
         else:
             self._ahead[node.id] = self._new_place()
@@ -166,6 +258,25 @@ class _Builder:
 
     def _passes_on(self, node: FlowNode) -> bool:
         return len(self._model.outgoing(node.id)) == 1 and not self._model.boundary_events(node.id)
+
+    def _ends_path(self, node: FlowNode) -> bool:
+        if isinstance(node, EndEvent):
+            return not node.terminates and node.error_code is None
+        return not self._model.outgoing(node.id) and not self._model.boundary_events(node.id)
+
+
+def _places_ahead(before: dict[int, list[int]], entries: frozenset[int]) -> dict[int, frozenset[int]]:
+    ahead = defaultdict[int, set[int]](set)
+    for entry in entries:
+        reached, frontier = set[int](), list(before[entry])
+        while frontier:
+            place = frontier.pop()
+            if place not in reached and place not in entries:
+                reached.add(place)
+                frontier += before[place]
+        for place in reached:
+            ahead[place].add(entry)
+    return {place: frozenset(found) for place, found in ahead.items()}
 
 
 def _kept(places: Iterable[int | None]) -> tuple[int, ...]:

@@ -10,18 +10,23 @@ from engine.bpmn.findings import finding_at
 from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
+    BoundaryTrigger,
     CallActivity,
+    ConditionTrigger,
     ErrorTrigger,
+    EscalationTrigger,
+    EventSubProcess,
     FlowNode,
     IntermediateCatchEvent,
-    MessageTrigger,
+    PlainTask,
     ProcessModel,
     ReceiveTask,
+    ScriptTask,
+    SendTask,
     ServiceTask,
-    SignalTrigger,
     StartEvent,
+    SubProcess,
     TimerTrigger,
-    Trigger,
     UserTask,
 )
 from engine.errors import ExpressionError, Finding, TimerInvalidError
@@ -35,6 +40,8 @@ def check_triggers(model: ProcessModel) -> Iterator[Finding]:
     yield from _ambiguous_boundaries(model)
     for node in model.nodes.values():
         match node:
+            case StartEvent(trigger=TimerTrigger() as timer) if node.scope is not None:
+                yield from _waiting_timer(node, timer, repeats=not node.is_interrupting)
             case StartEvent(trigger=TimerTrigger() as timer):
                 yield from _start_timer(node, timer)
             case IntermediateCatchEvent(trigger=TimerTrigger() as timer):
@@ -52,41 +59,67 @@ def check_triggers(model: ProcessModel) -> Iterator[Finding]:
 
 def _boundary(model: ProcessModel, event: BoundaryEvent) -> Iterator[Finding]:
     host = model.nodes.get(event.attached_to)
-    if not isinstance(host, Activity):
-        message = "It is attached to nothing that can be interrupted."
-        yield finding_at(event, "BOUNDARY_MISPLACED", message, "Attach it to a task or call activity.")
-    elif isinstance(event.trigger, ErrorTrigger) and not isinstance(host, ServiceTask | CallActivity):
+    if not isinstance(host, Activity) or isinstance(host, PlainTask | ScriptTask | SendTask):
+        message = "It is attached to nothing that takes time, and so can be interrupted."
+        hint = "Attach it to a subprocess, a call activity, or a service, user or receive task."
+        yield finding_at(event, "BOUNDARY_MISPLACED", message, hint)
+    elif host.scope != event.scope:
+        message = "It is attached to an activity of another scope."
+        yield finding_at(event, "BOUNDARY_MISPLACED", message, "Draw both in the same subprocess.")
+    elif isinstance(event.trigger, ErrorTrigger) and not isinstance(host, ServiceTask | CallActivity | SubProcess):
         message = "It is attached to nothing that can raise an error."
-        yield finding_at(event, "BOUNDARY_MISPLACED", message, "Attach it to a service task or call activity.")
+        hint = "Attach it to a service task, a call activity or a subprocess."
+        yield finding_at(event, "BOUNDARY_MISPLACED", message, hint)
+    elif isinstance(event.trigger, EscalationTrigger) and not isinstance(host, CallActivity | SubProcess):
+        message = "It is attached to nothing that can escalate."
+        yield finding_at(event, "BOUNDARY_MISPLACED", message, "Attach it to a call activity or a subprocess.")
     if isinstance(event.trigger, TimerTrigger):
         yield from _waiting_timer(event, event.trigger, repeats=not event.is_interrupting)
 
 
 def _ambiguous_starts(model: ProcessModel) -> Iterator[Finding]:
     first_by_trigger: dict[object, StartEvent] = {}
-    for event in model.start_events():
-        if isinstance(event.trigger, TimerTrigger):
+    events = (event for scope in model.scopes() for event in model.start_events(scope))
+    for event in events:
+        if isinstance(event.trigger, TimerTrigger) or isinstance(model.nodes.get(event.scope or ""), EventSubProcess):
             continue
-        first = first_by_trigger.setdefault(event.trigger, event)
+        first = first_by_trigger.setdefault((event.scope, event.trigger), event)
         if first is not event:
             message = f"It begins in the same way as {first.id}."
             yield finding_at(event, "START_EVENT_AMBIGUOUS", message, "Keep one of them.")
 
 
 def _ambiguous_boundaries(model: ProcessModel) -> Iterator[Finding]:
-    catching: dict[tuple[str, Trigger | ErrorTrigger], FlowNode] = {
+    """Return events that wait for the same beside one activity, or begin beside the tokens of one scope."""
+    catching: dict[tuple[str | None, BoundaryTrigger], FlowNode] = {
         (task.id, task.trigger): task for task in model.nodes.values() if isinstance(task, ReceiveTask)
     }
-    for event in model.nodes.values():
-        if isinstance(event, BoundaryEvent) and not isinstance(event.trigger, TimerTrigger):
-            first = catching.setdefault((event.attached_to, event.trigger), event)
-            if first is not event:
-                message = f"{first.id} catches {_caught(event.trigger)} too."
-                yield finding_at(event, "BOUNDARY_AMBIGUOUS", message, "Keep one of them.")
+    for place, trigger, event in _beside(model):
+        first = catching.setdefault((place, trigger), event)
+        if first is not event:
+            message = f"{first.id} catches {_caught(trigger)} too."
+            yield finding_at(event, "BOUNDARY_AMBIGUOUS", message, "Keep one of them.")
 
 
-def _caught(trigger: MessageTrigger | SignalTrigger | ErrorTrigger) -> str:
-    return (trigger.error_code if isinstance(trigger, ErrorTrigger) else trigger.name) or "every error"
+def _beside(model: ProcessModel) -> Iterator[tuple[str | None, BoundaryTrigger, FlowNode]]:
+    for node in model.nodes.values():
+        if isinstance(node, BoundaryEvent) and not isinstance(node.trigger, TimerTrigger | ConditionTrigger):
+            yield node.attached_to, node.trigger, node
+    for scope in model.scopes():
+        for subprocess in model.event_subprocesses(scope):
+            for event in model.start_events(subprocess.id):
+                if event.trigger is not None and not isinstance(event.trigger, TimerTrigger | ConditionTrigger):
+                    yield f"within {scope}", event.trigger, event
+
+
+def _caught(trigger: BoundaryTrigger) -> str:
+    match trigger:
+        case ErrorTrigger(error_code=code):
+            return code or "every error"
+        case EscalationTrigger(escalation_code=code):
+            return code or "every escalation"
+        case _:
+            return str(getattr(trigger, "name", "it"))
 
 
 def _start_timer(event: StartEvent, timer: TimerTrigger) -> Iterator[Finding]:

@@ -9,16 +9,18 @@ from collections.abc import Iterator
 
 from engine.bpmn.calls import find_call_cycles
 from engine.bpmn.contracts import Contracts, check_contract
-from engine.bpmn.findings import finding_at
+from engine.bpmn.data_flow import DataFlow
+from engine.bpmn.effects import condition_of, effects_of
+from engine.bpmn.findings import errors_among, finding_at
+from engine.bpmn.input_types import check_input_types
 from engine.bpmn.model import (
     Activity,
-    BoundaryEvent,
+    ConditionTrigger,
     FlowNode,
-    IntermediateCatchEvent,
+    MessageThrow,
     MessageTrigger,
-    MultiInstance,
     ProcessModel,
-    ReceiveTask,
+    ScriptTask,
     SequenceFlow,
     ServiceTask,
     UserTask,
@@ -26,56 +28,83 @@ from engine.bpmn.model import (
 from engine.bpmn.soundness import check_soundness
 from engine.bpmn.structure import check_structure
 from engine.bpmn.triggers import check_triggers
+from engine.bpmn.undefined_variables import check_variables
 from engine.errors import ExpressionError, Finding
 from engine.feel import compile_expression
 
 _INITIATOR = "initiator"
 
 
-def verify(model: ProcessModel, contracts: Contracts) -> tuple[Finding, ...]:
-    """Return every reason not to deploy `model`; empty means that it runs as drawn."""
+def verify(model: ProcessModel, contracts: Contracts | None) -> tuple[Finding, ...]:
+    """Return every reason not to deploy `model`, and warnings; without errors it runs as drawn.
+
+    Without contracts only what the diagram says by itself is looked at.
+    """
     structure = (*check_structure(model), *check_triggers(model))
     return (
         *structure,
-        *(() if structure else check_soundness(model)),
-        *find_call_cycles(model, contracts.calls),
+        *(() if errors_among(structure) else check_soundness(model)),
         *(finding for flow in model.flows if flow.condition for finding in _expression(flow, flow.condition)),
-        *(finding for node in model.nodes.values() for finding in _node(model, node, contracts)),
+        *(finding for node in model.nodes.values() for finding in _node(model, node)),
+        *(() if contracts is None else _surroundings(model, contracts)),
     )
 
 
-def _node(model: ProcessModel, node: FlowNode, contracts: Contracts) -> Iterator[Finding]:
+def _surroundings(model: ProcessModel, contracts: Contracts) -> Iterator[Finding]:
+    """Return what does not fit the handlers, forms, roles and processes around, or the variables that they give."""
+    yield from find_call_cycles(model, contracts.calls)
+    effects = {node.id: effects_of(node, contracts) for node in model.nodes.values()}
+    conditions = {flow: read for flow in model.flows if (read := condition_of(flow)) is not None}
+    data_flow = DataFlow(model, effects, conditions.values())
+    for node in model.nodes.values():
+        yield from check_contract(model, node, contracts)
+        if isinstance(node, ServiceTask):
+            yield from check_input_types(node, data_flow, contracts)
+    yield from check_variables(model, data_flow, effects, conditions)
+
+
+def _node(model: ProcessModel, node: FlowNode) -> Iterator[Finding]:
     for source in _expressions(node):
         yield from _expression(node, source)
     if isinstance(node, UserTask):
         yield from _exclusions(model, node)
-    yield from check_contract(node, contracts)
 
 
 def _expressions(node: FlowNode) -> Iterator[str]:
     """Return the FEEL texts of a node; those of times are looked at with the times."""
+    yield from (mapping.source for mapping in getattr(node, "inputs", ()))
+    yield from (mapping.source for mapping in getattr(node, "outputs", ()))
     if isinstance(node, Activity):
-        yield from (mapping.source for mapping in node.inputs)
-        if node.multi_instance is not None:
-            yield from _repetition(node.multi_instance)
-    if isinstance(node, Activity | IntermediateCatchEvent | BoundaryEvent):
-        yield from (mapping.source for mapping in node.outputs)
-    if isinstance(node, ReceiveTask | IntermediateCatchEvent | BoundaryEvent):
-        key = node.trigger.correlation_key if isinstance(node.trigger, MessageTrigger) else None
-        yield from () if key is None else (key,)
+        yield from _repetition(node)
+    match getattr(node, "trigger", None):
+        case MessageTrigger(correlation_key=str() as key):
+            yield key
+        case ConditionTrigger(expression=condition):
+            yield condition
+        case _:
+            pass
+    match getattr(node, "message", None):
+        case MessageThrow(correlation_key=key, time_to_live=time_to_live):
+            yield from (key, time_to_live)
+        case _:
+            pass
     match node:
         case ServiceTask(priority=str() as priority):
             yield priority
+        case ScriptTask():
+            yield node.expression
         case UserTask():
             yield from (source for source in (node.assignee, node.priority) if source is not None)
         case _:
             pass
 
 
-def _repetition(repetition: MultiInstance) -> Iterator[str]:
-    yield repetition.input_collection
-    optional = (repetition.output_element, repetition.completion_condition)
-    yield from (source for source in optional if source is not None)
+def _repetition(activity: Activity) -> Iterator[str]:
+    each, loop = activity.multi_instance, activity.loop
+    texts = () if each is None else (each.input_collection, each.output_element, each.completion_condition)
+    yield from (text for text in texts if text is not None)
+    if loop is not None and loop.condition is not None:
+        yield loop.condition
 
 
 def _exclusions(model: ProcessModel, task: UserTask) -> Iterator[Finding]:

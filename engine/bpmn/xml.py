@@ -1,4 +1,7 @@
-"""XML at the door: parsed without entities, document types, comments or network, within limits of size and count."""
+"""XML at the door: parsed without entities, document types, comments or network, within limits.
+
+The limits are on bytes, elements and depth. The deployed bytes stay as they are; what is parsed here is only read.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,9 @@ from lxml import etree
 
 from engine.errors import DiagramError, Finding
 
-MAXIMUM_BYTES = 5 * 1024 * 1024
-MAXIMUM_ELEMENTS = 50_000
+MAXIMUM_BYTES = 10 * 1024 * 1024
+MAXIMUM_ELEMENTS = 200_000  # 5,000 tasks in a chain, drawn, are some 60,000
+MAXIMUM_DEPTH = 100
 
 BPMN = "http://www.omg.org/spec/BPMN/20100524/MODEL"
 BPMN_DIAGRAM = "http://www.omg.org/spec/BPMN/20100524/DI"
@@ -22,7 +26,7 @@ def parse_xml(content: bytes) -> Element:
     """Return the root element of a BPMN document.
 
     Raises:
-        DiagramError: Too large, not well-formed, a DOCTYPE, or not BPMN.
+        DiagramError: Too large, too deep, not well-formed, a DOCTYPE, or not BPMN.
     """
     if len(content) > MAXIMUM_BYTES:
         raise _refusal("DOCUMENT_TOO_LARGE", f"The document has more than {MAXIMUM_BYTES} bytes.", "Split the diagram.")
@@ -32,15 +36,42 @@ def parse_xml(content: bytes) -> Element:
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as error:
-        message = f"The document is not well-formed XML: {error.msg}."
-        raise _refusal("XML_INVALID", message, "Save the diagram again in a BPMN editor.", error.lineno or 1) from error
+        raise (_doctype_refusal() if b"<!DOCTYPE" in content else _syntax_refusal(error)) from error
     if root.getroottree().docinfo.doctype:
-        raise _refusal("DOCTYPE_REFUSED", "The document has a DOCTYPE.", "Remove the DOCTYPE; BPMN needs none.")
-    if sum(1 for _ in root.iter()) > MAXIMUM_ELEMENTS:
-        raise _refusal("DOCUMENT_TOO_LARGE", f"More than {MAXIMUM_ELEMENTS} elements.", "Split the diagram.")
+        raise _doctype_refusal()
+    _require_limits(root)
     if root.tag != f"{{{BPMN}}}definitions":
         raise _refusal("NOT_BPMN", "The root element is not bpmn:definitions.", "Export the diagram as BPMN 2.0 XML.")
     return root
+
+
+def _require_limits(root: Element) -> None:
+    depth = 0
+    for count, (event, element) in enumerate(etree.iterwalk(root, events=("start", "end"))):
+        depth += 1 if event == "start" else -1
+        if depth > MAXIMUM_DEPTH:
+            raise _too_deep(element.sourceline or 1)
+        if count > 2 * MAXIMUM_ELEMENTS:
+            raise _refusal("DOCUMENT_TOO_LARGE", f"More than {MAXIMUM_ELEMENTS} elements.", "Split the diagram.")
+
+
+def _doctype_refusal() -> DiagramError:
+    return _refusal("DOCTYPE_REFUSED", "The document has a DOCTYPE.", "Remove the DOCTYPE; BPMN needs none.")
+
+
+def _syntax_refusal(error: etree.XMLSyntaxError) -> DiagramError:
+    line = error.lineno or 1
+    if error.code == etree.ErrorTypes.ERR_RESOURCE_LIMIT:
+        if "depth" in error.msg:
+            return _too_deep(line)
+        return _refusal("DOCUMENT_TOO_LARGE", "A text of the document is too long.", "Shorten the text.", line)
+    message = f"The document is not well-formed XML: {error.msg}."
+    return _refusal("XML_INVALID", message, "Save the diagram again in a BPMN editor.", line)
+
+
+def _too_deep(line: int) -> DiagramError:
+    message = f"More than {MAXIMUM_DEPTH} elements stand within each other."
+    return _refusal("DOCUMENT_TOO_DEEP", message, "Draw nested subprocesses as processes of their own.", line)
 
 
 def local_name(element: Element) -> str:

@@ -6,12 +6,15 @@ Above this folder there are only the typed `CompiledProcess` and `ProcessTree`.
 from engine.spiff.compiler import CompiledProcess, compile_process
 from engine.spiff.scopes import VariableRow
 from engine.spiff.tree import JournalEntry, ProcessTree, TaskRow, Token, TreeChanges, TreeState, WaitingTask
+from engine.spiff.workflow import ThrownEscalation, ThrownMessage
 
 __all__ = [
     "CompiledProcess",
     "JournalEntry",
     "ProcessTree",
     "TaskRow",
+    "ThrownEscalation",
+    "ThrownMessage",
     "Token",
     "TreeChanges",
     "TreeState",

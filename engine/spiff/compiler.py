@@ -6,42 +6,50 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from SpiffWorkflow.bpmn.specs.bpmn_process_spec import BpmnProcessSpec
-
 from engine.bpmn import (
     Activity,
     BoundaryEvent,
     CallActivity,
     EndEvent,
     ErrorTrigger,
+    EscalationTrigger,
+    EventBasedGateway,
+    EventSubProcess,
     ExclusiveGateway,
     FlowNode,
+    InclusiveGateway,
     IntermediateCatchEvent,
     IntermediateThrowEvent,
+    LinkEvent,
     ParallelGateway,
+    PlainTask,
     ProcessModel,
     ReceiveTask,
+    ScriptTask,
+    SendTask,
     ServiceTask,
     StartEvent,
+    SubProcess,
     UserTask,
+    called_key,
+    entries_ahead,
+    reached_within,
 )
-from engine.spiff.specs import (
-    AttachedEventSpec,
-    BoundaryEventSpec,
-    CallActivitySpec,
-    ElementSpec,
-    EndEventSpec,
+from engine.spiff.activities import AutomaticTaskSpec, CallActivitySpec, ReceivingSpec, SubprocessSpec, WaitingSpec
+from engine.spiff.boundary import ActivitySpec, AttachedEventSpec, BoundaryEventSpec
+from engine.spiff.elements import ElementSpec, LinkEventSpec, StartEventSpec
+from engine.spiff.gateways import (
+    EventBasedGatewaySpec,
     ExclusiveGatewaySpec,
-    MultiInstanceSpec,
+    InclusiveGatewaySpec,
     ParallelGatewaySpec,
-    ReceivingSpec,
-    StartEventSpec,
-    ThrowEventSpec,
-    WaitingSpec,
 )
+from engine.spiff.repetition import MultiInstanceSpec, StandardLoopSpec
+from engine.spiff.scope_specs import EventSubprocessSpec, ListenerSpec, ProcessSpec, ScopeContent
+from engine.spiff.throwing import EndEventSpec, ErrorEndEventSpec, SendTaskSpec, ThrowingSpec
 
 # Every process spec comes with tasks named Start and End, which elements may be named too.
-ELEMENT, BODY, ATTACHED = "element:", "body:", "attached:"
+ELEMENT, BODY, ATTACHED, LISTENING = "element:", "body:", "attached:", "listening:"
 
 
 @dataclass(frozen=True)
@@ -49,22 +57,29 @@ class CompiledProcess:
     """A process and everything it calls, ready to run; immutable and shared between instances.
 
     Attributes:
-        specs: The process's spec and those of the processes it calls, by process id.
+        specs: The process's spec and those of the processes it calls, by the key that the calls have for them.
     """
 
     model: ProcessModel
-    specs: Mapping[str, Any]
+    specs: Mapping[str, ProcessSpec]
 
     @property
-    def spec(self) -> Any:
+    def spec(self) -> ProcessSpec:
         """The spec of the process itself."""
         return self.specs[self.model.process_id]
 
 
 def compile_process(model: ProcessModel, called: Mapping[str, ProcessModel], start_event_id: str) -> CompiledProcess:
-    """Return `model`, started at one of its start events, with the processes that it calls, directly or not."""
-    specs = {process_id: _Compiler(child, _none_start(child)).spec for process_id, child in called.items()}
-    return CompiledProcess(model=model, specs={**specs, model.process_id: _Compiler(model, start_event_id).spec})
+    """Return `model`, started at one of its start events, with the processes that it calls, directly or not.
+
+    Args:
+        model: The process.
+        called: The called processes by their keys: see `called_key`.
+        start_event_id: Where the instance begins.
+    """
+    specs = {key: _Compiler(child, key, _none_start(child)).spec for key, child in called.items()}
+    own = _Compiler(model, model.process_id, start_event_id).spec
+    return CompiledProcess(model=model, specs={**specs, model.process_id: own})
 
 
 def _none_start(model: ProcessModel) -> str:
@@ -75,10 +90,10 @@ def _none_start(model: ProcessModel) -> str:
 class _Compiler:
     """Compiles what can be reached from one start event; a gateway does not wait for what cannot come."""
 
-    def __init__(self, model: ProcessModel, start_event_id: str) -> None:
+    def __init__(self, model: ProcessModel, key: str, start_event_id: str) -> None:
         self._model = model
-        self._reachable = _reachable(model, start_event_id)
-        self.spec = BpmnProcessSpec(name=model.process_id, description=model.name)
+        self._reachable = reached_within(model, [start_event_id])
+        self.spec = ProcessSpec(key, model.process_id, model.name)
         self._elements = {node_id: self._element(model.nodes[node_id]) for node_id in sorted(self._reachable)}
         entries = {node_id: self._entry(element) for node_id, element in self._elements.items()}
         for element in self._elements.values():
@@ -87,56 +102,84 @@ class _Compiler:
         for flow in model.flows:
             if flow.source in self._reachable:
                 entries[flow.source].lead_to(flow, entries[flow.target])
-        self.spec.start.connect(entries[start_event_id])
+        self._fill(self.spec.start.content, None, start_event_id)
+        for element in self._elements.values():
+            if isinstance(element, SubprocessSpec | EventSubprocessSpec):
+                self._fill(element.content, element.node.id, model.start_events(element.node.id)[0].id)
 
-    def _element(self, node: FlowNode) -> ElementSpec:  # noqa: PLR0911 - one case a kind
+    def _element(self, node: FlowNode) -> ElementSpec:  # noqa: C901, PLR0911 - one case a kind
         name = f"{ELEMENT}{node.id}"
         match node:
             case StartEvent():
                 return StartEventSpec(self.spec, name, node)
+            case EndEvent(error_code=str()):
+                return ErrorEndEventSpec(self.spec, name, node)
             case EndEvent():
                 return EndEventSpec(self.spec, name, node)
             case IntermediateThrowEvent():
-                return ThrowEventSpec(self.spec, name, node)
+                return ThrowingSpec(self.spec, name, node)
+            case LinkEvent():
+                return LinkEventSpec(self.spec, name, node)
             case ExclusiveGateway():
                 return ExclusiveGatewaySpec(self.spec, name, node)
             case ParallelGateway():
-                incoming = sum(flow.source in self._reachable for flow in self._model.incoming(node.id))
-                return ParallelGatewaySpec(self.spec, name, node, incoming)
+                return ParallelGatewaySpec(self.spec, name, node, self._incoming(node))
+            case InclusiveGateway():
+                ahead = entries_ahead(self._model, node.id)
+                return InclusiveGatewaySpec(self.spec, name, node, self._incoming(node), ahead)
+            case EventBasedGateway():
+                return EventBasedGatewaySpec(self.spec, name, node)
             case BoundaryEvent():
                 return BoundaryEventSpec(self.spec, name, node)
+            case EventSubProcess():
+                return EventSubprocessSpec(self.spec, name, node, self._model.start_events(node.id)[0])
+            case _:
+                return self._activity(node, name)
+
+    def _activity(self, node: FlowNode, name: str) -> ElementSpec:
+        match node:
+            case SubProcess():
+                return SubprocessSpec(self.spec, name, node)
             case CallActivity():
-                return CallActivitySpec(self.spec, name, node)
+                return CallActivitySpec(self.spec, name, node, called_key(self.spec.name, node))
             case IntermediateCatchEvent() | ReceiveTask():
                 return ReceivingSpec(self.spec, name, node)
             case ServiceTask() | UserTask():
                 return WaitingSpec(self.spec, name, node)
+            case SendTask():
+                return SendTaskSpec(self.spec, name, node)
+            case PlainTask() | ScriptTask():
+                return AutomaticTaskSpec(self.spec, name, node)
             case _:
                 raise TypeError(type(node).__name__)
+
+    def _incoming(self, node: FlowNode) -> frozenset[str]:
+        return frozenset(flow.id for flow in self._model.incoming(node.id) if flow.source in self._reachable)
 
     def _entry(self, element: ElementSpec) -> ElementSpec:
         """Return the spec at which flows into the element arrive."""
         node = element.node
         if isinstance(node, Activity) and node.multi_instance is not None:
             return MultiInstanceSpec(self.spec, f"{BODY}{node.id}", node, element)
+        if isinstance(node, Activity) and node.loop is not None:
+            return StandardLoopSpec(self.spec, f"{BODY}{node.id}", node, element)
         return element
 
     def _attach(self, entry: ElementSpec) -> None:
         for event in self._model.boundary_events(entry.node.id):
-            happening = self._elements[event.id]
-            assert isinstance(happening, BoundaryEventSpec)  # noqa: S101 - made so above
-            if isinstance(event.trigger, ErrorTrigger):
-                entry.error_events.append(happening)
+            happening: Any = self._elements[event.id]
+            assert isinstance(entry, ActivitySpec)  # noqa: S101 - events stand on no other boundary
+            if isinstance(event.trigger, ErrorTrigger | EscalationTrigger):
+                entry.catching.append(happening)
             else:
                 entry.attached.append(AttachedEventSpec(self.spec, f"{ATTACHED}{event.id}", event, happening))
 
-
-def _reachable(model: ProcessModel, start_event_id: str) -> set[str]:
-    reached, frontier = set[str](), [start_event_id]
-    while frontier:
-        node_id = frontier.pop()
-        if node_id not in reached:
-            reached.add(node_id)
-            frontier += [flow.target for flow in model.outgoing(node_id)]
-            frontier += [event.id for event in model.boundary_events(node_id)]
-    return reached
+    def _fill(self, content: ScopeContent, scope: str | None, start_event_id: str) -> None:
+        content.entry = self._elements[start_event_id]
+        for node in self._model.event_subprocesses(scope):
+            subprocess: Any = self._elements[node.id]
+            if isinstance(subprocess.start.trigger, ErrorTrigger | EscalationTrigger):
+                content.handlers.append(subprocess)
+            else:
+                name = f"{LISTENING}{subprocess.start.id}"
+                content.listeners.append(ListenerSpec(self.spec, name, subprocess.start, subprocess))

@@ -9,17 +9,18 @@ from pydantic import JsonValue
 from SpiffWorkflow.util.task import TaskState
 
 from engine.errors import CorruptStateError
-from engine.spiff.specs import (
-    AttachedEventSpec,
-    CallActivitySpec,
-    MultiInstanceSpec,
-    ParallelGatewaySpec,
-    WaitingSpec,
-)
+from engine.spiff.activities import CallActivitySpec, SubprocessSpec, WaitingSpec
+from engine.spiff.boundary import AttachedEventSpec
+from engine.spiff.gateways import EventBasedGatewaySpec, InclusiveGatewaySpec, JoiningSpec
+from engine.spiff.repetition import MultiInstanceSpec, RepeatingSpec, StandardLoopSpec
+from engine.spiff.scope_specs import EventSubprocessSpec, ListenerSpec, is_interrupted
+from engine.spiff.throwing import ErrorEndEventSpec
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow, is_process_run
 
 if TYPE_CHECKING:
     from engine.spiff.tree import TaskRow
+
+_ITEM_KEYS = {"item", "round"}
 
 
 def restore_tasks(workflow: InstanceWorkflow, rows: Iterable[TaskRow]) -> None:
@@ -31,7 +32,7 @@ def restore_tasks(workflow: InstanceWorkflow, rows: Iterable[TaskRow]) -> None:
     for row in sorted(rows, key=lambda row: row.position):
         _restore(workflow, row)
     for task in workflow.tasks.values():
-        if task is not workflow.task_tree and not _is_whole(task):
+        if not _is_whole(task):
             raise CorruptStateError(subject=f"task {task.id}", reason="what belongs to it is not there")
 
 
@@ -45,55 +46,113 @@ def _restore(workflow: InstanceWorkflow, row: TaskRow) -> None:
         raise CorruptStateError(subject=f"task {row.task_id}", reason="its state is none that can be stored")
     task = InstanceTask(workflow, task_spec, parent, row.state, row.task_id, row.position)
     task.internal_data = dict(row.internal)
-    if isinstance(task_spec, ParallelGatewaySpec):
+    if isinstance(task_spec, JoiningSpec):
         workflow.joins[row.parent_id, row.spec].append(task)
+    if isinstance(task_spec, InclusiveGatewaySpec):
+        workflow.inclusive_joins[task.id] = task
+    if row.state == TaskState.WAITING and "holds" in row.internal:
+        workflow.conditions[task.id] = task
 
 
-def _has_place(task_spec: Any, parent: InstanceTask, internal: Mapping[str, JsonValue]) -> bool:
+def _has_place(task_spec: Any, parent: InstanceTask, internal: Mapping[str, JsonValue]) -> bool:  # noqa: PLR0911 - one case a kind of place
     """Return whether a task of this kind can hang below the parent."""
     around = parent.task_spec
     if task_spec is task_spec._wf_spec.start:
-        return isinstance(around, CallActivitySpec) and around.node.called_process == task_spec._wf_spec.name
-    if isinstance(task_spec, AttachedEventSpec):
-        return task_spec in getattr(around, "attached", ())
-    if "item" in internal:
-        return isinstance(around, MultiInstanceSpec) and around.inner is task_spec
-    return around is task_spec._wf_spec.start
-
-
-def _has_form(task_spec: Any, state: int, internal: Mapping[str, JsonValue]) -> bool:  # noqa: PLR0911 - one case a kind
-    """Return whether a task of this kind rests in such a state, with such values for its spec to read."""
-    match task_spec, internal:
-        case MultiInstanceSpec(), {"total": int(), "started": int(), "completed": int()}:
-            return state == TaskState.STARTED
-        case ParallelGatewaySpec(), {"arrived": [*flows]}:
-            return state == TaskState.WAITING and all(isinstance(flow, str) for flow in flows)
-        case MultiInstanceSpec() | ParallelGatewaySpec(), _:
-            return False
-        case CallActivitySpec(), {"item": {"loopCounter": int()}}:
-            return state == TaskState.STARTED
-        case WaitingSpec(), {"item": {"loopCounter": int()}}:
-            return state == TaskState.WAITING
-        case _ if internal:
-            return False
-        case CallActivitySpec(), _:
-            return state == TaskState.STARTED
-        case ((WaitingSpec() | AttachedEventSpec()), _):
-            return state == TaskState.WAITING
+        return isinstance(around, CallActivitySpec) and around.called == task_spec._wf_spec.name
+    if around._wf_spec is not task_spec._wf_spec:
+        return False
+    match task_spec:
+        case AttachedEventSpec():
+            return task_spec in getattr(around, "attached", ())
+        case ListenerSpec():
+            return task_spec in _content(around, "listeners")
+        case _ if _ITEM_KEYS & internal.keys():
+            return isinstance(around, RepeatingSpec) and around.inner is task_spec
+        case _ if isinstance(around, EventBasedGatewaySpec):
+            return any(event is task_spec for _, event in around.flows)
         case _:
-            return state == TaskState.STARTED and task_spec is task_spec._wf_spec.start
+            scope = around.node.id if isinstance(around, SubprocessSpec | EventSubprocessSpec) else None
+            is_scope = scope is not None or around is task_spec._wf_spec.start
+            return is_scope and getattr(task_spec, "node", None) is not None and task_spec.node.scope == scope
 
 
-def _is_whole(task: InstanceTask) -> bool:
-    """Return whether the tasks and values that an activity cannot go on without are there."""
-    task_spec, workflow = task.task_spec, task.workflow
-    children = [workflow.tasks[child_id] for child_id in task._children]
+def _content(around: Any, part: str) -> list[Any]:
+    found: list[Any] = getattr(getattr(around, "content", None), part, [])
+    return found
+
+
+def _has_form(task_spec: Any, state: int, internal: Mapping[str, JsonValue]) -> bool:
+    """Return whether a task of this kind rests in such a state, with such values for its spec to read."""
+    values = {key: value for key, value in internal.items() if key not in _ITEM_KEYS}
+    if len(internal) - len(values) > 1 or not _is_item(internal):
+        return False
+    return state == _resting_state(task_spec) and _has_values(task_spec, values)
+
+
+def _is_item(internal: Mapping[str, JsonValue]) -> bool:
+    match internal.get("item", {"loopCounter": 1}), internal.get("round", 1):
+        case {"loopCounter": int()}, int():
+            return True
+        case _:
+            return False
+
+
+def _resting_state(task_spec: Any) -> int | None:
+    """Return the state in which tasks of a kind rest between two steps; `None` where they never rest."""
+    match task_spec:
+        case RepeatingSpec() | CallActivitySpec() | SubprocessSpec() | EventSubprocessSpec() | EventBasedGatewaySpec():
+            return int(TaskState.STARTED)
+        case JoiningSpec() | WaitingSpec() | AttachedEventSpec() | ListenerSpec() | ErrorEndEventSpec():
+            return int(TaskState.WAITING)
+        case _:
+            return int(TaskState.STARTED) if task_spec is task_spec._wf_spec.start else None
+
+
+def _has_values(task_spec: Any, values: Mapping[str, JsonValue]) -> bool:  # noqa: PLR0911 - one case a kind
+    match task_spec, values:
+        case MultiInstanceSpec(), {"total": int(), "started": int(), "completed": int()}:
+            return len(values) == 3  # noqa: PLR2004 - those of the pattern
+        case StandardLoopSpec(), {"rounds": int()}:
+            return len(values) == 1
+        case JoiningSpec(), {"arrived": [_, *_] as flows}:
+            return len(values) == 1 and all(isinstance(flow, str) for flow in flows)
+        case RepeatingSpec() | JoiningSpec(), _:
+            return False
+        case ((AttachedEventSpec() | ListenerSpec() | WaitingSpec()), {"holds": bool()}):
+            return len(values) == 1 and not task_spec.waits_outside
+        case ((AttachedEventSpec() | ListenerSpec() | WaitingSpec()), _):
+            return not values and task_spec.waits_outside
+        case _:
+            return not values
+
+
+def _is_whole(task: InstanceTask) -> bool:  # noqa: PLR0911 - one case a kind
+    """Return whether the tasks and values that it cannot go on without are there."""
+    task_spec, children = task.task_spec, task.children_now
     match task_spec:
         case MultiInstanceSpec():
             instances = sum("item" in child.internal_data for child in children)
             counts = task.internal_data
             return instances == counts["started"] - counts["completed"] > 0 and task_spec.has_items(task)
+        case StandardLoopSpec():
+            return [child.internal_data["round"] - 1 for child in children if child.task_spec.is_token] == [
+                task.internal_data["rounds"]
+            ]
         case CallActivitySpec():
             return sum(is_process_run(child) for child in children) == 1
+        case EventBasedGatewaySpec():
+            return {child.task_spec for child in children} == {event for _, event in task_spec.flows}
+        case SubprocessSpec() | EventSubprocessSpec():
+            return task.tokens > 0 and _listens(task)
+        case _ if is_process_run(task):
+            # Of the outermost run nothing may be left.
+            return (task.tokens > 0 and _listens(task)) or (task is task.workflow.task_tree and not children)
         case _:
-            return bool(children) if is_process_run(task) else True
+            return True
+
+
+def _listens(scope: InstanceTask) -> bool:
+    """Return whether the events that can begin beside a scope's tokens wait, or none where one has interrupted it."""
+    waiting = [child.task_spec for child in scope.children_now if isinstance(child.task_spec, ListenerSpec)]
+    expected = [] if is_interrupted(scope) else scope.task_spec.content.listeners
+    return sorted(each.name for each in waiting) == sorted(each.name for each in expected)

@@ -35,6 +35,7 @@ class Scopes:
         self._stored = set(self._variables)
         self._changed: dict[tuple[UUID, str], None] = {}
         self._dropped: set[UUID] = set()
+        self._written: set[str] = set()
 
     def __getitem__(self, scope_id: UUID) -> Scope:
         """Return a scope's variables, not to be changed; empty where it has none."""
@@ -46,11 +47,17 @@ class Scopes:
         for name, value in values.items():
             scope[name] = value
             self._changed[scope_id, name] = None
+        self._written.update(values)
 
     def drop(self, scope_id: UUID) -> None:
         """Forget a scope."""
         if self._variables.pop(scope_id, None) is not None and scope_id in self._stored:
             self._dropped.add(scope_id)
+
+    def take_written(self) -> set[str]:
+        """Return the names of the variables written, in whatever scope, since the last call."""
+        written, self._written = self._written, set()
+        return written
 
     def take_changes(self) -> tuple[tuple[VariableRow, ...], tuple[UUID, ...]]:
         """Return the variables written and the stored scopes dropped since the last call."""

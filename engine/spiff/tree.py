@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 from uuid import UUID
 
 from pydantic import JsonValue
@@ -13,28 +13,28 @@ from SpiffWorkflow.util.task import TaskState
 from engine.bpmn import (
     Activity,
     BoundaryEvent,
+    ErrorTrigger,
     FlowNode,
-    IntermediateCatchEvent,
     MessageTrigger,
-    ReceiveTask,
     SignalTrigger,
+    StartEvent,
     TimerTrigger,
     Trigger,
 )
 from engine.errors import StepLimitError, TaskGoneError
 from engine.feel import compile_expression
-from engine.spiff.compiler import CompiledProcess
+from engine.spiff.activities import WaitingSpec
+from engine.spiff.boundary import find_catch
+from engine.spiff.compiler import BODY, ELEMENT, CompiledProcess
+from engine.spiff.conditions import judge_conditions
+from engine.spiff.elements import evaluate_mappings
+from engine.spiff.gateways import EventBasedGatewaySpec, JoiningSpec
+from engine.spiff.repetition import RepeatingSpec
 from engine.spiff.restoring import restore_tasks
+from engine.spiff.scope_specs import EventSubprocessSpec
 from engine.spiff.scopes import Scope, Scopes, VariableRow
-from engine.spiff.specs import (
-    AttachedEventSpec,
-    CallActivitySpec,
-    MultiInstanceSpec,
-    ParallelGatewaySpec,
-    WaitingSpec,
-    evaluate_mappings,
-)
-from engine.spiff.workflow import InstanceTask, InstanceWorkflow
+from engine.spiff.throwing import escalate
+from engine.spiff.workflow import InstanceTask, InstanceWorkflow, Outgoing, ThrownEscalation, ThrownMessage
 
 # A process that passes so many elements without waiting for anybody goes round in a circle.
 MAXIMUM_AUTOMATIC_TASKS = 50_000
@@ -71,7 +71,7 @@ class WaitingTask:
 
     Attributes:
         trigger: What an event or receive task waits for; `None` for work.
-        is_repeating: Whether it goes on waiting after it has happened: a boundary event that does not interrupt.
+        is_repeating: Whether it goes on waiting after it has happened: an event that does not interrupt.
     """
 
     task_id: UUID
@@ -123,6 +123,8 @@ class TreeChanges:
         tasks: Rows to write, new or changed.
         dropped_scopes: Scopes whose variables are no more.
         signals: Names of thrown signals.
+        messages: Messages that elements have thrown.
+        escalations: Escalations, caught or passing on.
     """
 
     journal: tuple[JournalEntry, ...]
@@ -133,6 +135,8 @@ class TreeChanges:
     variables: tuple[VariableRow, ...]
     dropped_scopes: tuple[UUID, ...]
     signals: tuple[str, ...]
+    messages: tuple[ThrownMessage, ...]
+    escalations: tuple[ThrownEscalation, ...]
     positions: int
     is_completed: bool
 
@@ -156,8 +160,7 @@ class ProcessTree:
         root = workflow.plant(instance_id)
         workflow.scopes.assign(root.id, variables)
         tree = cls(compiled, workflow)
-        for start in compiled.spec.start.outputs:
-            workflow.enter(start, root)
+        compiled.spec.start.content.open(root)
         tree._run()
         return tree
 
@@ -196,7 +199,7 @@ class ProcessTree:
 
     def closed(self) -> list[WaitingTask]:
         """Return the stored tasks that have ceased to wait since then."""
-        return [_waiting(task) for task in self._workflow.closed.values() if _waits_outside(task)]
+        return [_waiting(task) for task in self._workflow.closed.values() if task.task_spec.waits_outside]
 
     def is_waiting(self, task_id: UUID) -> bool:
         """Return whether a task still waits for the outside world."""
@@ -242,56 +245,53 @@ class ProcessTree:
             StepLimitError: It runs in circles without waiting for anybody.
         """
         task = self._task(task_id)
-        if not _is_open(task) or isinstance(task.task_spec, AttachedEventSpec):
+        if not _is_open(task) or not isinstance(task.task_spec, WaitingSpec):
             raise TaskGoneError(task_id=task_id)
-        outputs = task.task_spec.node.outputs
-        if outputs:
-            seen = {**self._workflow.visible(task), **inputs, **result}
-            result = evaluate_mappings(outputs, seen)
-        self._workflow.assign(task, result)
-        self._workflow.opened.pop(task_id, None)
-        task._ready()
+        task.task_spec.finish(task, result, inputs)
         self._run()
 
     def trigger(self, task_id: UUID, variables: Scope) -> None:
-        """Let an event that waits happen, and run on; a boundary event interrupts its activity if it is drawn so.
+        """Let an event that waits happen, and run on; an interrupting one ends what it stands at.
 
         Raises:
             TaskGoneError, ExpressionEvaluationError, StepLimitError: As `complete`.
+            UncaughtBpmnError: The event is an error end, and still nothing catches its error.
         """
         event = self._task(task_id)
-        if isinstance(event.task_spec, AttachedEventSpec):
-            self._leave_by(event.scope_parent, event.task_spec.happening, variables)
-            self._run()
-        else:
-            self.complete(task_id, variables, self.inputs(task_id))
+        if not _is_open(event):
+            raise TaskGoneError(task_id=task_id)
+        event.task_spec.happen(event, variables)
+        self._run()
 
     def raise_error(self, task_id: UUID, error_code: str, variables: Scope) -> bool:
-        """Leave a waiting task through the nearest boundary event that catches `error_code`.
+        """Leave a waiting task through the nearest event that catches `error_code`.
 
-        The task's own boundary is asked first, then those of the activities around it.
+        The task's own boundary is asked first, then, for each scope around it, its event subprocesses and its boundary.
 
         Returns:
             False, with nothing changed, where no event catches it.
         """
-        task: InstanceTask | None = self._task(task_id)
-        while task is not None and task is not self._workflow.task_tree:
-            happening = _catcher(task, error_code)
-            if happening is not None:
-                self._leave_by(task, happening, variables)
-                self._run()
-                return True
-            task = task.scope_parent
-        return False
+        catch = find_catch(self._task(task_id), ErrorTrigger(error_code))
+        if catch is None:
+            return False
+        catch[1](variables)
+        self._run()
+        return True
+
+    def raise_escalation(self, task_id: UUID, escalation_code: str, variables: Scope) -> None:
+        """Escalate from a waiting task, which goes on unless the nearest event that catches it interrupts."""
+        escalate(self._task(task_id), escalation_code, variables)
+        self._run()
 
     def cancel(self) -> None:
         """End everything that is alive."""
-        for child_id in list(self._workflow.task_tree._children):
-            self._workflow.cancel_task(self._workflow.tasks[child_id])
+        for child in self._workflow.task_tree.children_now:
+            self._workflow.cancel_task(child)
 
     def set_variables(self, variables: Scope) -> None:
-        """Write variables of the process."""
+        """Write variables of the process; a condition that waits for them may become true."""
         self._workflow.scopes.assign(self._workflow.task_tree.id, variables)
+        self._run()
 
     def tokens(self) -> list[Token]:
         """Return the tokens that can be moved, oldest first."""
@@ -303,22 +303,25 @@ class ProcessTree:
         ]
 
     def target(self, task_id: UUID, element_id: str) -> Target | None:
-        """Return an element that a token could be moved to; `None` where its process run has no such element."""
-        spec = self._task(task_id).task_spec._wf_spec.task_specs.get(f"element:{element_id}")
-        return None if spec is None else Target(spec.node, isinstance(spec, ParallelGatewaySpec) and spec.joins)
+        """Return an element that a token could be moved to; `None` where its scope has no such element."""
+        token = self._task(task_id)
+        spec = token.task_spec._wf_spec.task_specs.get(f"{ELEMENT}{element_id}")
+        if spec is None or spec.node.scope != token.task_spec.node.scope:
+            return None
+        return Target(spec.node, isinstance(spec, JoiningSpec) and spec.joins)
 
     def move(self, task_id: UUID, element_id: str) -> None:
-        """Cancel a live task and let a token arrive at another element of the same process run.
+        """Cancel a live token and let one arrive at another element of the same scope.
 
         Raises:
-            TaskGoneError: The task is not alive, or is one of several instances of an activity.
+            TaskGoneError: The task is not alive, or is no token that can be moved.
             KeyError: No such element can be reached in this process.
         """
         task = self._task(task_id)
-        if isinstance(task.scope_parent.task_spec, MultiInstanceSpec):
+        if not _is_token(task):
             raise TaskGoneError(task_id=task_id)
         scope, specs = task.scope_parent, task.task_spec._wf_spec.task_specs
-        target = specs.get(f"body:{element_id}") or specs[f"element:{element_id}"]
+        target = specs.get(f"{BODY}{element_id}") or specs[f"{ELEMENT}{element_id}"]
         self._workflow.cancel_task(task)
         self._workflow.enter(target, scope)
         self._run()
@@ -331,39 +334,42 @@ class ProcessTree:
         changes = TreeChanges(
             journal=tuple(_journal_entry(change, task) for change, task in workflow.journal),
             opened=tuple(_waiting(task) for task in workflow.opened.values()),
-            closed=tuple(_waiting(task) for task in workflow.closed.values() if _waits_outside(task)),
+            closed=tuple(_waiting(task) for task in workflow.closed.values() if task.task_spec.waits_outside),
             removed=tuple(workflow.closed),
             tasks=tuple(_row(task) for task in changed),
             variables=variables,
             dropped_scopes=dropped,
-            signals=tuple(workflow.thrown),
+            signals=tuple(workflow.thrown.signals),
+            messages=tuple(workflow.thrown.messages),
+            escalations=tuple(workflow.thrown.escalations),
             positions=workflow.positions,
             is_completed=self.is_completed,
         )
         workflow.stored -= workflow.closed.keys()
         workflow.stored.update(task.id for task in changed)
-        for kept in (workflow.journal, workflow.thrown, workflow.opened, workflow.closed, workflow.changed):
+        for kept in (workflow.journal, workflow.opened, workflow.closed, workflow.changed):
             kept.clear()
+        workflow.thrown = Outgoing()
         return changes
 
-    def _leave_by(self, activity: InstanceTask, happening: Any, variables: Scope) -> None:
-        event, scope = happening.node, activity.scope_parent
-        seen = {**self._workflow.visible(scope), **variables}
-        written = evaluate_mappings(event.outputs, seen) if event.outputs else variables
-        if event.is_interrupting:
-            self._workflow.cancel_task(activity)
-        token = self._workflow.enter(happening, scope)
-        self._workflow.assign(token, written)
-
     def _run(self) -> None:
-        ready, count = self._workflow.ready, 0
-        while ready:
-            task = ready.popleft()
-            if task.id in self._workflow.tasks and task.has_state(TaskState.READY):
-                count += 1
-                if count > MAXIMUM_AUTOMATIC_TASKS:
-                    raise StepLimitError(process_id=self._compiled.model.process_id, limit=MAXIMUM_AUTOMATIC_TASKS)
-                task.run()
+        """Run what is ready; when nothing is, look at what waits for that: inclusive gateways and conditions."""
+        workflow, count = self._workflow, 0
+        while workflow.ready or self._settle():
+            task = workflow.ready.popleft() if workflow.ready else None
+            if task is None or not task.is_alive or not task.has_state(TaskState.READY):
+                continue
+            count += 1
+            if count > MAXIMUM_AUTOMATIC_TASKS:
+                raise StepLimitError(process_id=self._compiled.model.process_id, limit=MAXIMUM_AUTOMATIC_TASKS)
+            task.run()
+
+    def _settle(self) -> bool:
+        workflow = self._workflow
+        for join in list(workflow.inclusive_joins.values()):
+            if join.task_spec.is_complete(join):
+                join.task_spec.go_on(join)
+        return bool(workflow.ready) or judge_conditions(workflow)
 
     def _task(self, task_id: UUID) -> InstanceTask:
         task: InstanceTask | None = self._workflow.tasks.get(task_id)
@@ -374,43 +380,26 @@ class ProcessTree:
 
 def _is_token(task: InstanceTask) -> bool:
     spec = task.task_spec
-    if not hasattr(spec, "node") or isinstance(spec, AttachedEventSpec):
+    if not spec.is_token or not hasattr(spec, "node") or isinstance(spec, EventSubprocessSpec):
         return False
-    return not isinstance(task.scope_parent.task_spec, MultiInstanceSpec)
-
-
-def _catcher(task: InstanceTask, error_code: str) -> Any:
-    """Return the boundary event of an activity that catches the code; one that names it goes before a catch-all."""
-    events = getattr(task.task_spec, "error_events", ())
-    for named in (error_code, None):
-        for happening in events:
-            if happening.node.trigger.error_code == named:
-                return happening
-    return None
+    return not isinstance(task.scope_parent.task_spec, RepeatingSpec | EventBasedGatewaySpec)
 
 
 def _is_open(task: InstanceTask) -> bool:
-    return task.has_state(TaskState.WAITING) and _waits_outside(task)
-
-
-def _waits_outside(task: InstanceTask) -> bool:
-    spec = task.task_spec
-    return isinstance(spec, AttachedEventSpec | WaitingSpec) and not isinstance(spec, CallActivitySpec)
+    return task.has_state(TaskState.WAITING) and task.task_spec.waits_outside
 
 
 def _waiting(task: InstanceTask) -> WaitingTask:
-    spec = task.task_spec
-    match spec.node:
-        case BoundaryEvent(trigger=TimerTrigger() | MessageTrigger() | SignalTrigger() as trigger) as event:
-            return WaitingTask(task.id, spec._wf_spec.name, event, trigger, not event.is_interrupting)
-        case IntermediateCatchEvent(trigger=trigger) | ReceiveTask(trigger=trigger) as node:
-            return WaitingTask(task.id, spec._wf_spec.name, node, trigger)
-        case node:
-            return WaitingTask(task.id, spec._wf_spec.name, node)
+    spec, process_id = task.task_spec, task.task_spec._wf_spec.process_id
+    trigger = getattr(spec.node, "trigger", None)
+    if not isinstance(trigger, TimerTrigger | MessageTrigger | SignalTrigger):
+        return WaitingTask(task.id, process_id, spec.node)
+    is_repeating = isinstance(spec.node, BoundaryEvent | StartEvent) and not spec.node.is_interrupting
+    return WaitingTask(task.id, process_id, spec.node, trigger, is_repeating)
 
 
 def _journal_entry(change: str, task: InstanceTask) -> JournalEntry:
-    return JournalEntry(change, task.id, task.task_spec.node, isinstance(task.task_spec, MultiInstanceSpec))
+    return JournalEntry(change, task.id, task.task_spec.node, isinstance(task.task_spec, RepeatingSpec))
 
 
 def _row(task: InstanceTask) -> TaskRow:

@@ -1,15 +1,17 @@
 """One process instance as SpiffWorkflow's task tree, kept flat and indexed.
 
-A token is a task that hangs below the scope it runs in: a process run, or a multi-instance body. When it moves on it is
-replaced by its successors, so the tree holds what is alive and nothing else: its size, and the cost of a step, do not
-grow with what has happened. What is READY is in a queue, which parallel gateways wait is in an index; nothing ever
-searches the tree. SpiffWorkflow's predictions of future tasks, its copies of data and its logging are not used.
+A token is a task that hangs below the scope it runs in: a process run, a subprocess, or the body of a repeated
+activity. When it moves on it is replaced by its successors, so the tree holds what is alive and nothing else: its size,
+and the cost of a step, do not grow with what has happened. What is READY is in a queue, which joins and conditions wait
+is in indexes; nothing ever searches the tree. SpiffWorkflow's predictions of future tasks, its copies of data and its
+logging are not used.
 """
 
 from __future__ import annotations
 
 from collections import ChainMap, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -18,10 +20,11 @@ from SpiffWorkflow.bpmn import BpmnWorkflow
 from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 
+from engine.bpmn import FlowNode
 from engine.spiff.scopes import Scope, Scopes
 
 if TYPE_CHECKING:
-    from engine.spiff.specs import ElementSpec
+    from engine.spiff.elements import ElementSpec
 
 
 class FeelOnly:
@@ -54,7 +57,9 @@ class InstanceTask(Task):
 
     Attributes:
         position: Rises with every task of the instance.
+        tokens: How many of the tasks directly below it are tokens; events that only wait beside them are none.
         arrived_by: The flow on which the token came; not stored, because a token never rests on a flow.
+        reads: The variables that the condition it waits for has read; `None` where that is not known.
     """
 
     def __init__(  # noqa: PLR0917 - as SpiffWorkflow's own
@@ -63,13 +68,40 @@ class InstanceTask(Task):
         super().__init__(workflow, task_spec, parent, state, task_id)
         self._children = _Children()
         self.position = position
+        self.tokens = 0
         self.arrived_by: str | None = None
+        self.reads: frozenset[str] | None = None
+        if parent is not None:
+            parent.tokens += task_spec.is_token
 
     @property
     def scope_parent(self) -> InstanceTask:
         """The task that this one hangs below; the root has none, and is not asked."""
         parent: InstanceTask = self.workflow.tasks[self._parent]
         return parent
+
+    @property
+    def children_now(self) -> list[InstanceTask]:
+        """The tasks directly below it, oldest first."""
+        return [self.workflow.tasks[child_id] for child_id in self._children]
+
+    @property
+    def item(self) -> Scope:
+        """What an instance of a repeated activity knows besides variables: its item, and which one it is."""
+        if "round" in self.internal_data:
+            return {"loopCounter": self.internal_data["round"]}
+        item: Scope = self.internal_data.get("item", {})
+        return item
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether it is still in the tree."""
+        return self.id in self.workflow.tasks
+
+    def run(self) -> None:
+        """Let the element do its work; the token goes on unless the element has begun to wait."""
+        if self.task_spec._run(self):
+            self.complete()
 
     def note(self, **values: JsonValue) -> None:
         """Keep values with the task."""
@@ -81,6 +113,40 @@ class InstanceTask(Task):
         self.workflow.touch(self)
 
 
+@dataclass(frozen=True)
+class ThrownMessage:
+    """A message that an element has thrown; its values are as the diagram's expressions gave them.
+
+    Attributes:
+        time_to_live: An ISO 8601 duration, if the diagram is right.
+    """
+
+    element: FlowNode
+    name: str
+    correlation_source: str
+    correlation_key: JsonValue
+    payload: Scope
+    time_to_live: JsonValue
+
+
+@dataclass(frozen=True)
+class ThrownEscalation:
+    """An escalation; `caught_by` is the event that caught it, `None` where it passed on."""
+
+    element: FlowNode
+    escalation_code: str
+    caught_by: str | None
+
+
+@dataclass
+class Outgoing:
+    """What the instance has thrown since changes were last taken."""
+
+    signals: list[str] = field(default_factory=list)
+    messages: list[ThrownMessage] = field(default_factory=list)
+    escalations: list[ThrownEscalation] = field(default_factory=list)
+
+
 class InstanceWorkflow(BpmnWorkflow):
     """A process instance in memory.
 
@@ -89,8 +155,10 @@ class InstanceWorkflow(BpmnWorkflow):
         opened: Tasks that began to wait for the outside world since changes were last taken.
         closed: Stored tasks that have left the tree since then, with the kind of thing that waited for them.
         journal: What happened since then: change and task.
-        thrown: Names of the signals thrown since then.
-        joins: Parallel gateways that wait for tokens, by scope and name.
+        thrown: What has been thrown since then.
+        joins: Gateways that wait for tokens, by scope and name, the oldest round first.
+        inclusive_joins: Those of them that go on once nothing more can come.
+        conditions: Events that wait for a condition.
     """
 
     def __init__(self, spec: Any, subprocess_specs: dict[str, Any], scopes: Scopes, next_id: Any) -> None:
@@ -101,8 +169,10 @@ class InstanceWorkflow(BpmnWorkflow):
         self.opened: dict[UUID, InstanceTask] = {}
         self.closed: dict[UUID, InstanceTask] = {}
         self.journal: list[tuple[str, InstanceTask]] = []
-        self.thrown: list[str] = []
+        self.thrown = Outgoing()
         self.joins: defaultdict[tuple[UUID, str], list[InstanceTask]] = defaultdict(list)
+        self.inclusive_joins: dict[UUID, InstanceTask] = {}
+        self.conditions: dict[UUID, InstanceTask] = {}
         self.changed: dict[UUID, InstanceTask] = {}
         self.stored: set[UUID] = set()
         self._next_id = next_id
@@ -126,27 +196,43 @@ class InstanceWorkflow(BpmnWorkflow):
         task_spec._update(task)
         return task
 
-    def enter_process(self, spec: Any, parent: InstanceTask, variables: Scope) -> InstanceTask:
-        """Begin the run of a called process below the activity that calls it."""
-        run = self.add(spec.start, parent, TaskState.STARTED)
-        self.scopes.assign(run.id, variables)
-        for start in spec.start.outputs:
-            self.enter(start, run)
-        return run
+    def replace(self, task: InstanceTask, ways: Iterable[tuple[Any, ElementSpec]]) -> None:
+        """Replace a token by one on each flow that it takes; the scope may be over then."""
+        scope = task.scope_parent
+        self.leave(task)
+        for flow, target in ways:
+            self.enter(target, scope, flow.id)
+        self.close_if_over(scope)
+
+    def close_if_over(self, scope: InstanceTask) -> None:
+        """End a scope in which no token is left."""
+        if not scope.tokens:
+            scope.task_spec.end(scope)
+
+    def await_event(self, task: InstanceTask) -> None:
+        """Let a task wait: for the outside world, or for a condition."""
+        task._set_state(TaskState.WAITING)
+        if task.task_spec.waits_outside:
+            self.opened[task.id] = task
+        else:
+            self.conditions[task.id] = task
 
     def touch(self, task: InstanceTask) -> None:
-        """Remember that a task changed."""
-        self.changed[task.id] = task
+        """Remember that a task changed; one that has left the tree does not."""
+        if task.is_alive:
+            self.changed[task.id] = task
 
     def leave(self, task: InstanceTask) -> None:
         """Take a task that is over out of the tree, with everything below it."""
         parent = self.tasks.get(task._parent)
         if parent is not None:
             parent._children.remove(task.id)
+            parent.tokens -= task.task_spec.is_token
         for each in list(self.branch(task)):
             del self.tasks[each.id]
             self.scopes.drop(each.id)
             self.opened.pop(each.id, None)
+            self.conditions.pop(each.id, None)
             self._forget_join(each)
             self.changed.pop(each.id, None)
             if each.id in self.stored:
@@ -155,7 +241,7 @@ class InstanceWorkflow(BpmnWorkflow):
     def cancel_task(self, task: InstanceTask) -> None:
         """End a task and everything below it before its time."""
         for each in self.branch(task):
-            if each is not task.workflow.task_tree and hasattr(each.task_spec, "node"):
+            if each is not self.task_tree and hasattr(each.task_spec, "node") and not each.has_state(_OVER):
                 self.journal.append(("cancelled", each))
             each._state = TaskState.CANCELLED
         self.leave(task)
@@ -169,6 +255,7 @@ class InstanceWorkflow(BpmnWorkflow):
             frontier += [self.tasks[child_id] for child_id in each._children]
 
     def _forget_join(self, task: InstanceTask) -> None:
+        self.inclusive_joins.pop(task.id, None)
         key = (task._parent, task.task_spec.name)
         waiting = self.joins.get(key)
         if waiting is None:
@@ -178,29 +265,15 @@ class InstanceWorkflow(BpmnWorkflow):
         if not waiting:
             del self.joins[key]
 
-    def run_of(self, task: InstanceTask) -> InstanceTask:
-        """Return the process run that a task belongs to: the nearest one at or above it."""
-        while not is_process_run(task):
-            task = task.scope_parent
-        return task
-
-    def scope_ids(self, task: InstanceTask) -> list[UUID]:
-        """Return the scopes that a task sees, innermost first, up to its process run."""
-        ids = [task.id]
-        while not is_process_run(task):
-            task = task.scope_parent
-            ids.append(task.id)
-        return ids
-
     def visible(self, task: InstanceTask) -> Mapping[str, JsonValue]:
         """Return the variables that a task sees; inner scopes hide outer ones."""
         scopes: list[Scope] = []
         while True:
             own = self.scopes[task.id]
-            if own and not getattr(task.task_spec, "keeps_outputs", False):
+            if own and not task.task_spec.keeps_outputs:
                 scopes.append(own)
-            if "item" in task.internal_data:
-                scopes.append(task.internal_data["item"])
+            if task.internal_data and task.item:
+                scopes.append(task.item)
             if is_process_run(task):
                 break
             task = task.scope_parent
@@ -215,19 +288,27 @@ class InstanceWorkflow(BpmnWorkflow):
     def assign(self, task: InstanceTask, values: Mapping[str, JsonValue]) -> None:
         """Write what a task produced: each variable where it is defined, a new one in the process run.
 
-        An instance of a multi-instance activity keeps what it produces to itself: its output collection is what leaves
-        it. Of two parallel branches that write one variable, the later commit wins; nothing else is touched.
+        An instance of a multi-instance activity keeps to itself what it and everything in it produces: its output
+        collection is what leaves it. Of two parallel branches that write one variable, the later commit wins; nothing
+        else is touched.
         """
-        if "item" in task.internal_data:
-            self.scopes.assign(task.id, values)
+        if not values:
             return
-        ids = self.scope_ids(task)[1:]
+        homes = self._homes(task)
         for name, value in values.items():
-            home = next((scope_id for scope_id in ids if name in self._names(scope_id)), ids[-1])
-            self.scopes.assign(home, {name: value})
+            home = next((each for each in homes if name in self.scopes[each.id] or name in each.item), homes[-1])
+            self.scopes.assign(home.id, {name: value})
 
-    def _names(self, scope_id: UUID) -> set[str]:
-        return {*self.scopes[scope_id], *self.tasks[scope_id].internal_data.get("item", ())}
+    def _homes(self, task: InstanceTask) -> list[InstanceTask]:
+        """Return the scopes in which a task's results can be kept, innermost first."""
+        homes: list[InstanceTask] = []
+        while "item" not in task.internal_data and not is_process_run(task):
+            task = task.scope_parent
+            homes.append(task)
+        return homes or [task]
+
+
+_OVER = TaskState.COMPLETED
 
 
 def is_process_run(task: Task) -> bool:

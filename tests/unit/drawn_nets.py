@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import combinations
 from typing import TypeAlias
 
-from diagrams import boundary, diagram, duration, end, flow, gateway, parallel, service_task, start
+from diagrams import boundary, diagram, duration, end, flow, gateway, inclusive, parallel, service_task, start
 
 from engine.bpmn import ProcessModel, read_diagram
 
@@ -20,7 +21,8 @@ class TooManyError(Exception):
 def drawn(text: str) -> bytes:
     """Return a diagram of flows such as `S>P1 P1>T1 P1>T2`.
 
-    The first letter says what a node is: S start, T task, P parallel and X exclusive gateway, E end, K terminate end.
+    The first letter says what a node is: S start, T task, P parallel, X exclusive and I inclusive gateway, E end, K
+    terminate end. Behind an inclusive gateway the first flow is the default, the others have conditions.
     `T1!B1` attaches a boundary event that interrupts, `T1~B1` one that does not.
     """
     nodes, flows, chosen = dict[str, str](), list[str](), set[str]()
@@ -31,7 +33,7 @@ def drawn(text: str) -> bytes:
             nodes[event] = boundary(event, host, timer=duration("PT1H"), interrupting="!" in word)
             continue
         source, target = word.split(">")
-        if source.startswith("X") and ways[source] > 1:
+        if source[0] in "XI" and ways[source] > 1:
             condition = "=a" if source in chosen else None
             flow_id = f"F{source}" if condition is None else f"F{number}"
             flows.append(flow(source, target, condition, flow_id=flow_id, name="way"))
@@ -44,7 +46,7 @@ def drawn(text: str) -> bytes:
     return diagram("p", *nodes.values(), *flows)
 
 
-def _node(node_id: str, ways: int) -> str:
+def _node(node_id: str, ways: int) -> str:  # noqa: PLR0911 - one case a kind
     match node_id[0]:
         case "S":
             return start(node_id)
@@ -52,6 +54,8 @@ def _node(node_id: str, ways: int) -> str:
             return parallel(node_id)
         case "X":
             return gateway(node_id, f"F{node_id}" if ways > 1 else None)
+        case "I":
+            return inclusive(node_id, f"F{node_id}" if ways > 1 else None)
         case "E":
             return end(node_id)
         case "K":
@@ -100,8 +104,16 @@ class TokenGame:
 
     def _next(self, position: Tokens) -> Iterator[Counter[str]]:
         tokens = Counter(dict(position))
+        joined = [
+            self._join(node.id, tokens) for node in self._model.nodes.values() if self._is_complete(node.id, tokens)
+        ]
+        if joined:
+            yield from joined  # it goes on at once
+            return
         for node in self._model.nodes.values():
             entering = [self._number[id(each)] for each in self._model.incoming(node.id)]
+            if self._is_inclusive_join(node.id):
+                continue
             if node.id[0] == "P":
                 if all(tokens[each] for each in entering):
                     yield tokens - Counter(entering) + Counter(self._leave(node.id))
@@ -109,6 +121,8 @@ class TokenGame:
             for each in entering:
                 if tokens[each]:
                     yield from self._enter(node.id, tokens - Counter([each]))
+        for joined_at in [each for each in tokens if each.startswith("joined")]:
+            yield from self._enter(joined_at.partition(":")[2], tokens - Counter([joined_at]))
         for busy in [each for each in tokens if each.startswith("busy")]:
             yield from self._work(busy, tokens - Counter([busy]))
 
@@ -121,9 +135,55 @@ class TokenGame:
             case "X":
                 for each in self._leave(node_id):
                     yield others + Counter([each])
+            case "I":
+                for ways in self._inclusive_ways(node_id):
+                    yield others + Counter(ways)
             case _:
                 aside = [each.id for each in self._model.boundary_events(node_id) if not each.is_interrupting]
                 yield others + Counter([":".join(["busy", node_id, *aside])])
+
+    def _is_inclusive_join(self, node_id: str) -> bool:
+        return node_id[0] == "I" and len(self._model.incoming(node_id)) > 1
+
+    def _is_complete(self, node_id: str, tokens: Counter[str]) -> bool:
+        """Return whether an inclusive join goes on, by the letter of BPMN 2.0.2, 13.4.3."""
+        if not self._is_inclusive_join(node_id):
+            return False
+        entering = {self._number[id(each)] for each in self._model.incoming(node_id)}
+        arrived = entering & set(+tokens)
+        if not arrived:
+            return False
+        for token in +tokens:
+            ways = self._ways_to(node_id, token) if token not in entering else set()
+            if ways - arrived and not ways & arrived:
+                return False
+        return True
+
+    def _ways_to(self, join: str, token: str) -> set[str]:
+        """Return the flows into a join that can be reached from a token without passing the join."""
+        numbered = {self._number[id(each)]: each for each in self._model.flows}
+        frontier = [numbered[token].target] if token in numbered else [token.split(":")[1]]
+        reached, ways = set[str](), set[str]()
+        while frontier:
+            node_id = frontier.pop()
+            if node_id in reached or node_id == join:
+                continue
+            reached.add(node_id)
+            leaving = list(self._model.outgoing(node_id))
+            ways |= {self._number[id(each)] for each in leaving if each.target == join}
+            frontier += [each.target for each in leaving]
+            frontier += [each.id for each in self._model.boundary_events(node_id)]
+        return ways
+
+    def _join(self, node_id: str, tokens: Counter[str]) -> Counter[str]:
+        taken = [number for each in self._model.incoming(node_id) if tokens[number := self._number[id(each)]]]
+        return tokens - Counter(taken) + Counter([f"joined:{node_id}"])
+
+    def _inclusive_ways(self, node_id: str) -> Iterator[list[str]]:
+        default, *asked = self._leave(node_id)
+        yield [default]
+        for count in range(1, len(asked) + 1):
+            yield from (list(chosen) for chosen in combinations(asked, count))
 
     def _work(self, busy: str, others: Counter[str]) -> Iterator[Counter[str]]:
         _, node_id, *aside = busy.split(":")

@@ -18,6 +18,8 @@ from engine.spiff import (
     JournalEntry,
     ProcessTree,
     TaskRow,
+    ThrownEscalation,
+    ThrownMessage,
     TreeChanges,
     TreeState,
     VariableRow,
@@ -85,7 +87,7 @@ class StoredTree:
 
     Attributes:
         journal: Everything that has happened.
-        signals: All signals thrown so far.
+        signals: All signals thrown so far, as `messages` and `escalations`.
     """
 
     def __init__(self, compiled: CompiledProcess, variables: Scope, *, reloads: bool = True) -> None:
@@ -94,6 +96,8 @@ class StoredTree:
         self.rows = Rows()
         self.journal: list[JournalEntry] = []
         self.signals: list[str] = []
+        self.messages: list[ThrownMessage] = []
+        self.escalations: list[ThrownEscalation] = []
         self._ids = map(UUID, (f"{number:032x}" for number in count(2)))
         self.tree = ProcessTree.begin(compiled, ROOT, variables, self._new_id)
         self.keep()
@@ -107,6 +111,7 @@ class StoredTree:
         twin = StoredTree.__new__(StoredTree)
         twin.compiled, twin.reloads, twin._ids = self.compiled, self.reloads, self._ids
         twin.rows, twin.journal, twin.signals = self.rows.copy(), list(self.journal), list(self.signals)
+        twin.messages, twin.escalations = list(self.messages), list(self.escalations)
         twin.load()
         return twin
 
@@ -116,15 +121,17 @@ class StoredTree:
         self.rows.write(changes)
         self.journal += changes.journal
         self.signals += changes.signals
+        self.messages += changes.messages
+        self.escalations += changes.escalations
         assert changes.is_completed is self.tree.is_completed
-        assert list(self.rows.outside.values()) == self.tree.waiting()
+        assert self.rows.outside == {task.task_id: task for task in self.tree.waiting()}
         if self.reloads:
             self.load()
         return changes
 
     def load(self) -> None:
         self.tree = ProcessTree.load(self.compiled, self.rows.state(ROOT), self._new_id)
-        assert list(self.rows.outside.values()) == self.tree.waiting()
+        assert self.rows.outside == {task.task_id: task for task in self.tree.waiting()}
 
     def complete(self, element_id: str | None = None, /, **result: JsonValue) -> TreeChanges:
         """Complete the oldest waiting task of the element, or the only task that waits."""

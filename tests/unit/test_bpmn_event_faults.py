@@ -271,9 +271,6 @@ ITEMS = '<bpmn:extensionElements><zeebe:loopCharacteristics inputCollection="=a"
             "X",
             id="an event that nothing leads to",
         ),
-        pytest.param(
-            waiting(catch("X", signal_ref="Stop") + flow("X", "Done")), "OUTGOING_FLOWS", "X", id="two ways on"
-        ),
     ],
 )
 def test_a_fault_is_found_where_it_stands(content: bytes, code: str, element_id: str) -> None:

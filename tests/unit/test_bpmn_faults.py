@@ -108,10 +108,19 @@ NEEDED = {"needed": "=a"}
             task(TYPE + "<zeebe:executionListeners />"), "EXTENSION_UNSUPPORTED", "Work", id="unknown extension"
         ),
         pytest.param(
-            task(TYPE + '<other:properties xmlns:other="http://other" />'),
+            task(TYPE.replace("/>", 'pool="a" />')), "ATTRIBUTE_UNSUPPORTED", "Work", id="attribute of an extension"
+        ),
+        pytest.param(
+            task(TYPE + "<zeebe:taskHeaders><zeebe:entry key='a' /></zeebe:taskHeaders>"),
             "EXTENSION_UNSUPPORTED",
             "Work",
-            id="extension of another vendor",
+            id="no header",
+        ),
+        pytest.param(
+            task(TYPE + "<zeebe:taskHeaders><zeebe:header key='resultVariable' value='a b' /></zeebe:taskHeaders>"),
+            "HEADER_INVALID",
+            "Work",
+            id="result variable is no name",
         ),
         pytest.param(
             task('<taskDefinition type="plain" />'), "EXTENSION_UNSUPPORTED", "Work", id="extension without namespace"
@@ -180,7 +189,7 @@ NEEDED = {"needed": "=a"}
         ),
         pytest.param(
             person('<zeebe:assignmentDefinition candidateGroups="a" taskPool="b" />'),
-            "ASSIGNMENT_UNSUPPORTED",
+            "ATTRIBUTE_UNSUPPORTED",
             "Work",
             id="assigned in another way",
         ),
@@ -209,6 +218,36 @@ NEEDED = {"needed": "=a"}
             id="no called process",
         ),
         pytest.param(
+            person(ASSIGNED + '<zeebe:formDefinition formKey="camunda-forms:bpmn:a" />'),
+            "ATTRIBUTE_UNSUPPORTED",
+            "Work",
+            id="form of another kind",
+        ),
+        pytest.param(
+            person(ASSIGNED + '<zeebe:formDefinition formId="review" bindingType="deployment" />'),
+            "BINDING_UNSUPPORTED",
+            "Work",
+            id="version of a form",
+        ),
+        *(
+            pytest.param(
+                diagram(
+                    "p", *STRAIGHT, activity("callActivity", "Work", f'<zeebe:calledElement processId="p" {text} />')
+                ),
+                code,
+                "Work",
+                id=f"call with {text}",
+            )
+            for text, code in (
+                ('bindingType="versionTag"', "BINDING_INVALID"),
+                ('bindingType="newest"', "BINDING_INVALID"),
+                ('versionTag="1.0"', "BINDING_INVALID"),
+                ('bindingType="deployment"', "BINDING_UNSUPPORTED"),
+                ('processIdExpression="=a"', "ATTRIBUTE_UNSUPPORTED"),
+                ('propagateAllChildVariables="yes"', "ATTRIBUTE_UNSUPPORTED"),
+            )
+        ),
+        pytest.param(
             diagram("p", *STRAIGHT, call_activity("Work", "=a")),
             "EXPRESSION_UNSUPPORTED",
             "Work",
@@ -228,9 +267,9 @@ NEEDED = {"needed": "=a"}
         ),
         pytest.param(
             diagram("p", start(), WORK, end(), path("Begin", "Work"), flow("Work", "Done", "=a", flow_id="F")),
-            "CONDITION_MISPLACED",
-            "F",
-            id="condition behind a task",
+            "DEFAULT_FLOW_MISSING",
+            "Work",
+            id="nothing but a condition behind a task",
         ),
         pytest.param(
             diagram("p", *STRAIGHT, choice("Work", "=a or", "Done", "Done")),
@@ -248,8 +287,7 @@ NEEDED = {"needed": "=a"}
         pytest.param(
             diagram("p", *STRAIGHT, WORK, flow("Done", "Work")), "FLOW_AFTER_END", "Done", id="flow after end"
         ),
-        pytest.param(diagram("p", *STRAIGHT, WORK, flow("Work", "Done")), "OUTGOING_FLOWS", "Work", id="two flows"),
-        pytest.param(diagram("p", start(), WORK, path("Begin", "Work")), "OUTGOING_FLOWS", "Work", id="no flow"),
+        pytest.param(diagram("p", start()), "OUTGOING_FLOWS", "Begin", id="no flow out of a start event"),
         pytest.param(
             diagram("p", start(), gateway("G"), path("Begin", "G")),
             "OUTGOING_FLOWS",
@@ -337,6 +375,17 @@ NEEDED = {"needed": "=a"}
             "LABEL_MISSING",
             "G",
             id="no label",
+        ),
+        pytest.param(
+            diagram(
+                "p",
+                *STRAIGHT,
+                gateway("Work", "F", name=None),
+                flow("Work", "Done", "=a", flow_id="G", name="g"),
+            ),
+            "LABEL_MISSING",
+            "Work",
+            id="no label of a gateway",
         ),
         pytest.param(
             diagram("p", *STRAIGHT, service_task("Work", "other")), "HANDLER_UNKNOWN", "Work", id="unknown handler"

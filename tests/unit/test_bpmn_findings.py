@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from diagram_findings import STRAIGHT, TYPE, WORK, codes_of, findings_of, task
+from diagram_findings import STRAIGHT, WORK, codes_of, findings_of, task
 from diagrams import (
-    activity,
     boundary,
     call_activity,
     choice,
@@ -85,15 +84,17 @@ def test_comments_and_processing_instructions_change_nothing() -> None:
         (b"\xff\xfe\x00\x00", "XML_INVALID"),
         (b'<?xml version="1.0" encoding="no-such"?><a/>', "XML_INVALID"),
         (b"<a>&undefined;</a>", "XML_INVALID"),
-        (b"<x>" * 2_000 + b"</x>" * 2_000, "XML_INVALID"),
+        (b"<x>" * 2_000 + b"</x>" * 2_000, "DOCUMENT_TOO_DEEP"),
+        (b"<x>" * 101 + b"</x>" * 101, "DOCUMENT_TOO_DEEP"),
+        (b"<x>" * 100 + b"</x>" * 100, "NOT_BPMN"),
         (b"<html/>", "NOT_BPMN"),
         (b"<definitions/>", "NOT_BPMN"),
         (b"<!DOCTYPE a><a/>", "DOCTYPE_REFUSED"),
         (b'<!DOCTYPE a SYSTEM "http://127.0.0.1:1/a.dtd"><a/>', "DOCTYPE_REFUSED"),
         (b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>', "DOCTYPE_REFUSED"),
         (b'<!DOCTYPE a [<!ENTITY b "bbb"><!ENTITY c "&b;&b;">]><a c="&c;"/>', "DOCTYPE_REFUSED"),
-        (b" " * (5 * 1024 * 1024) + b"<a/>", "DOCUMENT_TOO_LARGE"),
-        (b"<a>" + b"<b/>" * 50_000 + b"</a>", "DOCUMENT_TOO_LARGE"),
+        (b" " * (10 * 1024 * 1024) + b"<a/>", "DOCUMENT_TOO_LARGE"),
+        (b"<a>" + b"<b/>" * 200_000 + b"</a>", "DOCUMENT_TOO_LARGE"),
     ],
 )
 def test_what_is_not_a_plain_bpmn_document_is_refused(content: bytes, code: str) -> None:
@@ -106,30 +107,19 @@ def test_entities_that_would_fill_memory_are_refused() -> None:
 
     (finding,) = findings_of(content)
 
-    assert finding.code in {"XML_INVALID", "DOCTYPE_REFUSED"}
+    assert finding.code == "DOCTYPE_REFUSED"
 
 
 @pytest.mark.parametrize(
     "element",
     [
-        '<bpmn:scriptTask id="X"><bpmn:script>print(1)</bpmn:script></bpmn:scriptTask>',
         '<bpmn:businessRuleTask id="X" />',
-        '<bpmn:sendTask id="X" />',
-        '<bpmn:manualTask id="X" />',
-        '<bpmn:task id="X" />',
-        '<bpmn:subProcess id="X" />',
         '<bpmn:transaction id="X" />',
         '<bpmn:adHocSubProcess id="X" />',
-        '<bpmn:inclusiveGateway id="X" />',
-        '<bpmn:eventBasedGateway id="X" />',
         '<bpmn:complexGateway id="X" />',
         '<bpmn:boundaryEvent id="X"><bpmn:compensateEventDefinition /></bpmn:boundaryEvent>',
-        '<bpmn:boundaryEvent id="X"><bpmn:escalationEventDefinition /></bpmn:boundaryEvent>',
-        '<bpmn:intermediateCatchEvent id="X"><bpmn:linkEventDefinition /></bpmn:intermediateCatchEvent>',
-        '<bpmn:intermediateCatchEvent id="X"><bpmn:conditionalEventDefinition /></bpmn:intermediateCatchEvent>',
-        '<bpmn:intermediateThrowEvent id="X"><bpmn:linkEventDefinition /></bpmn:intermediateThrowEvent>',
-        '<bpmn:intermediateThrowEvent id="X"><bpmn:messageEventDefinition /></bpmn:intermediateThrowEvent>',
-        '<bpmn:intermediateThrowEvent id="X"><bpmn:escalationEventDefinition /></bpmn:intermediateThrowEvent>',
+        '<bpmn:boundaryEvent id="X"><bpmn:cancelEventDefinition /></bpmn:boundaryEvent>',
+        '<bpmn:intermediateThrowEvent id="X"><bpmn:compensateEventDefinition /></bpmn:intermediateThrowEvent>',
         '<bpmn:dataObject id="X" />',
         '<bpmn:ioSpecification id="X" />',
         '<other:serviceTask xmlns:other="http://other" id="X" />',
@@ -152,15 +142,15 @@ def test_an_element_that_is_not_executed_is_refused_with_its_line(element: str) 
         ("startEvent", "<bpmn:timerEventDefinition /><bpmn:timerEventDefinition />"),
         ("startEvent", "<bpmn:timerEventDefinition><bpmn:timeZone /></bpmn:timerEventDefinition>"),
         ("startEvent", "<bpmn:conditionalEventDefinition />"),
-        ("endEvent", "<bpmn:errorEventDefinition />"),
-        ("endEvent", "<bpmn:messageEventDefinition />"),
+        ("startEvent", "<bpmn:escalationEventDefinition />"),
+        ("endEvent", "<bpmn:cancelEventDefinition />"),
+        ("endEvent", "<bpmn:signalEventDefinition /><bpmn:errorEventDefinition />"),
+        ("scriptTask", "<bpmn:script>print(1)</bpmn:script>"),
         ("serviceTask", "<bpmn:multiInstanceLoopCharacteristics /><bpmn:multiInstanceLoopCharacteristics />"),
         ("serviceTask", MARKER.format("<bpmn:loopCardinality>3</bpmn:loopCardinality>")),
-        ("serviceTask", "<bpmn:standardLoopCharacteristics />"),
         ("serviceTask", "<bpmn:dataInputAssociation />"),
         ("serviceTask", "<bpmn:property />"),
         ("userTask", "<bpmn:potentialOwner />"),
-        ("callActivity", "<bpmn:standardLoopCharacteristics />"),
         ("parallelGateway", "<bpmn:multiInstanceLoopCharacteristics />"),
         ("exclusiveGateway", "<bpmn:resourceRole />"),
         ("sequenceFlow", "<bpmn:signalEventDefinition />"),
@@ -188,11 +178,18 @@ def test_a_gateway_with_one_flow_needs_neither_condition_nor_label() -> None:
     assert findings_of(diagram("p", *STRAIGHT, gateway("Work"))) == ()
 
 
-def test_a_loop_that_is_not_executed_names_what_to_draw_instead() -> None:
-    loop = "<bpmn:standardLoopCharacteristics />"
-    (finding,) = findings_of(diagram("p", *STRAIGHT, activity("serviceTask", "Work", TYPE, loop)))
+@pytest.mark.parametrize(
+    ("element", "instead"),
+    [
+        ('<bpmn:complexGateway id="X" />', "inclusive and parallel gateways"),
+        ('<bpmn:adHocSubProcess id="X" />', "Draw the order"),
+        ('<bpmn:businessRuleTask id="X" />', "let a handler decide"),
+    ],
+)
+def test_what_is_not_executed_names_what_to_draw_instead(element: str, instead: str) -> None:
+    (finding,) = (found for found in findings_of(diagram("p", *STRAIGHT, WORK, element)) if found.element_id == "X")
 
-    assert (finding.code, "exclusive gateway" in finding.hint) == ("ELEMENT_UNSUPPORTED", True)
+    assert instead in finding.hint
 
 
 def test_what_is_found_twice_is_said_once() -> None:

@@ -65,7 +65,7 @@ TEMPLATE = """\
     <bpmn:userTask id="Ask" name="{user task name:a}">
       <bpmn:extensionElements>
         <zeebe:userTask />
-        <zeebe:formDefinition formId="{form id:review}" formKey="{form key:k}" />
+        <zeebe:formDefinition formId="{form id:review}" />
         <zeebe:assignmentDefinition candidateGroups="{candidate groups:g}" candidateUsers="{candidate users:u}"
           assignee="{assignee:a}" />
         <zeebe:taskSchedule dueDate="{due date:P1D}" followUpDate="{follow-up date:=f}" />

@@ -127,7 +127,7 @@ def read(*elements: str) -> FlowNode:
             .replace("id=", "cancelActivity='1' id="),
             BoundaryEvent("X", "X", 1, attached_to="Work", trigger=STOP),
         ),
-        (gateway("X", "F"), ExclusiveGateway("X", "X", 1, default_flow="F")),
+        (gateway("X", "F", name=None), ExclusiveGateway("X", "X", 1, default_flow="F")),
         (parallel("X"), ParallelGateway("X", "X", 1)),
         (
             service_task("X", "work", INPUTS, OUTPUTS, retries=7, priority="=urgency", multi_instance=EACH),

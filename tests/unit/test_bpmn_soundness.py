@@ -28,6 +28,11 @@ JOIN, LOOP = "UNSOUND_JOIN", "UNSOUND_LOOP"
         pytest.param(
             "S>P1 P1>T1 P1>T2 T1!B1 B1>E T1>P2 T2>P2 P2>E", [(JOIN, "P2")], id="a branch that may time out instead"
         ),
+        pytest.param(
+            "S>P1 P1>I1 P1>T1 T1>I2 I1>I2 I2>I1 I1>E", [(JOIN, "I1"), (JOIN, "I2")], id="two that wait for each other"
+        ),
+        pytest.param("S>I1 I1>T1 I1>T2 T1>P1 T2>P1 P1>E", [(JOIN, "P1")], id="a parallel join of an inclusive choice"),
+        pytest.param("S>T1 T1>P1 T1>X1 X1>P1 X1>E P1>E", [(JOIN, "P1")], id="a fork that no gateway draws"),
         pytest.param("S>T1 T1~B1 B1>P2 T1>P2 P2>E", [(JOIN, "P2")], id="a join with a reminder that may not happen"),
         pytest.param(
             "S>P1 P1>P2 P1>P3 P2>P4 P3>P5 P4>T1 T1>P5 P5>T2 T2>P4 P4>E P5>E",
@@ -63,6 +68,10 @@ def test_an_unsound_join_or_loop_is_found_where_it_stands(flows: str, faults: li
     [
         pytest.param("S>P1 P1>T1 P1>T2 P1>P2 T1>P2 T2>P2 P2>E", id="fork and join"),
         pytest.param("S>P1 P1>E P1>T1 T1>E", id="a fork without join"),
+        pytest.param("S>I1 I1>T1 I1>T2 T1>I2 T2>I2 I2>E", id="inclusive fork and join"),
+        pytest.param("S>P1 P1>X1 P1>T1 X1>I1 X1>E T1>I1 I1>E", id="an inclusive join of a branch that may end"),
+        pytest.param("S>T1 T1>T2 T1>T3 T2>P1 T3>P1 P1>E", id="a fork that no gateway draws"),
+        pytest.param("S>T1 T1>T2 T1>T3 T2>I1 T3>I1 T1~B1 B1>I1 I1>E", id="a reminder that joins"),
         pytest.param("S>P1 P1>T1 P1>T2 T1>X1 T2>X1 X1>T3 T3>E", id="two tokens on one way"),
         pytest.param("S>P1 P1>P2 P2>E", id="gateways of one flow"),
         pytest.param("S>P1 P1>X1 P1>T1 X1>X2 X1>T2 T2>X2 X2>P2 T1>P2 P2>E", id="a choice between fork and join"),
@@ -95,8 +104,8 @@ FLOWS = st.builds(
     ),
     st.lists(
         st.tuples(
-            st.sampled_from(["T1", "T2", "X1", "X2", "P1", "P2", "P3", "B1"]),
-            st.sampled_from(["T1", "T2", "X1", "X2", "P1", "P2", "P3", "E", "E", "K"]),
+            st.sampled_from(["T1", "T2", "TT", "X1", "X2", "P1", "P2", "P3", "I1", "I2", "B1"]),
+            st.sampled_from(["T1", "T2", "TT", "X1", "X2", "P1", "P2", "P3", "I1", "I2", "E", "E", "K"]),
         ),
         min_size=4,
         max_size=12,
@@ -131,7 +140,7 @@ def _connected(flows: str) -> str:
         ways = [word for word in words if word.startswith(f"{node_id}>")] or [f"{node_id}>E"]
         if node_id[0] in "EK":
             continue
-        ways = ways if node_id[0] in "XP" else ways[:1]
+        ways = ways if node_id[0] in "XPI" or node_id == "TT" else ways[:1]  # the task TT may fork
         kept.update(dict.fromkeys([*ways, *attached]))
         following = [word.split(">")[1] for word in ways] + [word[-2:] for word in attached]
         reached += [each for each in dict.fromkeys(following) if each not in reached]

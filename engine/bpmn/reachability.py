@@ -1,0 +1,63 @@
+"""What a token can reach: along flows, by boundary events, and into subprocesses."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+
+from engine.bpmn.model import EventSubProcess, ProcessModel, SubProcess
+
+
+def reached_from(model: ProcessModel, node_ids: Iterable[str]) -> dict[str, None]:
+    """Return the ids of all nodes of a scope that some lead to, these included, in an order that is always the same."""
+    return _closure(node_ids, lambda node_id: _next(model, node_id))
+
+
+def reached_within(model: ProcessModel, start_event_ids: Iterable[str]) -> dict[str, None]:
+    """Return the ids of all nodes that can be reached from some start events of the process.
+
+    What stands in subprocesses is among them, and the event subprocesses of every scope that can be entered.
+    """
+    top = [event.id for event in model.event_subprocesses(None)]
+    return _closure([*start_event_ids, *top], lambda node_id: [*_next(model, node_id), *_inside(model, node_id)])
+
+
+def entries_ahead(model: ProcessModel, gateway_id: str) -> dict[str, frozenset[str]]:
+    """Return, for each node, by which flows into a gateway its token can come there without having passed it before.
+
+    Nodes that do not lead there are left out.
+    """
+    ahead: defaultdict[str, set[str]] = defaultdict(set)
+    for flow in model.incoming(gateway_id):
+        for node_id in _closure([flow.source], lambda node_id: _previous(model, node_id, gateway_id)):
+            ahead[node_id].add(flow.id)
+    ahead.pop(gateway_id, None)
+    return {node_id: frozenset(flow_ids) for node_id, flow_ids in ahead.items()}
+
+
+def _next(model: ProcessModel, node_id: str) -> list[str]:
+    following = [flow.target for flow in model.outgoing(node_id)]
+    return following + [event.id for event in model.boundary_events(node_id)]
+
+
+def _inside(model: ProcessModel, node_id: str) -> list[str]:
+    if not isinstance(model.nodes.get(node_id), SubProcess | EventSubProcess):
+        return []
+    return [event.id for event in (*model.start_events(node_id), *model.event_subprocesses(node_id))]
+
+
+def _previous(model: ProcessModel, node_id: str, barrier: str) -> list[str]:
+    if node_id == barrier:
+        return []
+    host = getattr(model.nodes.get(node_id), "attached_to", None)
+    return [flow.source for flow in model.incoming(node_id)] + ([] if host is None else [host])
+
+
+def _closure(node_ids: Iterable[str], following: Callable[[str], list[str]]) -> dict[str, None]:
+    reached, frontier = dict[str, None](), list(node_ids)
+    while frontier:
+        node_id = frontier.pop()
+        if node_id not in reached:
+            reached[node_id] = None
+            frontier += following(node_id)
+    return reached
