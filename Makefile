@@ -29,6 +29,7 @@ check: $(INSTALLED) ## lint, format, types, import contracts and diagrams
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/ami-learning diagram verify --strict --geometry workflows/*.bpmn
+	$(BIN)/ami-learning decision verify workflows/*.dmn
 
 bench: $(INSTALLED) ## measure against the bars, ONLY=group for one group
 	@$(BIN)/python benchmarks/run.py $${ONLY:+--only "$$ONLY"}

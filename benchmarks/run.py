@@ -8,12 +8,17 @@ import sys
 from pathlib import Path
 
 import engine_group
+import feel_group
 import learning_group
 from measurement import Benchmark, Measurement
 from rich.console import Console
 from rich.table import Table
 
-GROUPS: dict[str, Benchmark] = {"engine": engine_group.measure, "learning": learning_group.measure}
+GROUPS: dict[str, Benchmark] = {
+    "engine": engine_group.measure,
+    "feel": feel_group.measure,
+    "learning": learning_group.measure,
+}
 
 
 def main() -> int:

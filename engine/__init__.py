@@ -11,7 +11,7 @@ from engine.bpmn import (
     read_document,
     verify,
 )
-from engine.description import InstanceDescription, StepDescription, UserTaskDescription
+from engine.description import InstanceDescription, InstanceSummary, StepDescription, UserTaskDescription
 from engine.engine import Engine, Forms
 from engine.errors import (
     BpmnError,
@@ -22,26 +22,41 @@ from engine.errors import (
     PermanentTaskError,
 )
 from engine.execution_windows import AbsolutePeriod, ExecutionWindow, OutsideWindow, Weekday, WeeklyPeriod
+from engine.expected_events import ExpectedEvent, ExpectedKind, expected_by_instance, expected_by_process
 from engine.handler_contracts import contracts_of
-from engine.inbox import InboxPage, InboxQuery
+from engine.inbox import InboxPage, InboxQuery, InboxShows
 from engine.messages import BroadcastSignal, MessageOutcome, PublishedMessage
+from engine.migration import Migrations, Verdict
+from engine.operations import OperationResult, Operations
 from engine.persistence import (
     DefinitionRef,
     Event,
+    EventCounts,
     FireOutcome,
     FireSelection,
+    Incident,
+    IncidentStatus,
+    InstanceSelection,
     InstanceStatus,
     NotificationHub,
+    ProcessCounts,
     ScheduleFire,
     ScheduleRow,
     ScheduleStatistics,
     ScheduleStatus,
+    UserTaskComment,
+    count_events,
+    queue_depths,
     schedule_statistics,
 )
+from engine.process_statistics import process_statistics
+from engine.requests import Request, fulfil_once
 from engine.schedule_book import ScheduleBook
 from engine.schedule_definition import CronTrigger, DateTrigger, IntervalTrigger, MissedFires, ScheduleDefinition
 from engine.scheduler import Scheduler, SchedulerPolicy
 from engine.service_tasks import ExternalTask, JobContext, ServiceTaskRegistry, TaskContext, TransactionalTask
+from engine.token_moves import TokenMove
+from engine.user_tasks import UserTaskDesk
 from engine.worker import Worker
 from engine.worker_policy import WorkerPolicy
 
@@ -58,7 +73,10 @@ __all__ = [
     "Engine",
     "EngineError",
     "Event",
+    "EventCounts",
     "ExecutionWindow",
+    "ExpectedEvent",
+    "ExpectedKind",
     "ExternalTask",
     "Finding",
     "FireOutcome",
@@ -67,17 +85,27 @@ __all__ = [
     "IdempotencyConflictError",
     "InboxPage",
     "InboxQuery",
+    "InboxShows",
+    "Incident",
+    "IncidentStatus",
     "InstanceDescription",
+    "InstanceSelection",
     "InstanceStatus",
+    "InstanceSummary",
     "IntervalTrigger",
     "JobContext",
     "MessageOutcome",
+    "Migrations",
     "MissedFires",
     "NotificationHub",
+    "OperationResult",
+    "Operations",
     "OutsideWindow",
     "PermanentTaskError",
+    "ProcessCounts",
     "ProcessModel",
     "PublishedMessage",
+    "Request",
     "ScheduleBook",
     "ScheduleDefinition",
     "ScheduleFire",
@@ -89,8 +117,12 @@ __all__ = [
     "ServiceTaskRegistry",
     "StepDescription",
     "TaskContext",
+    "TokenMove",
     "TransactionalTask",
+    "UserTaskComment",
     "UserTaskDescription",
+    "UserTaskDesk",
+    "Verdict",
     "Weekday",
     "WeeklyPeriod",
     "Worker",
@@ -99,6 +131,12 @@ __all__ = [
     "canonical_digest",
     "check_geometry",
     "contracts_of",
+    "count_events",
+    "expected_by_instance",
+    "expected_by_process",
+    "fulfil_once",
+    "process_statistics",
+    "queue_depths",
     "read_diagram",
     "read_document",
     "schedule_statistics",

@@ -119,6 +119,37 @@ class InstanceDescription(BaseModel):
     incident: dict[str, JsonValue] | None
 
 
+class InstanceSummary(BaseModel):
+    """One process instance in a list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    process_instance_id: UUID
+    process_definition_id: UUID
+    process_id: str
+    business_key: str | None
+    status: InstanceStatus
+    open_incidents: int
+    started_by: str
+    started_at: datetime | None
+    ended_at: datetime | None
+
+
+def summarise_instance(row: InstanceRow) -> InstanceSummary:
+    """Return what a list says of an instance that the caller may see."""
+    return InstanceSummary(
+        process_instance_id=row.process_instance_id,
+        process_definition_id=row.process_definition_id,
+        process_id=row.process_id,
+        business_key=row.business_key,
+        status=row.shown_status,
+        open_incidents=row.open_incidents,
+        started_by=row.started_by.user_id,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+    )
+
+
 def describe_instance(work: UnitOfWork, row: InstanceRow) -> InstanceDescription:
     """Return the description of an instance that the caller may see."""
     definitions = Definitions(work).by_id(list(row.pinned_definitions.values()))

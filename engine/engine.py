@@ -16,7 +16,13 @@ from pydantic import BaseModel, JsonValue
 
 from engine.bpmn import ProcessModel, errors_among, read_diagram, verify
 from engine.crash_points import crash_point
-from engine.description import InstanceDescription, UserTaskDescription, describe_instance
+from engine.description import (
+    InstanceDescription,
+    InstanceSummary,
+    UserTaskDescription,
+    describe_instance,
+    summarise_instance,
+)
 from engine.errors import (
     DiagramError,
     IdempotencyConflictError,
@@ -38,6 +44,7 @@ from engine.persistence import (
     EventLog,
     InstanceRow,
     Instances,
+    InstanceSelection,
     InstanceStatus,
     StepDocument,
     engine_statistics,
@@ -117,7 +124,7 @@ class Engine:
             UnknownProcessError: It is not deployed, or can only be started by a message.
             IdempotencyConflictError: The key belongs to an instance of another process.
         """
-        ref = self._newest(work, process_id)
+        ref = self.library.definition(work, process_id)
         model = self.library.model(work, ref.process_definition_id, process_id)
         events = {event.id for event in model.start_events()}
         none_event = model.none_start_event()
@@ -146,6 +153,24 @@ class Engine:
             message_id=message_id,
             time_to_live_seconds=time_to_live_seconds,
         )
+
+    def send_message(
+        self,
+        work: UnitOfWork,
+        process_instance_id: UUID,
+        name: str,
+        payload: Mapping[str, JsonValue],
+        *,
+        context: SecurityContext,
+    ) -> PublishedMessage:
+        """Send a message to one instance that waits for it; see `Messenger.send`.
+
+        Raises:
+            UnknownInstanceError: There is none in the principal's tenant.
+        """
+        _readable(work, process_instance_id, context)
+        messenger = Messenger(work, partial(self._start_at, work))
+        return messenger.send(process_instance_id, name, payload, context=context)
 
     def broadcast_signal(
         self, work: UnitOfWork, name: str, variables: Mapping[str, JsonValue], *, context: SecurityContext
@@ -186,6 +211,17 @@ class Engine:
             UnknownInstanceError: There is none in the principal's tenant.
         """
         return describe_instance(work, _readable(work, process_instance_id, context))
+
+    def list_instances(
+        self, work: UnitOfWork, selection: InstanceSelection, *, context: SecurityContext
+    ) -> list[InstanceSummary]:
+        """Return the tenant's instances that are selected, the newest first.
+
+        Raises:
+            AccessDeniedError: No READ permission.
+        """
+        _require_read(context)
+        return [summarise_instance(row) for row in Instances(work).page(selection, context.tenant_id)]
 
     def instances_of(self, work: UnitOfWork, business_key: str, *, context: SecurityContext) -> list[UUID]:
         """Return the ids of the instances of a business key, oldest first."""
@@ -274,13 +310,6 @@ class Engine:
         """Let messages, signals and times start this definition, and no older one of its process."""
         replace_start_subscriptions(work, ref, model)
         replace_start_timers(work, ref, model, context)
-
-    def _newest(self, work: UnitOfWork, process_id: str) -> DefinitionRef:
-        ref = Definitions(work).newest(process_id)
-        if ref is None:
-            known = tuple(known.process_id for known in Definitions(work).all_newest())
-            raise UnknownProcessError(process_id=process_id, known=known)
-        return ref
 
     def _start_at(
         self,

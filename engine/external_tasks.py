@@ -5,9 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from functools import partial
-from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from engine.crash_points import crash_point
 from engine.errors import BpmnError
@@ -15,7 +14,7 @@ from engine.handler_pace import HandlerPace
 from engine.job_outcomes import JobOutcomes
 from engine.leases import LeaseKeeper
 from engine.persistence import ClaimedJob, InstanceRow
-from engine.service_tasks import ExternalTask, JobContext
+from engine.service_tasks import ExternalTask, JobContext, ServiceTaskRegistry
 from storage import Storage
 
 
@@ -28,27 +27,32 @@ class ExternalTasks:
 
     def __init__(
         self,
+        *,
+        registry: ServiceTaskRegistry,
         storage: Storage,
         leases: LeaseKeeper,
         outcomes: JobOutcomes,
         pace: HandlerPace,
         stopping: threading.Event,
     ) -> None:
+        self._registry = registry
         self._storage = storage
         self._leases = leases
         self._outcomes = outcomes
         self._pace = pace
         self._stopping = stopping
 
-    def run(
-        self, task: ExternalTask[Any, Any], job: ClaimedJob, request: BaseModel, row: InstanceRow
-    ) -> dict[str, JsonValue]:
+    def run(self, job: ClaimedJob, row: InstanceRow) -> dict[str, JsonValue]:
         """Return what the handler of a job brings.
 
         Raises:
+            ContractError: The job's input does not fit the handler's model.
             BpmnError: An outcome that the diagram may catch.
             TaskInterruptedError: It was stopped.
         """
+        task = self._registry[job.type]
+        assert isinstance(task, ExternalTask)  # noqa: S101 - chosen so
+        request = self._registry.parse_input(job.type, job.element_id, job.input)
         context = self._context(job, row)
         crash_point("before_handler")
         try:

@@ -14,6 +14,7 @@ from engine.bpmn import ServiceTask
 from engine.crash_points import crash_point
 from engine.errors import StaleInstanceError
 from engine.execution import Step
+from engine.handler_pace import HandlerPace
 from engine.persistence import ClaimedJob
 from engine.service_tasks import ServiceTaskRegistry, TaskContext, TransactionalTask
 from engine.spiff import ProcessTree, WaitingTask
@@ -48,14 +49,17 @@ def run_of(job: ClaimedJob) -> TaskRun:
 class InlineTasks:
     """Runs transactional handlers in steps."""
 
-    def __init__(self, registry: ServiceTaskRegistry, policy: WorkerPolicy) -> None:
+    def __init__(self, registry: ServiceTaskRegistry, policy: WorkerPolicy, pace: HandlerPace) -> None:
         self._registry = registry
         self._policy = policy
+        self._pace = pace
 
     def first(self, step: Step, task: TransactionalTask[Any, Any], job: ClaimedJob, request: BaseModel) -> None:
         """Run the handler of the job that the step finishes, and complete its task."""
         crash_point("before_handler")
-        result = task.run(_context(step, job.element_id, job.task_id, job.attempt + job.lost_leases), request)
+        context = _context(step, job.element_id, job.task_id, job.attempt + job.lost_leases)
+        with self._pace.watching(job.type):
+            result = task.run(context, request)
         crash_point("after_handler")
         complete_task(step, run_of(job), result.model_dump(mode="json"))
 
@@ -95,7 +99,9 @@ class InlineTasks:
         request = self._registry.parse_input(element.type, element.id, inputs)
         task = self._registry[element.type]
         assert isinstance(task, TransactionalTask)  # noqa: S101 - chosen so
-        result = task.run(_context(step, element.id, waiting.task_id, 1), request)
+        context = _context(step, element.id, waiting.task_id, 1)
+        with self._pace.watching(element.type):
+            result = task.run(context, request)
         run = TaskRun(waiting.task_id, element.id, element.type, 1, inputs)
         complete_task(step, run, result.model_dump(mode="json"))
 

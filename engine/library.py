@@ -9,7 +9,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from engine.bpmn import ProcessModel, called_processes, read_diagram
-from engine.errors import UnknownProcessError
+from engine.errors import UnknownDefinitionError, UnknownProcessError
 from engine.persistence import DefinitionRef, Definitions
 from engine.spiff import CompiledProcess, compile_process
 from storage import UnitOfWork
@@ -35,6 +35,30 @@ class ProcessLibrary:
         models = {model.process_id: model for model in read_diagram(Definitions(work).xml(ref_id))}
         with self._lock:
             return _keep(self._models, ref_id, models[process_id])
+
+    def definition(self, work: UnitOfWork, process_id: str, version: int | None = None) -> DefinitionRef:
+        """Return a version of a process, the newest unless one is named.
+
+        Raises:
+            UnknownProcessError, UnknownDefinitionError: It is not deployed.
+        """
+        definitions = Definitions(work)
+        newest = definitions.newest(process_id)
+        if newest is None:
+            known = tuple(ref.process_id for ref in definitions.all_newest())
+            raise UnknownProcessError(process_id=process_id, known=known)
+        ref = newest if version is None else definitions.of_version(process_id, version)
+        if ref is None:
+            raise UnknownDefinitionError(process_definition_id=f"{process_id} version {version}")
+        return ref
+
+    def callers(self, work: UnitOfWork, process_id: str) -> tuple[str, ...]:
+        """Return the processes whose newest versions call this one."""
+        return tuple(
+            ref.process_id
+            for ref in Definitions(work).all_newest()
+            if process_id in called_processes(self.model(work, ref.process_definition_id, ref.process_id))
+        )
 
     def pin(self, work: UnitOfWork, ref: DefinitionRef) -> dict[str, UUID]:
         """Return the definition and the newest one of every process it can call, by process id.

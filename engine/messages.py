@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from engine.bpmn import MessageTrigger, ProcessModel, SignalTrigger
 from engine.crash_points import crash_point
-from engine.errors import IdempotencyConflictError, MessageInvalidError
+from engine.errors import IdempotencyConflictError, MessageInvalidError, MessageNotAwaitedError
 from engine.persistence import DefinitionRef, Definitions
 from engine.persistence.deliveries import Deliveries
 from engine.persistence.messages import (
@@ -153,6 +153,30 @@ class Messenger:
         crash_point("after_message_insert")
         return self._deliver(stored, context, is_kept=time_to_live_seconds > 0)
 
+    def send(
+        self, process_instance_id: UUID, name: str, payload: Mapping[str, JsonValue], *, context: SecurityContext
+    ) -> PublishedMessage:
+        """Send a message to one instance that waits for it, whatever its correlation key is.
+
+        Raises:
+            AccessDeniedError: No EXECUTE permission.
+            MessageNotAwaitedError: The instance does not wait for a message of that name now.
+            RecordTextError, RecordNumberError: The payload cannot be stored.
+        """
+        require(context, Permission.EXECUTE, Resource(kind="messages", tenant_id=context.tenant_id))
+        awaited = Subscriptions(self._work).awaited_by(process_instance_id, context.tenant_id)
+        correlation = next((each for each in awaited if each.name == name), None)
+        receiver: UUID | None = None
+        if correlation is not None:
+            self._messages.lock([correlation])
+            message = NewMessage(new_id(), correlation, payload, deduplication_id=None, time_to_live_seconds=0)
+            stored = self._messages.insert(message, context)
+            receiver = self._deliveries.send_to_oldest(stored, instance=process_instance_id)
+        if receiver is None:
+            names = tuple(dict.fromkeys(each.name for each in awaited))
+            raise MessageNotAwaitedError(process_instance_id=process_instance_id, name=name, awaited=names)
+        return self._settle(stored, MessageOutcome.RECEIVED, MessageStatus.DELIVERED, (receiver,), context)
+
     def broadcast_signal(
         self, name: str, variables: Mapping[str, JsonValue], *, context: SecurityContext
     ) -> BroadcastSignal:
@@ -182,14 +206,24 @@ class Messenger:
             outcome, status = MessageOutcome.BUFFERED, MessageStatus.BUFFERED
         else:
             outcome, status = MessageOutcome.DROPPED, MessageStatus.DROPPED
+        receivers = started if receiver is None else (receiver,)
+        return self._settle(message, outcome, status, receivers, context)
+
+    def _settle(
+        self,
+        message: MessageRow,
+        outcome: MessageOutcome,
+        status: MessageStatus,
+        receivers: tuple[UUID, ...],
+        context: SecurityContext,
+    ) -> PublishedMessage:
         published = PublishedMessage(
             message_id=message.message_id,
             outcome=outcome,
-            process_instance_id=receiver,
-            started=started,
+            process_instance_id=receivers[0] if outcome is MessageOutcome.RECEIVED else None,
+            started=receivers if outcome is MessageOutcome.STARTED else (),
             audit_ref=self._audit_message(message, outcome, context),
         )
-        receivers = started if receiver is None else (receiver,)
         self._messages.settle(message.message_id, status, receivers, published.model_dump_json())
         return published
 

@@ -7,8 +7,6 @@ the versions that were pinned when the instance started; one that was not called
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,24 +18,20 @@ from engine.bpmn import UserTask
 from engine.engine import Engine
 from engine.errors import (
     CorruptStateError,
-    IdempotencyConflictError,
     InstanceNotActiveError,
     MigrationInvalidError,
-    ReasonInvalidError,
     UnknownDefinitionError,
     UnknownInstanceError,
 )
 from engine.execution import append_event, audit_transition
 from engine.migration_rules import Change, LiveElement, obstacles
-from engine.operations import LONGEST_REASON
 from engine.persistence import DefinitionRef, Definitions, InstanceRow, Instances
 from engine.persistence.migrations import write_migration
-from engine.persistence.operations import OperationLog, PerformedOperation
+from engine.requests import Request, fulfil_once, require_reason
 from engine.spiff import ProcessTree, TaskRow, TreeState
 from storage import SecurityContext, Storage, UnitOfWork
 from storage.access import Resource, require
 from storage.identifiers import new_id
-from storage.json_documents import require_storable
 from storage.models import Permission
 
 _KIND = "process.migrated"
@@ -65,6 +59,27 @@ class Migrations:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    def live_instances(
+        self,
+        work: UnitOfWork,
+        definition_id: UUID,
+        *,
+        context: SecurityContext,
+        after: UUID | None = None,
+        limit: int | None = None,
+    ) -> list[UUID]:
+        """Return the tenant's instances of a definition that are not over, oldest first; needs READ.
+
+        Args:
+            work: Only read from.
+            definition_id: Their definition.
+            context: Whose tenant.
+            after: Only instances that are younger than this one.
+            limit: How many at most.
+        """
+        _require(context, Permission.READ)
+        return Instances(work).of_process(definition_id, context.tenant_id, after=after, limit=limit)
+
     def plan(
         self,
         work: UnitOfWork,
@@ -73,6 +88,8 @@ class Migrations:
         mapping: Mapping[str, str] = _NOTHING,
         *,
         context: SecurityContext,
+        after: UUID | None = None,
+        limit: int | None = None,
     ) -> tuple[Verdict, ...]:
         """Return, for each live instance of a definition, whether it could go over now; change nothing.
 
@@ -82,18 +99,17 @@ class Migrations:
             to_definition_id: Another version of the same process.
             mapping: Old element id to new, for elements that have another id in the new version.
             context: Needs READ.
+            after: As `live_instances`.
+            limit: As `live_instances`.
 
         Raises:
             AccessDeniedError: No READ permission.
             UnknownDefinitionError: A definition is not deployed.
             MigrationInvalidError: The two cannot be versions of one process, or the mapping does not fit them.
         """
-        _require(context, Permission.READ)
+        live = self.live_instances(work, from_definition_id, context=context, after=after, limit=limit)
         target = self._target(work, from_definition_id, to_definition_id, mapping)
-        rows = (
-            Instances(work).read(instance, context.tenant_id)
-            for instance in Instances(work).of_process(from_definition_id, context.tenant_id)
-        )
+        rows = (Instances(work).read(instance, context.tenant_id) for instance in live)
         return tuple(self._judge(work, row, target)[0] for row in rows if row is not None)
 
     def migrate(
@@ -120,23 +136,21 @@ class Migrations:
             UnknownDefinitionError, MigrationInvalidError: As `plan`.
         """
         _require(context, Permission.ADMIN)
-        _check_reason(reason)
-        asked = [_KIND, str(process_instance_id), str(to_definition_id), dict(mapping), reason]
-        digest = hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-        if idempotency_key is not None and _was_done(work, idempotency_key, digest, context):
-            return Verdict(process_instance_id=process_instance_id)
-        row = _locked(work, process_instance_id, context)
-        target = self._target(work, row.process_definition_id, to_definition_id, mapping)
-        verdict, migrated = self._judge(work, row, target)
-        if verdict.reasons:
+        require_reason(reason)
+        arguments: dict[str, JsonValue] = {"reason": reason, "to": str(to_definition_id), "mapping": dict(mapping)}
+        request = Request(_KIND, str(process_instance_id), arguments, context, idempotency_key)
+
+        def act() -> Verdict:
+            row = _locked(work, process_instance_id, context)
+            target = self._target(work, row.process_definition_id, to_definition_id, mapping)
+            verdict, migrated = self._judge(work, row, target)
+            if not verdict.reasons:
+                write_migration(work, migrated, target.renamed)
+                self._engine.instances.take(process_instance_id)
+                _record(work, row, target, reason, context)
             return verdict
-        write_migration(work, migrated, target.renamed)
-        self._engine.instances.take(process_instance_id)
-        _record(work, row, target, reason, context)
-        if idempotency_key is not None:
-            done = PerformedOperation(_KIND, str(process_instance_id), digest, verdict.model_dump(mode="json"))
-            OperationLog(work).add(idempotency_key, done, context)
-        return verdict
+
+        return fulfil_once(work, request, Verdict, act, is_final=lambda verdict: not verdict.reasons)
 
     def migrate_all(
         self,
@@ -147,8 +161,12 @@ class Migrations:
         *,
         reason: str,
         context: SecurityContext,
+        after: UUID | None = None,
+        limit: int | None = None,
     ) -> Iterator[Verdict]:
-        """Migrate every live instance of a definition, each in a transaction of its own; yield what came of each.
+        """Migrate the live instances of a definition, each in a transaction of its own; yield what came of each.
+
+        `after` and `limit` are those of `live_instances`.
 
         Stopped half-way it can be called again: what has gone over is an instance of the new definition.
         Raises as `migrate`, when the first verdict is asked for; an instance that has ended meanwhile is left out.
@@ -156,7 +174,7 @@ class Migrations:
         _require(context, Permission.ADMIN)
         with storage.transaction() as work:
             self._target(work, from_definition_id, to_definition_id, mapping)
-            instances = Instances(work).of_process(from_definition_id, context.tenant_id)
+            instances = self.live_instances(work, from_definition_id, context=context, after=after, limit=limit)
         for instance in instances:
             verdict: Verdict | None = None
             try:
@@ -282,19 +300,5 @@ def _record(work: UnitOfWork, row: InstanceRow, target: _Target, reason: str, co
     audit_transition(work, row, _KIND, {**payload, "mapping": dict(target.renamed)}, context)
 
 
-def _was_done(work: UnitOfWork, key: str, digest: str, context: SecurityContext) -> bool:
-    work.lock(f"operation:{context.tenant_id}:{key}")
-    known = OperationLog(work).under(key, context.tenant_id)
-    if known is not None and known.request_sha256 != digest:
-        raise IdempotencyConflictError(idempotency_key=key)
-    return known is not None
-
-
 def _require(context: SecurityContext, permission: Permission) -> None:
     require(context, permission, Resource(kind="process instances", tenant_id=context.tenant_id))
-
-
-def _check_reason(reason: str) -> None:
-    if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise ReasonInvalidError(length=len(reason.strip()), longest=LONGEST_REASON)
-    require_storable(reason, model="operation")

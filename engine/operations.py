@@ -6,11 +6,8 @@ repeated under the same key, a request gives its first result again and changes 
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -18,11 +15,9 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from engine.engine import Engine
 from engine.errors import (
     CompensationMissingError,
-    IdempotencyConflictError,
     IncidentNotOpenError,
     InstanceNotActiveError,
     InstanceNotSuspendedError,
-    ReasonInvalidError,
     TaskGoneError,
     UnknownIncidentError,
     UnknownInstanceError,
@@ -30,15 +25,13 @@ from engine.errors import (
 )
 from engine.execution import Step, append_event, audit_transition, finish_step, load_step
 from engine.persistence import Incident, Incidents, IncidentStatus, Instances, InstanceStatus, Jobs
-from engine.persistence.operations import OperationLog, PerformedOperation
+from engine.persistence.operations import OperationLog
+from engine.requests import Request, ResultT, fulfil_once, require_reason
 from engine.token_moves import TokenMove, move_token
 from storage import SecurityContext, UnitOfWork
 from storage.access import Resource, require
-from storage.json_documents import jsonb_text, require_storable
+from storage.json_documents import jsonb_text
 from storage.models import Permission
-
-LONGEST_REASON = 1_000
-ResultT = TypeVar("ResultT", bound=BaseModel)
 
 
 class OperationResult(BaseModel):
@@ -52,7 +45,7 @@ class OperationResult(BaseModel):
 
 
 @dataclass(frozen=True)
-class _Request:
+class _Operation:
     kind: str
     subject: UUID
     reason: str
@@ -61,10 +54,10 @@ class _Request:
     arguments: Mapping[str, JsonValue]
 
     @property
-    def sha256(self) -> str:
-        """The digest of all that has to be equal where the request is repeated."""
-        asked = [self.kind, str(self.subject), self.reason, dict(self.arguments)]
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+    def asked(self) -> Request:
+        """What has to be equal where the request is repeated: the reason, too."""
+        arguments = {"reason": self.reason, **self.arguments}
+        return Request(self.kind, str(self.subject), arguments, self.context, self.idempotency_key)
 
     @property
     def facts(self) -> dict[str, JsonValue]:
@@ -96,7 +89,7 @@ class Operations:
         Raises:
             InstanceNotActiveError: It is suspended already, or over.
         """
-        request = _Request("process.suspended", process_instance_id, reason, context, idempotency_key, {})
+        request = _Operation("process.suspended", process_instance_id, reason, context, idempotency_key, {})
 
         def act() -> OperationResult:
             step = self._load(work, request)
@@ -122,7 +115,7 @@ class Operations:
         Raises:
             InstanceNotSuspendedError: It is not suspended.
         """
-        request = _Request("process.resumed", process_instance_id, reason, context, idempotency_key, {})
+        request = _Operation("process.resumed", process_instance_id, reason, context, idempotency_key, {})
 
         def act() -> OperationResult:
             step = self._load(work, request)
@@ -152,7 +145,7 @@ class Operations:
             CompensationMissingError: Compensation was asked for.
         """
         arguments: dict[str, JsonValue] = {"compensate": compensate}
-        request = _Request("process.cancelled", process_instance_id, reason, context, idempotency_key, arguments)
+        request = _Operation("process.cancelled", process_instance_id, reason, context, idempotency_key, arguments)
 
         def act() -> OperationResult:
             step = self._load_live(work, request)
@@ -185,7 +178,7 @@ class Operations:
         """
         jsonb_text(dict(values), model="variables")
         arguments: dict[str, JsonValue] = {"values": dict(values)}
-        request = _Request("process.edited", process_instance_id, reason, context, idempotency_key, arguments)
+        request = _Operation("process.edited", process_instance_id, reason, context, idempotency_key, arguments)
 
         def act() -> OperationResult:
             for name in values:
@@ -194,7 +187,7 @@ class Operations:
             step = self._load_live(work, request)
             step.tree.set_variables(dict(values))
             names: list[JsonValue] = [*sorted(values)]
-            return _finish(step, request, {"variables": names, "request_sha256": request.sha256})
+            return _finish(step, request, {"variables": names, "request_sha256": request.asked.sha256})
 
         return self._once(work, request, OperationResult, act)
 
@@ -217,7 +210,7 @@ class Operations:
             ExpressionEvaluationError, StepLimitError: The instance could not go on from there; nothing has changed.
         """
         arguments: dict[str, JsonValue] = move.model_dump(mode="json")
-        request = _Request("process.redirected", process_instance_id, reason, context, idempotency_key, arguments)
+        request = _Operation("process.redirected", process_instance_id, reason, context, idempotency_key, arguments)
 
         def act() -> OperationResult:
             step = self._load_live(work, request)
@@ -257,7 +250,7 @@ class Operations:
             TaskGoneError: Its job is no more.
         """
         arguments: dict[str, JsonValue] = {"retries": retries, "keep_result": keep_result}
-        request = _Request("incident.retried", incident_id, reason, context, idempotency_key, arguments)
+        request = _Operation("incident.retried", incident_id, reason, context, idempotency_key, arguments)
 
         def act() -> Incident:
             incident = self._lock_open(work, request)
@@ -285,40 +278,27 @@ class Operations:
     def _once(
         self,
         work: UnitOfWork,
-        request: _Request,
+        request: _Operation,
         model: type[ResultT],
         act: Callable[[], ResultT],
         permission: Permission = Permission.ADMIN,
     ) -> ResultT:
-        context, key = request.context, request.idempotency_key
-        _require(context, permission)
-        _check_reason(request.reason)
-        if key is None:
-            return act()
-        work.lock(f"operation:{context.tenant_id}:{key}")
-        known = OperationLog(work).under(key, context.tenant_id)
-        if known is not None:
-            if known.request_sha256 != request.sha256:
-                raise IdempotencyConflictError(idempotency_key=key)
-            return model.model_validate(known.result)
-        result = act()
-        document = result.model_dump(mode="json")
-        operation = PerformedOperation(request.kind, str(request.subject), request.sha256, document)
-        OperationLog(work).add(key, operation, context)
-        return result
+        _require(request.context, permission)
+        require_reason(request.reason)
+        return fulfil_once(work, request.asked, model, act)
 
-    def _load(self, work: UnitOfWork, request: _Request) -> Step:
+    def _load(self, work: UnitOfWork, request: _Operation) -> Step:
         if Instances(work).read(request.subject, request.context.tenant_id) is None:
             raise UnknownInstanceError(process_instance_id=request.subject)
         return load_step(work, self._engine.instances, request.subject)
 
-    def _load_live(self, work: UnitOfWork, request: _Request) -> Step:
+    def _load_live(self, work: UnitOfWork, request: _Operation) -> Step:
         step = self._load(work, request)
         if step.row.is_over:
             raise _not_active(step)
         return step
 
-    def _lock_open(self, work: UnitOfWork, request: _Request) -> Incident:
+    def _lock_open(self, work: UnitOfWork, request: _Operation) -> Incident:
         """Lock the instance, then its incident; note the retry."""
         tenant_id = request.context.tenant_id
         incident = _found(Incidents(work).read(request.subject, tenant_id), request.subject)
@@ -337,7 +317,7 @@ class Operations:
 
 
 def _finish(
-    step: Step, request: _Request, details: dict[str, JsonValue], status: InstanceStatus | None = None
+    step: Step, request: _Operation, details: dict[str, JsonValue], status: InstanceStatus | None = None
 ) -> OperationResult:
     payload = {**request.facts, **details}
     step.document.add_event(request.kind, payload)
@@ -352,12 +332,6 @@ def _finish(
 
 def _require(context: SecurityContext, permission: Permission) -> None:
     require(context, permission, Resource(kind="process instances", tenant_id=context.tenant_id))
-
-
-def _check_reason(reason: str) -> None:
-    if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise ReasonInvalidError(length=len(reason.strip()), longest=LONGEST_REASON)
-    require_storable(reason, model="operation")
 
 
 def _not_active(step: Step) -> InstanceNotActiveError:

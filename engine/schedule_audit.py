@@ -12,7 +12,7 @@ from storage import AuditEntry, SecurityContext, UnitOfWork
 
 def audit_schedule(
     work: UnitOfWork, action: str, schedule_id: UUID, details: Mapping[str, JsonValue], context: SecurityContext
-) -> None:
-    """Record that `context` changed a schedule."""
+) -> UUID:
+    """Record that `context` changed a schedule; return the `audit_ref`."""
     entry = AuditEntry(action=action, subject=f"schedule/{schedule_id}", details=dict(details))
-    work.audit.record(entry, context=context)
+    return work.audit.record(entry, context=context)

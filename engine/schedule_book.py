@@ -5,18 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from uuid import UUID
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from engine.engine import Engine
 from engine.errors import ScheduleEndedError, ScheduleInvalidError, UnknownProcessError, UnknownScheduleError
 from engine.persistence.definitions import Definitions
 from engine.persistence.schedules import FireSelection, ScheduleFire, ScheduleRow, Schedules, ScheduleStatus
+from engine.requests import Request, fulfil_once
 from engine.schedule_audit import audit_schedule
 from engine.schedule_definition import ScheduleDefinition
 from storage import SecurityContext, UnitOfWork
 from storage.access import Resource, require
 from storage.identifiers import new_id
+from storage.json_documents import jsonb_text
 from storage.models import Permission
+
+
+class _Defined(BaseModel):
+    schedule_id: UUID
 
 
 class ScheduleBook:
@@ -33,6 +39,8 @@ class ScheduleBook:
         definition: ScheduleDefinition,
         *,
         context: SecurityContext,
+        activate: bool = True,
+        idempotency_key: str | None = None,
     ) -> UUID:
         """Schedule starts of the newest version of a process; return the schedule's id.
 
@@ -42,13 +50,41 @@ class ScheduleBook:
             variables: Given to every instance.
             definition: When it starts.
             context: Every instance is started as this principal.
+            activate: Otherwise it is paused from the beginning.
+            idempotency_key: Under a known one, the schedule that was defined under it is returned.
 
         Raises:
             AccessDeniedError: No EXECUTE permission.
             UnknownProcessError: It is not deployed, or has no start event without a trigger.
             ScheduleInvalidError: It would never start anything.
+            IdempotencyConflictError: The key was used for something else.
         """
         self._require_startable(work, process_id, context)
+        arguments: dict[str, JsonValue] = {
+            "variables": dict(variables),
+            "definition": definition.model_dump(mode="json"),
+            "activate": activate,
+            "started_by": context.user_id,
+        }
+        jsonb_text(arguments, model="schedule")
+        request = Request("schedule.defined", process_id, arguments, context, idempotency_key)
+
+        def act() -> _Defined:
+            schedule_id = self._insert(work, process_id, variables, definition, context)
+            if not activate:
+                self.pause(work, schedule_id, context=context)
+            return _Defined(schedule_id=schedule_id)
+
+        return fulfil_once(work, request, _Defined, act).schedule_id
+
+    def _insert(
+        self,
+        work: UnitOfWork,
+        process_id: str,
+        variables: Mapping[str, JsonValue],
+        definition: ScheduleDefinition,
+        context: SecurityContext,
+    ) -> UUID:
         first_fire_at = definition.first_fire(work.now)
         if first_fire_at is None:
             raise ScheduleInvalidError(reason="it has no fire while it is active")
@@ -124,6 +160,19 @@ class ScheduleBook:
         """
         _require(context, Permission.READ)
         return Schedules(work).of_tenant(context.tenant_id, process_id)
+
+    def read(self, work: UnitOfWork, schedule_id: UUID, *, context: SecurityContext) -> ScheduleRow:
+        """Return a schedule.
+
+        Raises:
+            AccessDeniedError: No READ permission.
+            UnknownScheduleError: There is none in the principal's tenant.
+        """
+        _require(context, Permission.READ)
+        row = Schedules(work).read(schedule_id, context.tenant_id)
+        if row is None:
+            raise UnknownScheduleError(schedule_id=schedule_id)
+        return row
 
     def fires(self, work: UnitOfWork, selection: FireSelection, *, context: SecurityContext) -> list[ScheduleFire]:
         """Return what became of fires of the tenant's schedules, the latest first.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 from uuid import UUID
 
-from pydantic import JsonValue
+from pydantic import BaseModel, JsonValue
 
 from engine.assignment import LONGEST_NAME, is_name
 from engine.description import UserTaskDescription, describe_user_task
@@ -33,6 +33,7 @@ from engine.errors import (
 from engine.forms import FormCatalogue
 from engine.inbox import InboxPage, InboxQuery, cursor_behind
 from engine.persistence import InstanceRow, Instances, UserTaskComment, UserTaskRow, UserTasks
+from engine.requests import Request, fulfil_once
 from storage import AuditEntry, ReportedError, SecurityContext, UnitOfWork
 from storage.access import Resource, require
 from storage.models import Permission
@@ -40,6 +41,10 @@ from storage.models import Permission
 LONGEST_COMMENT = 10_000
 _FIRST_PAGE = InboxQuery()
 EventAppender: TypeAlias = Callable[[UnitOfWork, InstanceRow, str, Mapping[str, JsonValue], str], None]
+
+
+class _Commented(BaseModel):
+    comment_id: UUID
 
 
 class UserTaskDesk:
@@ -163,22 +168,41 @@ class UserTaskDesk:
         UserTasks(work).save_draft(user_task_id, values)
         self._record(work, task, "user_task.drafted", {}, context, digest_of={"draft": values})
 
-    def comment(self, work: UnitOfWork, user_task_id: UUID, content: str, *, context: SecurityContext) -> UUID:
+    def comment(
+        self,
+        work: UnitOfWork,
+        user_task_id: UUID,
+        content: str,
+        *,
+        context: SecurityContext,
+        idempotency_key: str | None = None,
+    ) -> UUID:
         """Say something about an open task, under the principal's name; return the comment's id.
 
-        Everybody of the tenant who may take part in processes can, also who is excluded from the task.
+        Everybody of the tenant who may take part in processes can, also who is excluded from the task. Repeated under
+        its key, it is said once.
 
         Raises:
             AccessDeniedError: No EXECUTE permission.
             UnknownUserTaskError, UserTaskClosedError: There is nothing to discuss.
             CommentInvalidError: The comment is empty or too long.
             RecordTextError: The database cannot hold the text.
+            IdempotencyConflictError: The key was used for something else.
         """
         task = self._lock(work, user_task_id, context)
+        arguments: dict[str, JsonValue] = {"content": content, "author": context.user_id}
+        request = Request("user_task.commented", str(user_task_id), arguments, context, idempotency_key)
+
+        def act() -> _Commented:
+            return _Commented(comment_id=self._comment(work, task, content, context))
+
+        return fulfil_once(work, request, _Commented, act).comment_id
+
+    def _comment(self, work: UnitOfWork, task: UserTaskRow, content: str, context: SecurityContext) -> UUID:
         _refuse(closed(task))
         if not content.strip() or len(content) > LONGEST_COMMENT:
             raise CommentInvalidError(length=len(content.strip()), longest=LONGEST_COMMENT)
-        comment_id = UserTasks(work).add_comment(user_task_id, context.user_id, content)
+        comment_id = UserTasks(work).add_comment(task.user_task_id, context.user_id, content)
         payload: dict[str, JsonValue] = {"comment_id": str(comment_id)}
         self._record(work, task, "user_task.commented", payload, context, digest_of={"content": content})
         return comment_id

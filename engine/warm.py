@@ -76,6 +76,10 @@ class WarmInstances:
         version = Instances(work).lock(process_instance_id)
         if version is None:
             raise UnknownInstanceError(process_instance_id=process_instance_id)
+        return self.at_version(work, process_instance_id, version)
+
+    def at_version(self, work: UnitOfWork, process_instance_id: UUID, version: int) -> tuple[InstanceRow, ProcessTree]:
+        """Return a locked instance as it is stored now, from memory where its version is the same; raises as `lock`."""
         kept = self.take(process_instance_id)
         return kept if kept is not None and kept[0].version == version else self.read(work, process_instance_id)
 

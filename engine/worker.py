@@ -10,31 +10,28 @@ import contextlib
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
 from engine.crash_points import crash_point
 from engine.engine import Engine
-from engine.errors import BpmnError, StaleInstanceError, StaleLeaseError, UncaughtBpmnError, WorkerLostError
-from engine.execution import (
-    FinishedStep,
-    Step,
-    collect_step,
-    finish_step,
-    hold_version,
-    is_self_contained,
-    load_step,
-    resolve_incident,
-)
+from engine.errors import BpmnError, StaleLeaseError, WorkerLostError
 from engine.external_tasks import ExternalTasks, TaskInterruptedError
 from engine.hand import Hand
 from engine.handler_pace import HandlerPace
-from engine.inline_tasks import InlineFailedError, InlineTasks, complete_task, run_of
-from engine.job_outcomes import JobOutcomes, require_lease, storable
+from engine.inline_tasks import InlineTasks
+from engine.job_outcomes import JobOutcomes, require_lease
+from engine.job_steps import (
+    Compute,
+    JobSteps,
+    SuspendedError,
+    TransactionalRun,
+    complete_with,
+    leave_by_error,
+    trigger,
+)
 from engine.leases import LeaseKeeper
 from engine.persistence import (
     MESSAGE_TYPE,
@@ -44,16 +41,14 @@ from engine.persistence import (
     ClaimedJob,
     InstanceRow,
     Instances,
-    InstanceStatus,
     Jobs,
     Lease,
     NotificationHub,
-    StepDocument,
 )
 from engine.service_tasks import ExternalTask, TransactionalTask
-from engine.step_group import GroupedStep, Impatience, StepGroup
+from engine.step_group import Impatience, StepGroup
 from engine.worker_policy import WorkerPolicy
-from storage import ReportedError, Storage, UnitOfWork
+from storage import ReportedError, Storage
 from storage.errors import DatabaseUnavailableError
 from storage.identifiers import new_id
 
@@ -75,12 +70,27 @@ class Worker:
         registry = engine.registry
         self._types = (TRIGGER_TYPE, SIGNAL_TYPE, MESSAGE_TYPE, *registry.types)
         self._external_types = frozenset(name for name in registry.types if isinstance(registry[name], ExternalTask))
-        self._lease = Lease(self.worker_id, policy.lease_seconds, frozenset(policy.limits))
+        self._transactional_types = frozenset(registry.types) - self._external_types
         self._leases = LeaseKeeper(storage, self.worker_id, registry.types, policy.lease_seconds)
         self._outcomes = JobOutcomes(storage, policy, self.worker_id, self._stopping)
-        self._inline = InlineTasks(registry, policy)
         self._pace = HandlerPace(policy.brief_seconds)
-        self._external = ExternalTasks(storage, self._leases, self._outcomes, self._pace, self._stopping)
+        self._external = ExternalTasks(
+            registry=registry,
+            storage=storage,
+            leases=self._leases,
+            outcomes=self._outcomes,
+            pace=self._pace,
+            stopping=self._stopping,
+        )
+        self._steps = JobSteps(
+            storage=storage,
+            instances=engine.instances,
+            outcomes=self._outcomes,
+            inline=InlineTasks(registry, policy, self._pace),
+            policy=policy,
+            lease=Lease(self.worker_id, policy.lease_seconds, frozenset(policy.limits)),
+            stopping=self._stopping,
+        )
         self._impatience = Impatience(policy.patience_seconds)
         self.refused_results = 0
 
@@ -115,7 +125,7 @@ class Worker:
             worker_id=self.worker_id,
             types=self._types,
             lease_seconds=self._policy.lease_seconds,
-            single_types=self._long_types | frozenset(self._policy.limits),
+            single_types=self._long_types() | frozenset(self._policy.limits),
             limits=self._policy.limits,
             number=self._policy.batch,
         )
@@ -125,27 +135,65 @@ class Worker:
         crash_point("after_claim")
         for job in jobs:
             self._leases.hold(job)
-        self._engine.instances.warm_up(self._storage, (job.process_instance_id for job in jobs))
         return jobs
 
     def work_on(self, *jobs: ClaimedJob) -> None:
         """Finish claimed jobs, and the jobs of their instances that are taken on the way."""
-        hand = Hand(jobs, self._policy.chain * len(jobs), lambda job: job.type in self._long_types)
+        hand = Hand(jobs, self._policy.chain * len(jobs), self._long_types)
         group = StepGroup(self._storage, self._engine.instances, self._outcomes.persist)
-        with self._impatience.watching(group):
-            while hand or len(group):
-                if self._stopping.is_set() or not hand.has_short or len(group) >= self._policy.batch:
-                    group.flush()
-                self._hold(hand, group.taken())
-                if self._stopping.is_set():
-                    break
-                if hand:
-                    job = hand.next()
-                    self._hold(hand, self._finish(job, group, partial(self._execute, job, hand, group)))
-        if hand:
-            self._outcomes.persist(partial(self._release, *hand.all()))
+        try:
+            with contextlib.suppress(DatabaseUnavailableError):  # then each is read when its turn comes
+                self._engine.instances.warm_up(self._storage, (job.process_instance_id for job in jobs))
+            with self._impatience.watching(group):
+                self._play(hand, group)
+            if hand:
+                self._outcomes.persist(partial(self._outcomes.release, *hand.all()))
+        finally:
+            for job in hand.all():  # or its lease would be renewed, and nobody would do it
+                self._leases.let_go(job)
 
-    @property
+    def _play(self, hand: Hand, group: StepGroup) -> None:
+        """Work until nothing is left in the hand, or until the worker is asked to stop."""
+        while hand or len(group):
+            if self._stopping.is_set() or not hand.has_short or len(group) >= self._policy.batch:
+                group.flush()
+            self._hold(hand, group.taken())
+            if self._stopping.is_set():
+                return
+            if hand:
+                self._hold(hand, self._begin(hand.next(), hand, group))
+
+    def _begin(self, job: ClaimedJob, hand: Hand, group: StepGroup) -> tuple[ClaimedJob, ...]:
+        if self._can_share(job):
+            mates = hand.take(self._can_share, self._policy.batch - 1, job.process_instance_id)
+            if mates:
+                return self._together([job, *mates], hand, group)
+        return self._finish(job, group, partial(self._execute, job, hand, group))
+
+    def _can_share(self, job: ClaimedJob) -> bool:
+        """Return whether a job's step may share a transaction with others: a brief handler that has not failed yet."""
+        if job.type not in self._transactional_types or not self._pace.is_brief(job.type):
+            return False
+        return job.attempt == 1 and job.lost_leases == 0 and job.result is None
+
+    def _together(self, jobs: Sequence[ClaimedJob], hand: Hand, group: StepGroup) -> tuple[ClaimedJob, ...]:
+        """Finish jobs of several instances in one transaction; if it fails, each in one of its own."""
+        try:
+            group.flush()
+            following = self._steps.run_together([self._transactional_run(job) for job in jobs], hand)
+        except Exception:
+            logger.info("jobs are done one by one", exc_info=True)
+            alone = [self._finish(job, group, partial(self._execute, job, hand, group)) for job in jobs]
+            return tuple(taken for each in alone for taken in each)
+        for job in jobs:
+            self._leases.let_go(job)
+        return following
+
+    def _transactional_run(self, job: ClaimedJob) -> TransactionalRun:
+        task = self._engine.registry[job.type]
+        assert isinstance(task, TransactionalTask)  # noqa: S101 - chosen so
+        return TransactionalRun(task, job, self._engine.registry.parse_input(job.type, job.element_id, job.input))
+
     def _long_types(self) -> frozenset[str]:
         return self._external_types - self._pace.brief_types
 
@@ -163,11 +211,11 @@ class Worker:
             self.refused_results += 1
             self._outcomes.refuse(job)
         except TaskInterruptedError:
-            self._outcomes.persist(partial(self._release, job))
+            self._outcomes.persist(partial(self._outcomes.release, job))
         except DatabaseUnavailableError:
             logger.warning("database lost, job given back", extra={"job_id": str(job.job_id)})
-            self._outcomes.persist(partial(self._release, job))
-        except _SuspendedError as pause:
+            self._outcomes.persist(partial(self._outcomes.release, job))
+        except SuspendedError as pause:
             self._outcomes.persist(partial(self._outcomes.park, job, pause.result))
         except Exception as error:  # every failure of a handler becomes a retry or an incident
             logger.exception("service task failed", extra={"job_id": str(job.job_id), "task_type": job.type})
@@ -185,21 +233,23 @@ class Worker:
         if job.lost_leases >= self._policy.maximum_lost_leases:
             raise WorkerLostError(lost=job.lost_leases)
         if job.type == TRIGGER_TYPE:
-            return self._step(job, partial(_trigger, job), hand, group)
+            return self._join(job, partial(trigger, job), hand, group)
         if job.type in {SIGNAL_TYPE, MESSAGE_TYPE}:
             self._outcomes.persist(partial(self._send, job))
             return ()
         if job.result is not None:
             return self._bring_in(job, job.result, hand, group)
-        task = self._engine.registry[job.type]
-        request = self._engine.registry.parse_input(job.type, job.element_id, job.input)
         try:
-            if isinstance(task, TransactionalTask):
-                return self._run_transactional(task, job, request, hand, group)
-            brought = self._external.run(task, job, request, self._facts(job, group))
+            if job.type in self._transactional_types:
+                return self._steps.run(self._transactional_run(job), hand, group)
+            brought = self._external.run(job, self._facts(job, group))
         except BpmnError as error:
-            return self._step(job, partial(_leave_by_error, job, error), hand, group)
+            return self._join(job, partial(leave_by_error, job, error), hand, group)
         return self._bring_in(job, brought, hand, group)
+
+    def _join(self, job: ClaimedJob, compute: Compute, hand: Hand, group: StepGroup) -> tuple[ClaimedJob, ...]:
+        alone = partial(self._steps.alone, job, compute, hand)
+        return self._steps.join(job, compute, hand, group, partial(self._finish, job, group, alone))
 
     def _facts(self, job: ClaimedJob, group: StepGroup) -> InstanceRow:
         row = group.peek(job.process_instance_id)
@@ -216,12 +266,13 @@ class Worker:
     ) -> tuple[ClaimedJob, ...]:
         """Write a handler's result; if the step after it fails, the result is kept for the retry of the step."""
         try:
-            compute = partial(_complete_with, job, result)
+            compute = partial(complete_with, job, result)
             if alone:
-                return self._step_alone(job, compute, hand)
-            return self._step(job, compute, hand, group, partial(self._bring_in, job, result, hand, group, alone=True))
-        except _SuspendedError:
-            raise _SuspendedError(result) from None
+                return self._steps.alone(job, compute, hand)
+            again = partial(self._bring_in, job, result, hand, group, alone=True)
+            return self._steps.join(job, compute, hand, group, partial(self._finish, job, group, again))
+        except SuspendedError:
+            raise SuspendedError(result) from None
         except (StaleLeaseError, DatabaseUnavailableError):
             raise
         except ReportedError as error:
@@ -229,93 +280,6 @@ class Worker:
         logger.error("step failed", extra={"job_id": str(job.job_id)}, exc_info=failure)
         self._fail(job, group, failure, result)
         return ()
-
-    def _step(
-        self,
-        job: ClaimedJob,
-        compute: Callable[[Step], None],
-        hand: Hand,
-        group: StepGroup,
-        again: Callable[[], tuple[ClaimedJob, ...]] | None = None,
-    ) -> tuple[ClaimedJob, ...]:
-        """Compute a step on the instance in memory: it joins the group, unless it needs a transaction of its own."""
-        kept = group.take(job.process_instance_id)
-        step = None
-        if kept is not None and kept[0].status is InstanceStatus.RUNNING and not kept[0].open_incidents:
-            step = self._prepared(Step(StepDocument(kept[0]), kept[1]), job, hand, others=len(group) > 0)
-            compute(step)
-            if is_self_contained(step) and not (self._budget(job) and self._inline.next(step.tree)):
-                collected = collect_step(step, step.row.started_by)
-                hand.budget -= len(collected.finished.taken)
-                alone = again or partial(self._step_alone, job, compute, hand)
-                group.add(GroupedStep(job, collected, partial(self._finish, job, group, alone)))
-                return ()
-        if group.has_steps_of(job.process_instance_id):
-            group.flush()
-        return self._step_alone(job, compute, hand, step)
-
-    def _step_alone(
-        self, job: ClaimedJob, compute: Callable[[Step], None], hand: Hand, computed: Step | None = None
-    ) -> tuple[ClaimedJob, ...]:
-        """Commit a step by itself, computed on the stored instance where it is not, or where that has changed."""
-        outcome: list[FinishedStep] = []
-        handlers, given = self._budget(job), [computed]
-
-        def write() -> None:
-            nonlocal handlers
-            while not outcome:
-                step = given.pop() if given else None
-                try:
-                    outcome.append(self._try_step(job, compute, hand, handlers, step))
-                except StaleInstanceError:
-                    continue
-                except InlineFailedError as failure:
-                    handlers = failure.number - 1
-
-        self._outcomes.persist(write)
-        return self._committed(outcome[0], hand)
-
-    def _budget(self, job: ClaimedJob) -> int:
-        """Return how many handlers a step may run: a job that failed before goes alone, to find out what ends it."""
-        return self._policy.step_handlers if job.lost_leases == 0 and job.attempt == 1 else 1
-
-    def _try_step(
-        self, job: ClaimedJob, compute: Callable[[Step], None], hand: Hand, handlers: int, computed: Step | None
-    ) -> FinishedStep:
-        with self._storage.transaction() as work:
-            if computed is None:
-                step = self._loaded(work, job, hand)
-                compute(step)
-            else:
-                step = replace(computed, transaction=work)
-                if handlers and self._inline.next(step.tree) is not None:
-                    hold_version(step)
-            self._inline.following(step, handlers)
-            finished = finish_step(step, step.row.started_by)
-            crash_point("before_commit")
-        return finished
-
-    def _loaded(self, work: UnitOfWork, job: ClaimedJob, hand: Hand) -> Step:
-        step = load_step(work, self._engine.instances, job.process_instance_id)
-        require_lease(work, job)
-        if step.row.status is InstanceStatus.SUSPENDED:
-            raise _SuspendedError
-        return self._prepared(step, job, hand)
-
-    def _prepared(self, step: Step, job: ClaimedJob, hand: Hand, *, others: bool = False) -> Step:
-        """Let a step finish its job, and take the next one of its instance where that makes nobody wait."""
-        step.document.finishes = job
-        busy = others or bool(hand)
-        offered = self._lease.offered_types | (self._long_types if busy else frozenset())
-        step.lease = replace(self._lease, offered_types=offered)
-        step.leases = 1 if hand.budget > 0 and not self._stopping.is_set() else 0
-        return step
-
-    def _committed(self, finished: FinishedStep, hand: Hand) -> tuple[ClaimedJob, ...]:
-        crash_point("after_commit")
-        self._engine.instances.put(finished.row, finished.tree)
-        hand.budget -= len(finished.taken)
-        return finished.taken
 
     def _send(self, job: ClaimedJob) -> None:
         """Let a signal reach all that wait for it, or a message whoever receives it, exactly once."""
@@ -328,37 +292,6 @@ class Worker:
                 self._engine.publish_message(work, **job.input, message_id=str(job.job_id), context=row.started_by)
             Jobs(work).drop(job)
 
-    def _run_transactional(
-        self, task: TransactionalTask[Any, Any], job: ClaimedJob, request: BaseModel, hand: Hand, group: StepGroup
-    ) -> tuple[ClaimedJob, ...]:
-        """Run a handler and those behind it in one step; one that fails is left to a step, and a job, of its own."""
-        if group.has_steps_of(job.process_instance_id):
-            group.flush()
-        handlers = self._budget(job)
-        while True:
-            try:
-                return self._committed(self._try_transactional(task, job, request, handlers, hand), hand)
-            except InlineFailedError as failure:
-                logger.info("step repeated without the task that failed", extra={"job_id": str(job.job_id)})
-                handlers = failure.number
-
-    def _try_transactional(
-        self, task: TransactionalTask[Any, Any], job: ClaimedJob, request: BaseModel, handlers: int, hand: Hand
-    ) -> FinishedStep:
-        with self._storage.transaction() as work:
-            step = self._loaded(work, job, hand)
-            self._inline.first(step, task, job, request)
-            resolve_incident(step, job, step.row.started_by)
-            self._inline.following(step, handlers - 1)
-            finished = finish_step(step, step.row.started_by)
-            crash_point("before_commit")
-        return finished
-
-    def _release(self, *jobs: ClaimedJob) -> None:
-        self._outcomes.release(*jobs)
-        for job in jobs:
-            self._leases.let_go(job)
-
     def _idle_seconds(self) -> float:
         with self._storage.statement() as work:
             due = Jobs(work).seconds_until_next(self._types)
@@ -366,36 +299,3 @@ class Worker:
             return self._policy.poll_seconds
         # Due and yet not claimed: somebody else holds the row just now.
         return min(self._policy.poll_seconds, due if due > 0 else _HELD_ELSEWHERE_SECONDS)
-
-
-def _complete_with(job: ClaimedJob, result: dict[str, JsonValue], step: Step) -> None:
-    complete_task(step, run_of(job), result)
-    resolve_incident(step, job, step.row.started_by)
-
-
-def _trigger(job: ClaimedJob, step: Step) -> None:
-    if not step.tree.is_waiting(job.task_id):
-        return  # interrupted meanwhile; the job goes with the step
-    payload = job.payload or {}
-    step.tree.trigger(job.task_id, dict(payload.get("variables") or {}))
-    details: dict[str, JsonValue] = {"element_id": job.element_id, "kind": payload.get("kind")}
-    step.document.add_leaf("event.triggered", details, step.row.started_by)
-    resolve_incident(step, job, step.row.started_by)
-
-
-def _leave_by_error(job: ClaimedJob, error: BpmnError, step: Step) -> None:
-    payload: dict[str, JsonValue] = {"error_code": error.error_code, "message": storable(error.message)}
-    if not step.tree.raise_error(job.task_id, error.error_code, error.variables):
-        raise UncaughtBpmnError(error_code=error.error_code, reason=storable(error.message))
-    step.document.add_event("element.error", {"kind": "error", **payload}, job.element_id)
-    details: dict[str, JsonValue] = {"element_id": job.element_id, **payload}
-    step.document.add_leaf("service_task.error", details, step.row.started_by)
-    resolve_incident(step, job, step.row.started_by)
-
-
-class _SuspendedError(Exception):
-    """The instance was suspended while the job ran; its result is kept."""
-
-    def __init__(self, result: dict[str, JsonValue] | None = None) -> None:
-        self.result = result
-        super().__init__()

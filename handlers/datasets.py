@@ -15,6 +15,7 @@ from engine import BpmnError, ExternalTask, InstanceStatus, JobContext, TaskCont
 from handlers.dataset_profile import DatasetProfile, first_column_with_nul, profile_table
 from handlers.dataset_rules import RuleFinding, Severity, check_profile
 from handlers.dataset_sources import private_copy
+from handlers.dataset_updates import announce_version
 from handlers.errors import ClassificationConflictError
 from handlers.services import Services
 from handlers.workplaces import workplace
@@ -71,7 +72,7 @@ class Registration(BaseModel):
 
 
 def register_dataset(services: Services, payload: DatasetPayload, *, context: SecurityContext) -> Registration:
-    """Store a file as the next version of a dataset and start its validation.
+    """Store a file as the next version of a dataset, start its validation, and tell who waits for news of it.
 
     The same content under the same name and target is the same version: it is returned, and nothing happens.
 
@@ -127,6 +128,7 @@ def _register(
     )
     work.get_crud(DatasetVersion).create(version, context=context)
     instance_id = _start_validation(services, work, version, context)
+    announce_version(services.events, work, version, versions, context=context)
     audit_ref = _audit(work, "dataset.registered", version, context)
     return Registration(dataset=dataset, version=version, process_instance_id=instance_id, audit_ref=audit_ref)
 

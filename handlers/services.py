@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import Engine, NotificationHub
+from engine import Engine, Migrations, NotificationHub, Operations, ScheduleBook
+from handlers.event_gateway import EventGateway
 from runners.compute import Compute
 from storage import Storage
 from storage.models import ComputeProfile
@@ -30,10 +31,21 @@ class Limits:
 
 @dataclass(frozen=True)
 class Services:
-    """The parts of a running platform."""
+    """The parts of a running platform.
+
+    Attributes:
+        schedules: What starts by itself, and when.
+        operations: What operators do to running instances.
+        migrations: Taking instances over to another version of their diagram.
+        events: What happens, as messages that processes wait for.
+    """
 
     storage: Storage
     engine: Engine
+    schedules: ScheduleBook
+    operations: Operations
+    migrations: Migrations
+    events: EventGateway
     hub: NotificationHub
     compute: Compute
     models: ModelCache

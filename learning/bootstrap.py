@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
@@ -20,7 +21,10 @@ from engine import (
     DefinitionRef,
     Engine,
     Forms,
+    Migrations,
     NotificationHub,
+    Operations,
+    ScheduleBook,
     Scheduler,
     SchedulerPolicy,
     ServiceTaskRegistry,
@@ -28,18 +32,30 @@ from engine import (
     WorkerPolicy,
 )
 from handlers import FORMS, Limits, Services, service_tasks
+from handlers.event_gateway import EventGateway
 from handlers.workplaces import sweep_workplaces
 from learning.errors import SchemaOutdatedError, SettingsIncompleteError
 from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
 from runners.subprocess_compute import SubprocessCompute
+from serving.model_cache import ModelCache
 from storage import FolderObjectStore, ObjectStore, SecurityContext, Storage
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
 from storage.database import connect, current_revision, migrate, newest_revision
 from storage.embedded_postgres import embedded_postgres
 from storage.models import RoleType
 
+if TYPE_CHECKING:
+    from serving.loading import LoadedModel
+
 WORKFLOWS = Path(engine_package.__file__).parent.parent / "workflows"
 SYSTEM = SecurityContext(user_id="system", tenant_id=DEVELOPMENT_TENANT, roles=frozenset({RoleType.ADMIN}))
+OPERATOR = SecurityContext(
+    user_id="operator",
+    tenant_id=DEVELOPMENT_TENANT,
+    roles=frozenset({RoleType.ADMIN}),
+    groups=frozenset({"operator"}),
+)
+"""Who uses the command line: whoever can read the database's password can do all that it does."""
 _MODELS_IN_MEMORY = 16
 _LOG_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -107,22 +123,24 @@ def deploy_shipped(services: Services) -> tuple[DefinitionRef, ...]:
 @contextmanager
 def open_services(settings: LearningSettings, database_url: str) -> Iterator[Services]:
     """Yield the parts of a running platform; close their connections at the end of the block."""
-    from serving.loading import load_model
-    from serving.model_cache import ModelCache
-
     platform = PlatformSettings()
     settings.inbox.mkdir(parents=True, exist_ok=True)
     compute = _compute()
+    engine = Engine(service_tasks(compute), FORMS, frozenset(settings.groups))
     objects = object_store(settings)
     database = connect(database_url, pool_size=settings.worker_threads + 8)
     try:
         with NotificationHub(database_url) as hub:
             yield Services(
                 storage=Storage(database, objects),
-                engine=Engine(service_tasks(compute), FORMS, frozenset(settings.groups)),
+                engine=engine,
+                schedules=ScheduleBook(engine),
+                operations=Operations(engine),
+                migrations=Migrations(engine),
+                events=EventGateway(engine),
                 hub=hub,
                 compute=compute,
-                models=ModelCache(partial(load_model, objects), capacity=_MODELS_IN_MEMORY),
+                models=ModelCache(partial(_load_model, objects), capacity=_MODELS_IN_MEMORY),
                 limits=Limits(
                     import_roots=settings.roots,
                     default_profile=platform.compute_profile or settings.default_compute,
@@ -131,6 +149,25 @@ def open_services(settings: LearningSettings, database_url: str) -> Iterator[Ser
             )
     finally:
         database.dispose()
+
+
+def _load_model(objects: ObjectStore, artifact_uri: str) -> LoadedModel:
+    from serving.loading import load_model  # torch, which only those need who answer for models
+
+    return load_model(objects, artifact_uri)
+
+
+@contextmanager
+def running_services(settings: LearningSettings) -> Iterator[Services]:
+    """Yield the parts of a platform on the database of the settings.
+
+    Raises:
+        DatabaseUnavailableError, SchemaOutdatedError: There is none that this version can use.
+    """
+    with open_database(settings) as database_url:
+        require_current_schema(database_url)
+        with open_services(settings, database_url) as services:
+            yield services
 
 
 def contracts() -> tuple[ServiceTaskRegistry, Forms]:

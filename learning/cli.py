@@ -1,4 +1,4 @@
-"""The command line: `ami-learning up | serve | worker | scheduler | demo | diagram | db`."""
+"""The command line: `ami-learning up | serve | worker | scheduler | demo`, and groups of commands for each noun."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
 
-from learning import diagrams, schema
+from learning import decisions, diagrams, incidents, instances, schedules, schema
 from learning.settings import LearningSettings, PlatformSettings
 from storage import ReportedError
 
-if TYPE_CHECKING:
-    from handlers import Services
-
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The life of a machine-learning model as BPMN.")
 app.add_typer(diagrams.app, name="diagram")
+app.add_typer(decisions.app, name="decision")
 app.add_typer(schema.app, name="db")
+app.add_typer(instances.app, name="instance")
+app.add_typer(incidents.app, name="incident")
+app.add_typer(schedules.app, name="schedule")
 
 
 def main() -> None:
@@ -73,13 +73,14 @@ def up() -> None:
 def serve() -> None:
     """Run the application: MCP, Open Inference Protocol and console on one port."""
     from learning.application import create_application
-    from learning.bootstrap import authenticator, deploy_shipped
+    from learning.bootstrap import authenticator, configure_logging, deploy_shipped, running_services
     from learning.web_server import run_web_server
     from storage.authentication import require_loopback
 
     settings, host = LearningSettings(), PlatformSettings().host
     require_loopback(host)
-    with _running_services(settings) as services:
+    configure_logging(settings)
+    with running_services(settings) as services:
         deploy_shipped(services)
         application = create_application(services, authenticator(settings), host)
         run_web_server(application, services.hub, host, settings.port)
@@ -91,7 +92,8 @@ def worker() -> None:
     from learning import bootstrap
 
     settings = LearningSettings()
-    with _running_services(settings) as services:
+    bootstrap.configure_logging(settings)
+    with bootstrap.running_services(settings) as services:
         running = bootstrap.worker(settings, services)
         _run_until_told(running.run, running.stop, threads=settings.worker_threads)
 
@@ -101,7 +103,9 @@ def scheduler() -> None:
     """Run a scheduler: it starts process instances when their schedules are due, until SIGTERM."""
     from learning import bootstrap
 
-    with _running_services(LearningSettings()) as services:
+    settings = LearningSettings()
+    bootstrap.configure_logging(settings)
+    with bootstrap.running_services(settings) as services:
         running = bootstrap.scheduler(services)
         _run_until_told(running.run, running.stop)
 
@@ -120,17 +124,6 @@ def demo(
     except KeyboardInterrupt:
         typer.echo("Stopped. What was launched is kept: it goes on with the next 'make up' or 'make demo'.", err=True)
         raise typer.Exit(128 + signal.SIGINT) from None
-
-
-@contextmanager
-def _running_services(settings: LearningSettings) -> Iterator[Services]:
-    from learning.bootstrap import configure_logging, open_database, open_services, require_current_schema
-
-    configure_logging(settings)
-    with open_database(settings) as database_url:
-        require_current_schema(database_url)
-        with open_services(settings, database_url) as services:
-            yield services
 
 
 def _run_until_told(run: Callable[[], None], stop: Callable[[], None], threads: int = 1) -> None:

@@ -8,7 +8,23 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from engine import DefinitionRef, StepDescription, UserTaskDescription
+from engine import (
+    DefinitionRef,
+    ExpectedEvent,
+    Incident,
+    InstanceDescription,
+    InstanceSummary,
+    OperationResult,
+    ProcessCounts,
+    PublishedMessage,
+    ScheduleStatus,
+    StepDescription,
+    UserTaskComment,
+    UserTaskDescription,
+)
+from handlers.migrations import MigrationReport
+from handlers.process_starts import DefinedProcess, StartedProcess
+from handlers.schedules import ScheduleDescription, ScheduledEvent
 from storage.models import (
     ComputeProfile,
     DataClassification,
@@ -81,9 +97,32 @@ class ExperimentAnswer(Answer):
 
 
 class UserTasksAnswer(Answer):
-    """The open user tasks of the principal's groups, oldest first."""
+    """A page of the principal's inbox, the most urgent first; `next_cursor` is null on the last page."""
 
     user_tasks: tuple[UserTaskDescription, ...]
+    next_cursor: str | None
+
+
+class UserTaskAnswer(Answer):
+    """Whose a user task is after the call; `delegated_by` is who gave it to its assignee."""
+
+    user_task_id: UUID
+    assignee: str | None
+    delegated_by: str | None
+
+
+class UserTaskDetails(Answer):
+    """A user task, and what was said about it, oldest first."""
+
+    user_task: UserTaskDescription
+    comments: tuple[UserTaskComment, ...]
+
+
+class CommentAnswer(Answer):
+    """A comment that was made."""
+
+    user_task_id: UUID
+    comment_id: UUID
 
 
 class CompletionAnswer(Answer):
@@ -121,6 +160,79 @@ class InferenceReply(Answer):
     predictions: tuple[Any, ...]
     probabilities: tuple[dict[str, float], ...]
     latency_milliseconds: float
+
+
+class DefinedProcessAnswer(DefinedProcess, Answer):
+    """What was defined; `schedule_id` is null where nothing was scheduled, `next_fire_at` where it is paused."""
+
+
+class StartedProcessAnswer(StartedProcess, Answer):
+    """A started instance; look at it with learning.get_instance."""
+
+
+class TriggerAnswer(PublishedMessage, Answer):
+    """What the event led to: received, started, buffered or dropped."""
+
+
+class OperationAnswer(OperationResult, Answer):
+    """The instance's status after the operation; `audit_ref` is the record of the operation itself."""
+
+
+class ProcessMetricsAnswer(ProcessCounts, Answer):
+    """How a process went within the window that ends now."""
+
+    process_id: str
+    window_seconds: float
+
+
+class ScheduledEventsAnswer(Answer):
+    """What is ahead, the next first, then what became of fires, the latest first."""
+
+    events: tuple[ScheduledEvent, ...]
+
+
+class SchedulesAnswer(Answer):
+    """Schedules, oldest first."""
+
+    schedules: tuple[ScheduleDescription, ...]
+
+
+class ScheduleAnswer(Answer):
+    """A schedule's status after the call."""
+
+    schedule_id: UUID
+    status: ScheduleStatus
+    next_fire_at: datetime | None
+
+
+class InstancesAnswer(Answer):
+    """Process instances, the newest first."""
+
+    instances: tuple[InstanceSummary, ...]
+
+
+class InstanceAnswer(Answer):
+    """A process instance, its variables, and the timers, messages and signals that it waits for."""
+
+    instance: InstanceDescription
+    variables: dict[str, JsonValue]
+    expected_events: tuple[ExpectedEvent, ...]
+
+
+class IncidentsAnswer(Answer):
+    """Unresolved incidents, oldest first."""
+
+    incidents: tuple[Incident, ...]
+
+
+class IncidentAnswer(Answer):
+    """An incident as it is after the call."""
+
+    incident: Incident
+
+
+class MigrationAnswer(MigrationReport, Answer):
+    """What came of each instance, or would; without reasons it has gone over, or could."""
 
 
 class ErrorAnswer(BaseModel):

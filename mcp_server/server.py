@@ -18,8 +18,12 @@ from handlers import Services
 from handlers.errors import DatasetRejectedError
 from mcp_server.answers import ErrorAnswer
 from mcp_server.errors import ArgumentsInvalidError, ToolBrokenError, ToolNotFoundError
+from mcp_server.operator_tools import OperatorTools
 from mcp_server.principals import principal_of
+from mcp_server.scheduler_tools import SchedulerTools
 from mcp_server.tools import LearningTools
+from mcp_server.user_task_tools import UserTaskTools
+from mcp_server.waiting import WaitingRoom
 from storage import AuditEntry, ReportedError, SecurityContext
 from storage.errors import DatabaseUnavailableError
 from storage.models import JsonObject
@@ -28,7 +32,9 @@ logger = logging.getLogger(__name__)
 
 _INSTRUCTIONS = """Drive the life of a model: learning.create_dataset, learning.launch_experiment, follow it with
 learning.stream_events, let another principal decide with learning.list_user_tasks and learning.complete_user_task,
-then learning.run_inference. Every answer and every error carries an audit_ref; errors say what to do next."""
+then learning.run_inference. scheduler_start_instance starts any process, scheduler_trigger_event tells processes of
+events; learning.list_instances and learning.list_incidents show where one stopped. Every answer and every error carries
+an audit_ref; errors say what to do next."""
 _ANONYMOUS = SecurityContext(user_id="anonymous", tenant_id="none")
 
 
@@ -80,7 +86,9 @@ class LearningServer(MCPServer[Any]):
 def create_mcp_server(services: Services, version: str) -> LearningServer:
     """Return the server with all tools."""
     server = LearningServer(services, version)
-    LearningTools(services).add_to(server)
+    waiting = WaitingRoom()
+    for toolbox in (LearningTools, UserTaskTools, SchedulerTools, OperatorTools):
+        toolbox(services, waiting).add_to(server)
     return server
 
 

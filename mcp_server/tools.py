@@ -1,69 +1,50 @@
-"""The tools of the namespace `learning`: parse, call a command or query, shape the answer."""
+"""The tools of a model's life: parse, call a command or query, shape the answer."""
 
 from __future__ import annotations
 
-import inspect
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
-from mcp.server.mcpserver import Context, MCPServer
 from mcp.types import ToolAnnotations
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from engine import Event, InstanceStatus
-from handlers import Services
 from handlers.datasets import DatasetPayload, Registration, find_version, register_dataset
 from handlers.errors import ValidationIncidentError, rejection
 from handlers.experiments import ExperimentPayload, get_experiment_status, launch_experiment
 from handlers.inference import InferencePayload, run_inference
 from handlers.processes import experiment_events, wait_for_end
 from mcp_server.answers import (
-    CompletionAnswer,
     DatasetAnswer,
     EventAnswer,
     EventsAnswer,
     ExperimentAnswer,
     InferenceReply,
     LaunchAnswer,
-    UserTasksAnswer,
 )
 from mcp_server.principals import principal_of
-from mcp_server.waiting import WaitingRoom
-from storage import AuditEntry, SecurityContext
+from mcp_server.toolbox import CREATES, READS, Ctx, IdempotencyKey, Toolbox, WaitSeconds
+from storage import SecurityContext
 from storage.models import JsonObject
 
-WaitSeconds = Annotated[float, Field(ge=0, le=25)]
-IdempotencyKey = Annotated[str, Field(min_length=1, max_length=128)]
-Ctx = Context[Any, Any]
 SubscriptionToken = Annotated[str, Field(pattern=r"^[0-9]{1,18}$")]
 _FROM_THE_START = "0"
 
-_READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-_CREATES = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
-_DECIDES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False)
 
+class LearningTools(Toolbox):
+    """Datasets, experiments and models."""
 
-class LearningTools:
-    """One method for each tool; its docstring is what the agent reads."""
-
-    def __init__(self, services: Services) -> None:
-        self._services = services
-        self._waiting = WaitingRoom()
-
-    def add_to(self, server: MCPServer[Any]) -> None:
-        """Register every tool under its dotted name."""
-        for tool, kind in (
-            (self.create_dataset, _CREATES),
-            (self.launch_experiment, _CREATES),
-            (self.get_experiment_status, _READS),
-            (self.stream_events, _READS),
-            (self.list_user_tasks, _READS),
-            (self.complete_user_task, _DECIDES),
-            (self.run_inference, _READS),
-        ):
-            name = f"learning.{tool.__name__}"
-            server.add_tool(tool, name=name, description=inspect.getdoc(tool), annotations=kind)
+    def tools(self) -> Iterable[tuple[Callable[..., Any], ToolAnnotations]]:
+        """See `Toolbox.tools`."""
+        return (
+            (self.create_dataset, CREATES),
+            (self.launch_experiment, CREATES),
+            (self.get_experiment_status, READS),
+            (self.stream_events, READS),
+            (self.run_inference, READS),
+        )
 
     async def create_dataset(
         self, dataset_payload: DatasetPayload, ctx: Ctx, wait_seconds: WaitSeconds = 20
@@ -115,7 +96,7 @@ class LearningTools:
         with self._services.storage.transaction() as work:
             variables = self._services.engine.variables(work, instance.process_instance_id, context=context)
         return ExperimentAnswer(
-            audit_ref=self._audited("tool.get_experiment_status", f"Experiment/{experiment_id}", context),
+            audit_ref=self._audited("get_experiment_status", f"Experiment/{experiment_id}", context),
             experiment_id=experiment_id,
             status=report.experiment.status,
             requested_by=instance.started_by,
@@ -153,28 +134,10 @@ class LearningTools:
         sequence = int(subscription_token)
         events = experiment_events(self._services, experiment_id, sequence, wait_seconds, context=context)
         return EventsAnswer(
-            audit_ref=self._audited("tool.stream_events", f"Experiment/{experiment_id}", context),
+            audit_ref=self._audited("stream_events", f"Experiment/{experiment_id}", context),
             events=tuple(_event_answer(event) for event in events),
             subscription_token=str(events[-1].sequence) if events else subscription_token,
         )
-
-    def list_user_tasks(self, ctx: Ctx, limit: Annotated[int, Field(ge=1, le=500)] = 50) -> UserTasksAnswer:
-        """List the open user tasks that your groups are candidates for, with the form's JSON Schema of each."""
-        context = principal_of(ctx)
-        with self._services.storage.transaction() as work:
-            tasks = self._services.engine.user_tasks(work, context=context, limit=limit)
-        audit_ref = self._audited("tool.list_user_tasks", "user_tasks", context)
-        return UserTasksAnswer(audit_ref=audit_ref, user_tasks=tuple(tasks))
-
-    def complete_user_task(self, user_task_id: UUID, submission: dict[str, JsonValue], ctx: Ctx) -> CompletionAnswer:
-        """Complete a user task with the values of its form, e.g. {"decision": "approve", "comment": "..."}.
-
-        Who started the process may be excluded by the diagram; completing twice is refused.
-        """
-        context = principal_of(ctx)
-        with self._services.storage.transaction() as work:
-            audit_ref = self._services.engine.complete_user_task(work, user_task_id, submission, context=context)
-        return CompletionAnswer(audit_ref=audit_ref, user_task_id=user_task_id, completed_by=context.user_id)
 
     def run_inference(self, inference_payload: InferencePayload, ctx: Ctx) -> InferenceReply:
         """Predict rows with a deployed model, named by endpoint_id or model_id."""
@@ -192,10 +155,6 @@ class LearningTools:
         version = registration.version
         dataset, version = find_version(self._services, version.dataset_id, version.version, context=context)
         return registration.model_copy(update={"dataset": dataset, "version": version})
-
-    def _audited(self, action: str, subject: str, context: SecurityContext) -> UUID:
-        with self._services.storage.transaction() as work:
-            return work.audit.record(AuditEntry(action=action, subject=subject), context=context)
 
 
 def _dataset_answer(registration: Registration, definitions: Any) -> DatasetAnswer:

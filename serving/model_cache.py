@@ -6,8 +6,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Future
 from threading import Lock
+from typing import TYPE_CHECKING
 
-from serving.loading import LoadedModel
+if TYPE_CHECKING:
+    from serving.loading import LoadedModel
 
 
 class ModelCache:

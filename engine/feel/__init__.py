@@ -1,10 +1,34 @@
-"""Expressions: a subset of FEEL (DMN 1.3, chapter 10), parsed once, compiled to closures, bounded; never Python.
+"""Expressions: a subset of FEEL (DMN 1.3, chapter 10), parsed once, compiled to closures, and bounded.
 
-Supported: null, booleans, numbers, strings, lists, contexts, names and paths, arithmetic, comparison, `in`, `between`,
-three-valued `and`/`or`/`not(...)`, `if ... then ... else ...`, `list[...]`, `some`/`every ... satisfies ...`, and the
-functions of `engine.feel.builtins`.
+What there is, and what is not, stands in docs/reference/feel.md. A text goes through `lexer`, `parser`, `compiler`;
+nothing is ever evaluated as Python. What values do stands in `numbers`, `temporals`, `comparison`, `operations`, what
+functions do in the modules that end in `_functions`.
 """
 
-from engine.feel.compiler import Expression, compile_expression
+from engine.feel.comparison import equal
+from engine.feel.expression import CellTests, Expression, compile_expression, compile_tests, constant_value
+from engine.feel.json_values import from_json, to_json
+from engine.feel.numbers import is_number
+from engine.feel.syntax import UnaryTests
+from engine.feel.syntax_walk import free_names
+from engine.feel.types import is_instance
+from engine.feel.values import Budget, StoppedError, Value, kind
 
-__all__ = ["Expression", "compile_expression"]
+__all__ = [
+    "Budget",
+    "CellTests",
+    "Expression",
+    "StoppedError",
+    "UnaryTests",
+    "Value",
+    "compile_expression",
+    "compile_tests",
+    "constant_value",
+    "equal",
+    "free_names",
+    "from_json",
+    "is_instance",
+    "is_number",
+    "kind",
+    "to_json",
+]

@@ -1,27 +1,30 @@
 """A FEEL syntax tree to closures.
 
-Undefined names and missing keys are null; `and`, `or`, `not` are three-valued (DMN 1.3, 10.3.2.8). Every operation is
-bounded: a text by its length, a number by its magnitude, a list or context by the values and characters in it, and all
-that goes through lists by the steps of the whole evaluation.
+Undefined names and missing keys are null. An operation that the values do not allow is null too, and the reason is
+noted (see `engine.feel.values`). Every operation is bounded: a text by its length, a number by its magnitude, a list or
+context by the values and characters in it, and all that goes through lists by the steps of the whole evaluation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
-from typing import TypeAlias, assert_never
+from typing import assert_never
 
-from pydantic import JsonValue
-
-from engine.errors import ExpressionEvaluationError
 from engine.feel.builtins import BUILT_INS, IS_DEFINED
-from engine.feel.frame import Frame
-from engine.feel.parser import parse
+from engine.feel.comparison import ordered
+from engine.feel.conditions import COMPARISONS, comparison, decided, quick_comparison, quick_conjunction
+from engine.feel.iterating import Loop, collected, filtered, function, quantified
+from engine.feel.operations import arithmetic, negated, negative
+from engine.feel.scopes import Scope
 from engine.feel.syntax import (
     Between,
     Call,
     Conditional,
     ContextOf,
+    For,
+    InputValue,
+    InstanceOf,
+    Iteration,
+    Lambda,
     ListOf,
     Literal,
     Member,
@@ -31,251 +34,210 @@ from engine.feel.syntax import (
     Operation,
     Path,
     Quantified,
+    RangeOf,
     Selection,
 )
+from engine.feel.temporal_functions import HAS_PROPERTIES, property_of
+from engine.feel.types import is_instance
+from engine.feel.unary_tests import INPUT, compile_tests
 from engine.feel.values import (
     Budget,
-    OperationError,
-    arithmetic,
-    decisive,
-    equal,
-    is_number,
-    kind,
-    negated,
-    ordered,
+    Evaluator,
+    MismatchError,
+    Names,
+    NullOperandError,
+    Range,
+    Value,
     size_in_bounds,
 )
 
-Variables: TypeAlias = Mapping[str, JsonValue]
-_Evaluator: TypeAlias = Callable[[Frame], JsonValue]
 
-
-class Expression:
-    """A compiled expression, evaluated as often as wanted.
-
-    Attributes:
-        constant: The value of a literal; `None` where the value depends on more.
-    """
-
-    def __init__(self, source: str) -> None:
-        self.source = source
-        node = parse(source)
-        self.constant = node.value if isinstance(node, Literal) else None
-        self._evaluate = _compile(node)
-
-    def evaluate(self, variables: Variables) -> JsonValue:
-        """Return the expression's value.
-
-        Raises:
-            ExpressionEvaluationError: An operation got values of the wrong kind, or left the bounds.
-        """
-        try:
-            return self._evaluate(Frame(variables, None, Budget()))
-        except OperationError as error:
-            raise ExpressionEvaluationError(source=self.source, position=0, reason=str(error)) from error
-        except RecursionError as error:
-            reason = "Values nested too deeply"
-            raise ExpressionEvaluationError(source=self.source, position=0, reason=reason) from error
-
-    def evaluate_condition(self, variables: Variables) -> bool:
-        """Return the value of a condition.
-
-        Raises:
-            ExpressionEvaluationError: The value is not a boolean.
-        """
-        value = self.evaluate(variables)
-        if not isinstance(value, bool):
-            reason = f"Condition is {kind(value)}, not boolean"
-            raise ExpressionEvaluationError(source=self.source, position=0, reason=reason)
-        return value
-
-
-@lru_cache(maxsize=4_096)
-def compile_expression(source: str) -> Expression:
-    """Return `source` compiled; the same text is compiled once.
-
-    Raises:
-        ExpressionError: Not an expression of the subset.
-    """
-    return Expression(source)
-
-
-def _compile(node: Node) -> _Evaluator:  # noqa: C901, PLR0911 - one case and return for each kind of node
+def compile_node(node: Node) -> Evaluator:  # noqa: C901, PLR0911, PLR0912 - one case and return for each kind of node
+    """Return what evaluates a syntax tree."""
     match node:
         case Literal(value):
-            return lambda _frame: value
+            return lambda _names, _budget: value
         case Path(keys):
             return _compile_path(keys)
+        case InputValue():
+            return lambda names, _budget: names.get(INPUT)
         case ListOf() | ContextOf():
             collect = _compile_collection(node)
-            return lambda frame: size_in_bounds(collect(frame), frame.budget)
-        case Negation(sign, operand):
-            return _compile_negation(sign, _compile(operand))
-        case Operation(symbol, left, right):
-            return _compile_operation(symbol, _compile(left), _compile(right))
+            return lambda names, budget: size_in_bounds(collect(names, budget), budget)
+        case RangeOf(start, end, is_start_included, is_end_included):
+            low, high = compile_node(start), compile_node(end)
+            return lambda names, budget: Range(
+                low(names, budget), high(names, budget), is_start_included, is_end_included
+            )
+        case Negation(sign, operand, position):
+            return _compile_negation(sign, compile_node(operand), position)
+        case Operation():
+            return _compile_operation(node)
         case Conditional(condition, accepted, otherwise):
-            test, yes, no = _compile(condition), _compile(accepted), _compile(otherwise)
-            return lambda frame: yes(frame) if test(frame) is True else no(frame)
+            test, yes, no = compile_node(condition), compile_node(accepted), compile_node(otherwise)
+            return lambda names, budget: (yes if budget.settled(test(names, budget)) is True else no)(names, budget)
         case Member(operand, key):
-            of = _compile(operand)
-            return lambda frame: _member(of(frame), key, frame.budget)
-        case Selection(operand, selector, size):
-            return _compile_selection(_compile(operand), _compile(selector), size)
-        case Call(function, arguments):
-            return _compile_call(function, arguments)
-        case Quantified():
-            return _compile_quantified(node)
+            of = compile_node(operand)
+            return lambda names, budget: _member(of(names, budget), key, budget)
+        case Selection(operand, selector, size, position):
+            return _noted(filtered(compile_node(operand), compile_node(selector), size), position)
+        case Call(name, arguments, position):
+            return _compile_call(name, arguments, position)
+        case Lambda(parameters, body, size):
+            return function(parameters, compile_node(body), size)
+        case Quantified(is_every, iterations, condition, size):
+            holds = quantified(_loops(iterations), compile_node(condition), size, is_every=is_every)
+            return _noted(holds, iterations[0].position)
+        case For(iterations, result, uses_partial, size):
+            collect = collected(_loops(iterations), compile_node(result), size, uses_partial=uses_partial)
+            return _noted(collect, iterations[0].position)
         case Between():
             return _compile_between(node)
-        case Membership(sought, candidates):
-            find, offered = _compile(sought), [_compile(candidate) for candidate in candidates]
-            return lambda frame: _is_among(find(frame), [evaluate(frame) for evaluate in offered], frame.budget)
+        case InstanceOf(operand, type_name):
+            of = compile_node(operand)
+            return lambda names, budget: is_instance(of(names, budget), type_name)
+        case Membership(sought, tests):
+            find, passes = compile_node(sought), compile_tests(tests, compile_node)
+            return lambda names, budget: passes(find(names, budget), names, budget)
     assert_never(node)
 
 
-def _compile_collection(node: Node) -> _Evaluator:
+def _compile_collection(node: Node) -> Evaluator:
     """Return the evaluator of a part of a list or context; the outermost one is measured for all within it."""
     match node:
         case ListOf(items):
             evaluators = [_compile_collection(item) for item in items]
-            return lambda frame: [evaluate(frame) for evaluate in evaluators]
+            return lambda names, budget: [evaluate(names, budget) for evaluate in evaluators]
         case ContextOf(entries):
-            pairs = [(name, _compile_collection(entry)) for name, entry in entries]
-            return lambda frame: {name: evaluate(frame) for name, evaluate in pairs}
+            return _compile_entries([(name, _compile_collection(entry)) for name, entry in entries])
         case _:
-            return _compile(node)
+            return compile_node(node)
 
 
-def _compile_path(keys: tuple[str, ...]) -> _Evaluator:
-    first, *rest = keys
-
-    def evaluate(frame: Frame) -> JsonValue:
-        value = frame.get(first)
-        for key in rest:
-            value = value.get(key) if isinstance(value, dict) else _member(value, key, frame.budget)
-        return value
-
-    return evaluate
-
-
-def _member(value: JsonValue, key: str, budget: Budget) -> JsonValue:
-    if isinstance(value, list):
-        budget.spend(len(value))
-        return [item.get(key) if isinstance(item, dict) else None for item in value]
-    return value.get(key) if isinstance(value, dict) else None
-
-
-def _compile_negation(sign: str, operand: _Evaluator) -> _Evaluator:
-    if sign == "not":
-        return lambda frame: negated(operand(frame))
-    return lambda frame: arithmetic("-", 0, operand(frame), frame.budget)
-
-
-def _compile_operation(symbol: str, left: _Evaluator, right: _Evaluator) -> _Evaluator:
-    match symbol:
-        case "and":
-            return lambda frame: decisive(False, left(frame), lambda: right(frame))
-        case "or":
-            return lambda frame: decisive(True, left(frame), lambda: right(frame))
-        case "=":
-            return lambda frame: equal(left(frame), right(frame), frame.budget)
-        case "!=":
-            return lambda frame: not equal(left(frame), right(frame), frame.budget)
-        case "<" | "<=" | ">" | ">=":
-            return lambda frame: ordered(symbol, left(frame), right(frame), frame.budget)
-        case _:
-            return lambda frame: arithmetic(symbol, left(frame), right(frame), frame.budget)
-
-
-def _compile_call(function: str, arguments: tuple[Node, ...]) -> _Evaluator:
-    if function == IS_DEFINED and isinstance(arguments[0], Path):
-        return _compile_is_defined(arguments[0].keys)
-    call, evaluators = BUILT_INS[function].call, [_compile(argument) for argument in arguments]
-    return lambda frame: call([evaluate(frame) for evaluate in evaluators], frame.budget)
-
-
-def _compile_is_defined(keys: tuple[str, ...]) -> _Evaluator:
-    first, *rest = keys
-
-    def evaluate(frame: Frame) -> JsonValue:
-        value = frame.get(first)
-        for key in rest:
-            if not isinstance(value, dict) or key not in value:
-                return False
-            value = value[key]
-        return frame.defines(first)
-
-    return evaluate
-
-
-def _compile_selection(operand: _Evaluator, selector: _Evaluator, size: int) -> _Evaluator:
-    def evaluate(frame: Frame) -> JsonValue:
-        items = operand(frame)
-        if items is None:
-            return None
-        if not isinstance(items, list):
-            raise OperationError(f"Cannot select from a {kind(items)}")
-        first = selector(_about(items[0], frame) if items else frame)
-        if is_number(first):
-            return _item_at(items, first)
-        frame.budget.spend(len(items) * size)
-        return [item for item in items if selector(_about(item, frame)) is True]
-
-    return evaluate
-
-
-def _about(item: JsonValue, frame: Frame) -> Frame:
-    """Return a frame in which the item is `item`, and its keys are names."""
-    return frame.within({"item": item, **item} if isinstance(item, dict) else {"item": item})
-
-
-def _item_at(items: list[JsonValue], position: float) -> JsonValue:
-    """Return the item at a position that counts from 1, or backwards from -1; null where there is none."""
-    if position == 0 or abs(position) > len(items) or position != int(position):
-        return None
-    return items[int(position) - (1 if position > 0 else 0)]
-
-
-def _compile_quantified(node: Quantified) -> _Evaluator:
-    collection, condition = _compile(node.collection), _compile(node.condition)
-    decision, name = not node.is_every, node.name
-
-    def evaluate(frame: Frame) -> JsonValue:
-        items = collection(frame)
-        if items is None:
-            return None
-        if not isinstance(items, list):
-            raise OperationError(f"Cannot go through a {kind(items)}")
-        result: bool | None = not decision
-        for item in items:
-            frame.budget.spend(node.size)
-            value = condition(frame.within({name: item}))
-            if value is decision:
-                return decision
-            result = result if isinstance(value, bool) else None
+def _compile_entries(entries: list[tuple[str, Evaluator]]) -> Evaluator:
+    def evaluate(names: Names, budget: Budget) -> Value:
+        result: dict[str, Value] = {}
+        scope = Scope(result, names)
+        for name, entry in entries:
+            result[name] = entry(scope, budget)
         return result
 
     return evaluate
 
 
-def _compile_between(node: Between) -> _Evaluator:
-    within, lowest, highest = _compile(node.value), _compile(node.lowest), _compile(node.highest)
+def _compile_path(keys: tuple[str, ...]) -> Evaluator:
+    first, *rest = keys
+    if not rest:
+        return lambda names, _budget: names.get(first)
 
-    def evaluate(frame: Frame) -> JsonValue:
-        value = within(frame)
-        is_high_enough = ordered(">=", value, lowest(frame), frame.budget)
-        return decisive(False, is_high_enough, lambda: ordered("<=", value, highest(frame), frame.budget))
+    def evaluate(names: Names, budget: Budget) -> Value:
+        value = names.get(first)
+        for key in rest:
+            value = value.get(key) if isinstance(value, dict) else _member(value, key, budget)
+        return value
 
     return evaluate
 
 
-def _is_among(value: JsonValue, candidates: list[JsonValue], budget: Budget) -> bool:
-    for candidate in candidates:
-        budget.spend(1)
-        if equal(value, candidate, budget):
-            return True
-        if isinstance(candidate, list):
-            budget.spend(len(candidate))
-            if any(equal(value, item, budget) for item in candidate):
-                return True
-    return False
+def _member(value: Value, key: str, budget: Budget) -> Value:
+    if isinstance(value, list):
+        budget.spend(len(value))
+        return [
+            item.get(key)
+            if isinstance(item, dict)
+            else property_of(item, key)
+            if isinstance(item, HAS_PROPERTIES)
+            else None
+            for item in value
+        ]
+    return value.get(key) if isinstance(value, dict) else property_of(value, key)
+
+
+def _compile_negation(sign: str, operand: Evaluator, position: int) -> Evaluator:
+    if sign == "not":
+        return lambda names, budget: negated(operand(names, budget))
+    return _noted(lambda names, budget: negative(operand(names, budget)), position)
+
+
+def _compile_operation(node: Operation) -> Evaluator:
+    symbol, position = node.operator, node.position
+    if symbol in {"and", "or"}:
+        return _compile_logic(symbol, _chain(symbol, node))
+    if symbol in COMPARISONS:
+        quick = quick_comparison(node, compile_node)
+        if quick is not None:
+            return quick.evaluator()
+        return comparison(symbol, compile_node(node.left), compile_node(node.right), position)
+    left, right = compile_node(node.left), compile_node(node.right)
+    return _noted(lambda names, budget: arithmetic(symbol, left(names, budget), right(names, budget), budget), position)
+
+
+def _compile_logic(symbol: str, parts: list[Node]) -> Evaluator:
+    if symbol == "and":
+        quick = [part for part in (quick_comparison(part, compile_node) for part in parts) if part is not None]
+        if len(quick) == len(parts):
+            return quick_conjunction(quick)
+    return decided([compile_node(part) for part in parts], decision=symbol == "or")
+
+
+def _chain(symbol: str, node: Node) -> list[Node]:
+    """Return the parts of `a and b and c`, which is a tree that leans to the left."""
+    parts: list[Node] = []
+    while isinstance(node, Operation) and node.operator == symbol:
+        parts.append(node.right)
+        node = node.left
+    return [node, *reversed(parts)]
+
+
+def _compile_call(name: str, arguments: tuple[Node, ...], position: int) -> Evaluator:
+    if name == IS_DEFINED and isinstance(arguments[0], Path):
+        return _compile_is_defined(arguments[0].keys)
+    call, evaluators = BUILT_INS[name].call, [compile_node(argument) for argument in arguments]
+    return _noted(lambda names, budget: call([evaluate(names, budget) for evaluate in evaluators], budget), position)
+
+
+def _compile_is_defined(keys: tuple[str, ...]) -> Evaluator:
+    first, *rest = keys
+
+    def evaluate(names: Names, _budget: Budget) -> Value:
+        value = names.get(first)
+        for key in rest:
+            if not isinstance(value, dict) or key not in value:
+                return False
+            value = value[key]
+        return first in names
+
+    return evaluate
+
+
+def _loops(iterations: tuple[Iteration, ...]) -> list[Loop]:
+    return [Loop(iteration.name, compile_node(iteration.domain)) for iteration in iterations]
+
+
+def _compile_between(node: Between) -> Evaluator:
+    within, lowest, highest = compile_node(node.value), compile_node(node.lowest), compile_node(node.highest)
+
+    def evaluate(names: Names, budget: Budget) -> Value:
+        value = within(names, budget)
+        is_high = ordered(">=", value, lowest(names, budget), budget)
+        is_low = ordered("<=", value, highest(names, budget), budget)
+        if is_high is False or is_low is False:
+            return False
+        return True if is_high and is_low else None
+
+    return _noted(evaluate, node.position)
+
+
+def _noted(operation: Evaluator, position: int) -> Evaluator:
+    """Return what makes an operation null that its values do not allow."""
+
+    def evaluate(names: Names, budget: Budget) -> Value:
+        try:
+            return operation(names, budget)
+        except NullOperandError:
+            return None
+        except MismatchError as error:
+            budget.note(str(error), position)
+            return None
+
+    return evaluate

@@ -11,10 +11,10 @@ from engine.errors import ExpressionError
 MAXIMUM_LENGTH = 4_096
 _TOKEN = re.compile(
     r"""(?P<space>\s+)
-      | (?P<number>[0-9]{1,34}(?:\.[0-9]{1,34})?)
+      | (?P<number>(?:[0-9]{1,34}(?:\.[0-9]{1,34})?|(?<![\w.)\]}"])\.[0-9]{1,34}))
       | (?P<string>"(?:[^"\\]|\\.)*")
       | (?P<name>[^\W\d]\w*)
-      | (?P<symbol><=|>=|!=|[-+*/=<>()\[\]{},.:])""",
+      | (?P<symbol><=|>=|!=|\.\.|\*\*|[-+*/=<>()\[\]{},.:@?])""",
     re.VERBOSE,
 )
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")

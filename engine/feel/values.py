@@ -1,156 +1,179 @@
-"""What FEEL's values are and do: equality, order, arithmetic (DMN 1.3, 10.3.2), each within bounds.
+"""What values there are while an expression is evaluated, and the bounds of an evaluation (DMN 1.3, 10.3.2).
 
-An operation on null is null; one on values of the wrong kind is an error.
+Variables come and go as JSON (see `engine.feel.json_values`); in between a number may be a `Decimal`, and there are
+dates, times, durations and ranges.
+
+An operation that the values do not allow raises `MismatchError`; whoever compiled the operation makes it null and
+remembers the reason. Where such a null would decide something unsaid, and where a bound is left, the evaluation stops.
 """
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
-from typing import Any, TypeGuard
-
-from pydantic import JsonValue
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Protocol, TypeAlias
 
 MAXIMUM_TEXT_LENGTH = 100_000
-MAXIMUM_MAGNITUDE = 10**34
 MAXIMUM_SIZE = 500_000
 MAXIMUM_STEPS = 500_000
-_CHARACTERS_PER_STEP = 64
-
-_ORDERINGS: dict[str, Callable[[Any, Any], bool]] = {
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_ARITHMETIC: dict[str, Callable[[float, float], float]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-}
+_CHARACTERS_READ_PER_STEP = 64
+_CHARACTERS_MADE_PER_STEP = 16
 
 
-class OperationError(Exception):
-    """An operation that these values do not allow."""
+class MismatchError(Exception):
+    """An operation that these values do not allow: its value is null."""
+
+
+class NullOperandError(MismatchError):
+    """An operation on null, which is null without anything being wrong."""
+
+
+class StoppedError(Exception):
+    """There is no value.
+
+    Attributes:
+        position: Where in the expression the reason lies.
+    """
+
+    def __init__(self, reason: str, position: int = 0) -> None:
+        self.position = position
+        super().__init__(reason)
+
+
+class LimitError(StoppedError):
+    """An operation that leaves the bounds."""
+
+
+class UndecidedError(StoppedError):
+    """A condition that is null because an operation got values that it does not allow."""
 
 
 class Budget:
-    """The steps that one evaluation may take, in items looked at and stretches of text."""
+    """The steps that one evaluation may take, and the first reason why an operation was null.
 
-    __slots__ = ("_remaining",)
+    Attributes:
+        mismatch: The reason and its position in the expression.
+    """
 
-    def __init__(self) -> None:
-        self._remaining = MAXIMUM_STEPS
+    # Defaults of the class: most evaluations neither take steps nor note anything, and are not to pay for it.
+    _remaining = MAXIMUM_STEPS
+    mismatch: tuple[str, int] | None = None
 
     def spend(self, steps: int) -> None:
         """Take steps.
 
         Raises:
-            OperationError: There are not as many left.
+            LimitError: There are not as many left.
         """
         self._remaining -= steps
         if self._remaining < 0:
-            raise OperationError("Too many steps")
+            raise LimitError("Too many steps")
 
-    def spend_on_text(self, *texts: str) -> None:
+    def spend_on_reading(self, *texts: str) -> None:
         """Take as many steps as going through the texts is worth."""
-        self.spend(sum(map(len, texts)) // _CHARACTERS_PER_STEP)
+        self.spend(sum(map(len, texts)) // _CHARACTERS_READ_PER_STEP)
+
+    def spend_on_making(self, text: str) -> str:
+        """Take as many steps as a new text is worth, and return it.
+
+        Raises:
+            LimitError: The text is too long, or there are not as many left.
+        """
+        if len(text) > MAXIMUM_TEXT_LENGTH:
+            raise LimitError("Text too long")
+        self.spend(len(text) // _CHARACTERS_MADE_PER_STEP)
+        return text
+
+    def note(self, reason: str, position: int) -> None:
+        """Remember why an operation is null, unless it is that of an earlier one."""
+        if self.mismatch is None:
+            self.mismatch = (reason, position)
+
+    def settled(self, condition: Value) -> Value:
+        """Return a condition's value.
+
+        Raises:
+            UndecidedError: It is null because an operation got values that it does not allow.
+        """
+        if condition is None and self.mismatch is not None:
+            raise UndecidedError(*self.mismatch)
+        return condition
 
 
-def kind(value: JsonValue) -> str:
+@dataclass(frozen=True, order=True)
+class Months:
+    """A duration of years and months."""
+
+    months: int
+
+
+@dataclass(frozen=True)
+class Range:
+    """What lies between two values; an end that is null has no limit on its side."""
+
+    start: Value
+    end: Value
+    is_start_included: bool
+    is_end_included: bool
+
+
+@dataclass(frozen=True)
+class Function:
+    """A function that an expression defines, to be handed to a built-in one."""
+
+    parameters: int
+    call: Callable[[Sequence[Value]], Value]
+
+
+Value: TypeAlias = (
+    "bool | int | float | Decimal | str | date | time | datetime | timedelta | Months | Range | Function"
+    " | list[Value] | dict[str, Value] | None"
+)
+
+
+class Names(Protocol):
+    """Where names are looked up."""
+
+    def get(self, name: str, /) -> Value:
+        """Return a name's value; null where it is not defined."""
+
+    def __contains__(self, name: object, /) -> bool:
+        """Return whether a name has a value, be it null."""
+
+
+Evaluator: TypeAlias = Callable[[Names, Budget], Value]
+
+_KINDS: dict[type, str] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "number",
+    float: "number",
+    Decimal: "number",
+    str: "string",
+    date: "date",
+    time: "time",
+    datetime: "date and time",
+    timedelta: "days and time duration",
+    Months: "years and months duration",
+    list: "list",
+    tuple: "list",
+    dict: "context",
+    Range: "range",
+    Function: "function",
+}
+
+
+def kind(value: Value) -> str:
     """Return what FEEL calls a value."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int() | float():
-            return "number"
-        case str():
-            return "string"
-        case list():
-            return "list"
-        case _:
-            return "context"
+    found = _KINDS.get(type(value))
+    if found is None:
+        found = next((name for base, name in _KINDS.items() if isinstance(value, base)), "context")
+    return found
 
 
-def is_number(value: JsonValue) -> TypeGuard[int | float]:
-    """Return whether a value is a number; a boolean, which is one to Python, is none."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def equal(left: JsonValue, right: JsonValue, budget: Budget) -> bool:
-    """Return whether two values are equal, those within them included."""
-    if isinstance(left, list) and isinstance(right, list):
-        budget.spend(len(left))
-        return len(left) == len(right) and all(
-            equal(one, other, budget) for one, other in zip(left, right, strict=True)
-        )
-    if isinstance(left, dict) and isinstance(right, dict):
-        budget.spend(len(left))
-        return left.keys() == right.keys() and all(equal(value, right[key], budget) for key, value in left.items())
-    if isinstance(left, str) and isinstance(right, str):
-        budget.spend_on_text(left)
-    return isinstance(left, bool) == isinstance(right, bool) and left == right
-
-
-def ordered(symbol: str, left: JsonValue, right: JsonValue, budget: Budget) -> bool | None:
-    """Return whether `left symbol right` holds, for `<`, `<=`, `>` and `>=`."""
-    if left is None or right is None:
-        return None
-    if isinstance(left, str) and isinstance(right, str):
-        budget.spend_on_text(left)
-        return _ORDERINGS[symbol](left, right)
-    if is_number(left) and is_number(right):
-        return _ORDERINGS[symbol](left, right)
-    raise OperationError(f"Cannot compare {kind(left)} {symbol} {kind(right)}")
-
-
-def arithmetic(symbol: str, left: JsonValue, right: JsonValue, budget: Budget) -> JsonValue:
-    """Return `left symbol right`, for `+`, `-`, `*` and `/`; `+` also joins texts."""
-    if left is None or right is None:
-        return None
-    if symbol == "+" and isinstance(left, str) and isinstance(right, str):
-        budget.spend_on_text(left, right)
-        return text_in_bounds(left + right)
-    if not (is_number(left) and is_number(right)):
-        raise OperationError(f"Cannot compute {kind(left)} {symbol} {kind(right)}")
-    if symbol == "/" and right == 0:
-        return None
-    return number_in_bounds(_ARITHMETIC[symbol](number_in_bounds(left), number_in_bounds(right)))
-
-
-def negated(value: JsonValue) -> bool | None:
-    """Return the three-valued negation."""
-    return not value if isinstance(value, bool) else None
-
-
-def decisive(decision: bool, left: JsonValue, right: Callable[[], JsonValue]) -> bool | None:  # noqa: FBT001
-    """Return three-valued `and` (decision False) or `or` (decision True)."""
-    if left is decision:
-        return decision
-    other = right()
-    if other is decision:
-        return decision
-    return (not decision) if isinstance(left, bool) and isinstance(other, bool) else None
-
-
-def number_in_bounds(number: float) -> float:
-    """Return `number`, unless it is too large, infinite or NaN."""
-    if not abs(number) <= MAXIMUM_MAGNITUDE:
-        raise OperationError("Number too large")
-    return number
-
-
-def text_in_bounds(text: str) -> str:
-    """Return `text`, unless it is too long."""
-    if len(text) > MAXIMUM_TEXT_LENGTH:
-        raise OperationError("Text too long")
-    return text
-
-
-def size_in_bounds(value: JsonValue, budget: Budget) -> JsonValue:
+def size_in_bounds(value: Value, budget: Budget) -> Value:
     """Return `value`, unless it is too large; what it repeats counts again, since it is stored again."""
     open_values, size = [value], 0
     while open_values:
@@ -158,7 +181,7 @@ def size_in_bounds(value: JsonValue, budget: Budget) -> JsonValue:
         if isinstance(current, str | list | dict):
             size += len(current)
         if size > MAXIMUM_SIZE:
-            raise OperationError("List or context too large")
+            raise LimitError("List or context too large")
         if isinstance(current, list | dict):
             budget.spend(len(current))
             parts = current if isinstance(current, list) else current.values()

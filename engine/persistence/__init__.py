@@ -3,7 +3,7 @@
 from engine.persistence.definitions import DefinitionRef, Definitions
 from engine.persistence.events import Event, EventLog
 from engine.persistence.incidents import Incident, Incidents, IncidentStatus
-from engine.persistence.instances import InstanceRow, Instances, InstanceStatus
+from engine.persistence.instances import InstanceRow, Instances, InstanceSelection, InstanceStatus
 from engine.persistence.jobs import MESSAGE_TYPE, SIGNAL_TYPE, TRIGGER_TYPE, Claim, ClaimedJob, Jobs
 from engine.persistence.notifications import NotificationHub
 from engine.persistence.schedules import (
@@ -16,7 +16,15 @@ from engine.persistence.schedules import (
     ScheduleStatus,
     schedule_statistics,
 )
-from engine.persistence.statistics import EngineStatistics, engine_statistics
+from engine.persistence.statistics import (
+    EngineStatistics,
+    EventCounts,
+    ProcessCounts,
+    count_events,
+    count_process,
+    engine_statistics,
+    queue_depths,
+)
 from engine.persistence.steps import Lease, StepDocument, step_text, write_step, write_steps
 from engine.persistence.subscriptions import Subscriptions
 from engine.persistence.timers import TimerRow, Timers
@@ -41,6 +49,7 @@ __all__ = [
     "Definitions",
     "EngineStatistics",
     "Event",
+    "EventCounts",
     "EventKind",
     "EventLog",
     "FireOutcome",
@@ -50,11 +59,13 @@ __all__ = [
     "IncidentStatus",
     "Incidents",
     "InstanceRow",
+    "InstanceSelection",
     "InstanceStatus",
     "Instances",
     "Jobs",
     "Lease",
     "NotificationHub",
+    "ProcessCounts",
     "ScheduleFire",
     "ScheduleRow",
     "ScheduleStatistics",
@@ -72,7 +83,10 @@ __all__ = [
     "WaitingEvent",
     "WorkerRegister",
     "WorkerRow",
+    "count_events",
+    "count_process",
     "engine_statistics",
+    "queue_depths",
     "schedule_statistics",
     "step_text",
     "write_step",

@@ -46,6 +46,11 @@ class Definitions:
         """Return the highest version of a process."""
         return _ref(QUERIES.first(self._connection, "newest_definition", {"process_id": process_id}))
 
+    def of_version(self, process_id: str, version: int) -> DefinitionRef | None:
+        """Return one version of a process."""
+        parameters = {"process_id": process_id, "version": version}
+        return _ref(QUERIES.first(self._connection, "definition_of_version", parameters))
+
     def all_newest(self) -> tuple[DefinitionRef, ...]:
         """Return the highest version of every process, by process id."""
         return _refs(QUERIES.rows(self._connection, "newest_definitions"))

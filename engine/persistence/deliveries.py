@@ -35,19 +35,23 @@ class Deliveries:
         MESSAGE_QUERIES.execute(self._connection, "insert_triggers", parameters)
         notify_workers(self._connection)
 
-    def send_to_oldest(self, message: MessageRow, *, waiting_since_publication: bool = False) -> UUID | None:
+    def send_to_oldest(
+        self, message: MessageRow, *, instance: UUID | None = None, waiting_since_publication: bool = False
+    ) -> UUID | None:
         """Send a message to the task that has waited longest for it; return its instance, `None` where nobody waits.
 
         Under the lock of the message's correlation.
 
         Args:
             message: Not settled by this.
+            instance: The only one that may get it.
             waiting_since_publication: Whether only those count that waited already when it was published.
         """
         parameters = {
             "tenant_id": message.tenant_id,
             "name": message.name,
             "correlation_key": message.correlation_key,
+            "process_instance_id": instance,
             "waiting_since": message.published_at if waiting_since_publication else None,
         }
         row = MESSAGE_QUERIES.first(self._connection, "oldest_receiver", parameters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -70,6 +71,22 @@ class InstanceRow(BaseModel):
         return self.status in {InstanceStatus.COMPLETED, InstanceStatus.CANCELLED}
 
 
+@dataclass(frozen=True)
+class InstanceSelection:
+    """Which instances are listed; what is not given does not restrict.
+
+    Attributes:
+        statuses: As people are told them.
+        before: Only instances that are older.
+    """
+
+    process_id: str | None = None
+    business_key: str | None = None
+    statuses: tuple[InstanceStatus, ...] | None = None
+    before: UUID | None = None
+    limit: int = 100
+
+
 class Instances:
     """Process instances on one transaction."""
 
@@ -97,9 +114,27 @@ class Instances:
         parameters = {"process_instance_id": process_instance_id, "tenant_id": tenant_id}
         return _instance(QUERIES.first(self._connection, "read_instance", parameters))
 
-    def of_process(self, process_definition_id: UUID, tenant_id: str) -> list[UUID]:
-        """Return the instances of a definition that are not over, oldest first."""
-        parameters = {"process_definition_id": process_definition_id, "tenant_id": tenant_id}
+    def page(self, selection: InstanceSelection, tenant_id: str) -> list[InstanceRow]:
+        """Return the tenant's instances that are selected, the newest first."""
+        statuses = selection.statuses
+        parameters = {
+            **vars(selection),
+            "statuses": None if statuses is None else [status.value for status in statuses],
+            "tenant_id": tenant_id,
+        }
+        rows = QUERIES.rows(self._connection, "instances_page", parameters)
+        return [InstanceRow.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
+
+    def of_process(
+        self, process_definition_id: UUID, tenant_id: str, *, after: UUID | None = None, limit: int | None = None
+    ) -> list[UUID]:
+        """Return the instances of a definition that are not over, oldest first; `after` is left out."""
+        parameters = {
+            "process_definition_id": process_definition_id,
+            "tenant_id": tenant_id,
+            "after": after,
+            "limit": limit,
+        }
         rows = QUERIES.rows(self._connection, "live_instances_of_definition", parameters)
         return [row.process_instance_id for row in rows]
 

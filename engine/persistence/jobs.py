@@ -74,6 +74,7 @@ class Jobs:
     """Jobs on one transaction."""
 
     def __init__(self, work: UnitOfWork) -> None:
+        self._work = work
         self._connection = work.connection
 
     def claim(self, claim: Claim) -> list[ClaimedJob]:
@@ -112,6 +113,21 @@ class Jobs:
         """Return whether the job is still ours; if so nobody can claim it before the transaction ends."""
         parameters = {"job_id": job.job_id, "epoch": job.epoch}
         return QUERIES.first(self._connection, "lock_job", parameters) is not None
+
+    def lock_for_steps(self, jobs: Sequence[ClaimedJob]) -> dict[UUID, int]:
+        """Lock jobs of different instances, their instances first; return the versions of the instances by job id.
+
+        A job that is not ours any more is not among them.
+        """
+        parameters = {
+            "instance_ids": [job.process_instance_id for job in jobs],
+            "job_ids": [job.job_id for job in jobs],
+            "epochs": [job.epoch for job in jobs],
+        }
+        rows = QUERIES.rows(self._connection, "lock_for_steps", parameters)
+        if rows:
+            self._work.now = rows[0].now
+        return {row.job_id: row.version for row in rows if row.is_leased}
 
     def drop(self, job: ClaimedJob) -> bool:
         """Delete a job that has nothing left to do; return whether it was still ours."""

@@ -73,7 +73,20 @@ from jsonb_to_recordset(cast(:rows as jsonb)) as s (
 select * from subscription
 where tenant_id = :tenant_id and kind = 'message' and name = :name and correlation_key = :correlation_key
   and (cast(:waiting_since as timestamptz) is null or created_at <= cast(:waiting_since as timestamptz))
+  and (cast(:process_instance_id as uuid) is null or process_instance_id = cast(:process_instance_id as uuid))
 order by created_at, subscription_id limit 1
+
+-- name: awaited_by_instance
+select name, correlation_key from subscription
+where process_instance_id = :process_instance_id and tenant_id = :tenant_id and kind = 'message'
+order by created_at, subscription_id
+
+-- name: awaited_events
+select * from subscription
+where tenant_id = :tenant_id and process_instance_id is not null
+  and (cast(:process_instance_id as uuid) is null or process_instance_id = cast(:process_instance_id as uuid))
+  and (cast(:process_id as text) is null or process_id = cast(:process_id as text))
+order by created_at, subscription_id limit :limit
 
 -- name: consume_subscription
 delete from subscription where subscription_id = :subscription_id and not is_repeating

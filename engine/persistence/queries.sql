@@ -6,6 +6,10 @@ where process_id = :process_id and sha256 = :sha256
 select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
 where process_id = :process_id order by version desc limit 1
 
+-- name: definition_of_version
+select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+where process_id = :process_id and version = :version
+
 -- name: definition_xml
 select xml from process_definition where process_definition_id = :process_definition_id
 
@@ -33,6 +37,10 @@ select * from process_instance where tenant_id = :tenant_id and idempotency_key 
 -- Every step that runs handlers takes this lock first: steps of one instance never interleave.
 select version from process_instance where process_instance_id = :process_instance_id for update
 
+-- name: lock_for_steps
+-- Several instances and the jobs that steps of theirs finish, in one order; with the time, because handlers ask for it.
+select * from lock_for_steps(cast(:instance_ids as uuid[]), cast(:job_ids as uuid[]), cast(:epochs as bigint[]))
+
 -- name: read_instance
 select * from process_instance
 where process_instance_id = :process_instance_id
@@ -46,7 +54,20 @@ where tenant_id = :tenant_id and business_key = :business_key order by started_a
 select process_instance_id from process_instance
 where process_definition_id = :process_definition_id and tenant_id = :tenant_id
   and status in ('running', 'suspended')
-order by process_instance_id
+  and (cast(:after as uuid) is null or process_instance_id > cast(:after as uuid))
+order by process_instance_id limit cast(:limit as bigint)
+
+-- name: instances_page
+-- An instance with an open incident runs, but is not shown as running.
+select * from process_instance
+where tenant_id = :tenant_id
+  and (cast(:process_id as text) is null or process_id = cast(:process_id as text))
+  and (cast(:business_key as text) is null or business_key = cast(:business_key as text))
+  and (cast(:statuses as text[]) is null or
+       case when status = 'running' and open_incidents > 0 then 'incident' else status end
+           = any(cast(:statuses as text[])))
+  and (cast(:before as uuid) is null or process_instance_id < cast(:before as uuid))
+order by process_instance_id desc limit :limit
 
 -- name: instance_state
 -- One round trip. Only after the instance is locked, or where the version is compared when writing.
@@ -80,7 +101,8 @@ select write_steps(cast(:steps as jsonb))
 -- name: claim_jobs
 -- Fair between tenants: each has its first turn before any has its second, and who has jobs running has had as many; in
 -- a tenant the priority decides, then age.
--- Of the types that may take long, or are limited, one job at most. SKIP LOCKED: a second worker must not wait for the
+-- Of the types that may take long, or are limited, one job at most; as of those whose worker vanished, or the one that
+-- ends its workers would take those along that are claimed with it. SKIP LOCKED: a second worker must not wait for the
 -- first. An expired lease makes a running job claimable again; the epoch tells its new owner's writes from the old one's.
 with recursive tenants as (
     (select tenant_id from job where status = 'available' order by tenant_id limit 1)
@@ -96,14 +118,15 @@ offered as (
     select c.*, coalesce(b.running, 0)
         + row_number() over (partition by c.tenant_id order by c.priority desc, c.available_at) as turn
     from tenants t left join busy b on b.tenant_id = t.tenant_id cross join lateral (
-        select job_id, tenant_id, priority, available_at, type = any(:single_types) as is_single from job
+        select job_id, tenant_id, priority, available_at, type = any(:single_types) or lost_leases > 0 as is_single
+        from job
         where status = 'available' and tenant_id = t.tenant_id and type = any(:types)
           and available_at <= engine_now()
         order by priority desc, available_at limit :candidates
     ) c
 ),
 expired as (
-    select job_id, type = any(:single_types) as is_single from job
+    select job_id, true as is_single from job
     where status = 'running' and lease_until < (select engine_now()) and type = any(:types)
     order by lease_until limit :candidates
 ),

@@ -191,6 +191,10 @@ class Schedules:
         """Return the tenant's schedule of that id; nobody changes or fires it before the transaction ends."""
         return self._one("lock_schedule", {"schedule_id": schedule_id, "tenant_id": tenant_id})
 
+    def read(self, schedule_id: UUID, tenant_id: str) -> ScheduleRow | None:
+        """Return the tenant's schedule of that id."""
+        return self._one("read_schedule", {"schedule_id": schedule_id, "tenant_id": tenant_id})
+
     def set_status(self, schedule_id: UUID, status: ScheduleStatus, next_fire_at: datetime | None = None) -> None:
         """Change a locked schedule's status; only an active one has a next fire."""
         parameters = {"schedule_id": schedule_id, "status": status.value, "next_fire_at": next_fire_at}

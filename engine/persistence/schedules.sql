@@ -63,6 +63,9 @@ select extract(epoch from min(due_at) - engine_now()) as seconds from schedule w
 -- name: lock_schedule
 select * from schedule where schedule_id = :schedule_id and tenant_id = :tenant_id for update
 
+-- name: read_schedule
+select * from schedule where schedule_id = :schedule_id and tenant_id = :tenant_id
+
 -- name: set_schedule_status
 update schedule
 set status = :status, next_fire_at = cast(:next_fire_at as timestamptz), due_at = cast(:next_fire_at as timestamptz),

@@ -88,6 +88,25 @@ class Subscriptions:
         rows = MESSAGE_QUERIES.rows(self._connection, "start_subscriptions", {"kind": kind.value, "name": name})
         return tuple(StartSubscription.model_validate(row._mapping) for row in rows)  # noqa: SLF001 - SQLAlchemy's name
 
+    def awaited_by(self, process_instance_id: UUID, tenant_id: str) -> list[Correlation]:
+        """Return the messages that an instance of the tenant waits for, the longest awaited first."""
+        parameters = {"process_instance_id": process_instance_id, "tenant_id": tenant_id}
+        rows = MESSAGE_QUERIES.rows(self._connection, "awaited_by_instance", parameters)
+        return [Correlation(tenant_id, row.name, row.correlation_key) for row in rows]
+
+    def of_tenant(
+        self, tenant_id: str, *, process_id: str | None, process_instance_id: UUID | None, limit: int
+    ) -> list[WaitingEvent]:
+        """Return what tasks of the tenant wait for, the longest waiting first."""
+        parameters = {
+            "tenant_id": tenant_id,
+            "process_id": process_id,
+            "process_instance_id": process_instance_id,
+            "limit": limit,
+        }
+        rows = MESSAGE_QUERIES.rows(self._connection, "awaited_events", parameters)
+        return [WaitingEvent.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
+
     def replace_starts(
         self, process_id: str, process_definition_id: UUID, events: Sequence[tuple[str, EventKind, str]]
     ) -> None:

@@ -89,6 +89,11 @@ class Timers:
         """Return an instance's timers, the next due first."""
         return _rows(self._connection, "timers_of_instance", {"process_instance_id": process_instance_id})
 
+    def of_process(self, process_id: str, tenant_id: str, limit: int) -> list[TimerRow]:
+        """Return the timers of all instances of a process, the next due first."""
+        parameters = {"process_id": process_id, "tenant_id": tenant_id, "limit": limit}
+        return _rows(self._connection, "timers_of_process", parameters)
+
 
 def _json(rows: Sequence[TimerRow]) -> str:
     return to_json(list(rows)).decode()

@@ -47,5 +47,10 @@ where timer.timer_id = r.timer_id
 -- name: seconds_until_next_timer
 select extract(epoch from min(due_at) - engine_now()) as seconds from timer
 
+-- name: timers_of_process
+select t.* from timer t join process_instance i using (process_instance_id)
+where t.tenant_id = :tenant_id and i.process_id = :process_id
+order by t.due_at, t.timer_id limit :limit
+
 -- name: timers_of_instance
 select * from timer where process_instance_id = :process_instance_id order by due_at, timer_id

@@ -31,6 +31,38 @@ FIELDS = {
 }  # fmt: skip
 PROCESSES = {"dataset-validation", "supervised-training", "promotion"}
 WAITERS_OF_ONE_PRINCIPAL = 32
+TOOLS = [
+    "learning.create_dataset",
+    "learning.launch_experiment",
+    "learning.get_experiment_status",
+    "learning.stream_events",
+    "learning.run_inference",
+    "learning.list_user_tasks",
+    "learning.get_user_task",
+    "learning.claim_user_task",
+    "learning.unclaim_user_task",
+    "learning.delegate_user_task",
+    "learning.save_user_task_draft",
+    "learning.comment_user_task",
+    "learning.complete_user_task",
+    "scheduler_define_process",
+    "scheduler_start_instance",
+    "scheduler_trigger_event",
+    "scheduler_pause_instance",
+    "scheduler_resume_instance",
+    "scheduler_cancel_instance",
+    "scheduler_get_metrics",
+    "scheduler_list_events",
+    "scheduler_list_schedules",
+    "scheduler_set_schedule_status",
+    "learning.list_instances",
+    "learning.get_instance",
+    "learning.list_incidents",
+    "learning.retry_incident",
+    "learning.set_variables",
+    "learning.move_token",
+    "learning.migrate_instances",
+]
 
 
 def run_demo(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -313,12 +345,4 @@ def test_clients_of_every_era_see_the_same_tools(platform: Platform, mode: str) 
                 assert called.structured_content["audit_ref"]
                 return [tool.name for tool in listed.tools]
 
-    assert anyio.run(list_tools) == [
-        "learning.create_dataset",
-        "learning.launch_experiment",
-        "learning.get_experiment_status",
-        "learning.stream_events",
-        "learning.list_user_tasks",
-        "learning.complete_user_task",
-        "learning.run_inference",
-    ]
+    assert anyio.run(list_tools) == TOOLS

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from fault_suite.faults import LIBFAKETIME
 from fault_suite.laboratory import Laboratory, open_laboratory
-from fault_suite.orders import POISONS, Line
+from fault_suite.orders import Line
 from fault_suite.parallel_calls import survive_parallel_calls
 from fault_suite.roles import DURING_CALL
 from fault_suite.run import LONG
+from fault_suite.scenario_lines import POISONS
 from fault_suite.scenarios import (
     survive_clock_jumps,
     survive_corruption,
@@ -22,10 +23,10 @@ from fault_suite.scenarios import (
     survive_lost_commit_answers,
     survive_lost_connections,
     survive_nothing,
-    survive_poison,
     survive_schedulers,
     survive_zombies,
 )
+from fault_suite.throughput import kept_throughput
 
 from engine.crash_points import CRASH_POINTS, CrashPoint
 
@@ -38,12 +39,6 @@ ZOMBIES = [DURING_CALL, "after_claim", "in_step", "after_commit"]
 def laboratory() -> Iterator[Laboratory]:
     with open_laboratory() as laboratory:
         yield laboratory
-
-
-@pytest.fixture(scope="module")
-def healthy(laboratory: Laboratory, tmp_path_factory: pytest.TempPathFactory) -> float:
-    """How many tasks a second are done where no task is poison."""
-    return survive_poison(laboratory, tmp_path_factory.mktemp("healthy"), LONG)
 
 
 def test_without_faults_nothing_is_done_twice(laboratory: Laboratory, tmp_path: Path) -> None:
@@ -95,9 +90,9 @@ def test_every_call_made_five_times_at_once_happens_once(laboratory: Laboratory,
 
 @pytest.mark.parametrize("poison", POISONS, ids=lambda line: line.process_id)
 def test_a_handler_that_ends_its_worker_leaves_the_others_nine_tenths_of_their_throughput(
-    laboratory: Laboratory, tmp_path: Path, poison: Line, healthy: float
+    laboratory: Laboratory, tmp_path: Path, poison: Line
 ) -> None:
-    survive_poison(laboratory, tmp_path, LONG, poison, healthy=healthy)
+    assert kept_throughput(laboratory, tmp_path, LONG, poison) >= 0.9
 
 
 def test_instances_with_damaged_rows_are_set_aside_and_never_executed(laboratory: Laboratory, tmp_path: Path) -> None:

@@ -1,28 +1,31 @@
-"""Whoever uses the platform: starts orders and completes user tasks, and asks again until there is an answer."""
+"""A process of people: starts orders and looks after them, and asks again until there is an answer."""
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
-from fault_suite.orders import CLERK, Order
+from fault_suite.orders import Order
+from fault_suite.people import People
 
 from engine import Engine
-from engine.errors import EngineError
 from storage import Storage, UnitOfWork
 from storage.errors import DatabaseUnavailableError
 
 _PAUSE_SECONDS = 0.05
-_TOO_LATE = "USER_TASK_ALREADY_COMPLETED"  # another client was faster
+
+T = TypeVar("T")
 
 
 class Client:
     """Acts under idempotency keys, so that one that was killed is simply started again."""
 
     def __init__(self, engine: Engine, storage: Storage, orders: Sequence[Order], stopping: threading.Event) -> None:
-        self._engine = engine
+        self._people = People(engine)
         self._storage = storage
         self._orders = orders
         self._stopping = stopping
@@ -31,52 +34,29 @@ class Client:
         """Start all orders, then do what people do, until told to stop."""
         for order in self._orders:
             if order.line.is_started_by_client:
-                self._insist(partial(self._start, order))
+                self._insist(partial(self._people.start, order))
             for _ in range(2 if order.line.message else 0):
-                self._insist(partial(self._send, order))
+                self._insist(partial(self._people.send, order))
         while not self._stopping.is_set():
-            self._insist(self._empty_the_inbox)
+            self._look_after_orders()
             self._stopping.wait(_PAUSE_SECONDS)
 
-    def _start(self, order: Order, work: UnitOfWork) -> None:
-        self._engine.start(
-            work,
-            order.line.process_id,
-            {"order": order.number},
-            context=CLERK,
-            business_key=order.key,
-            idempotency_key=f"start:{order.key}",
-        )
+    def _look_after_orders(self) -> None:
+        people = self._people
+        self._do_each(people.suspended, people.resume)
+        self._do_each(people.inbox, people.complete)
+        self._do_each(people.incidents, people.retry)
+        self._do_each(lambda work: random.sample(running := people.running(work), min(1, len(running))), people.suspend)
 
-    def _send(self, order: Order, work: UnitOfWork) -> None:
-        assert order.line.message is not None
-        self._engine.publish_message(
-            work,
-            order.line.message,
-            str(order.number) if order.line.is_started_by_client else order.key,
-            {"amount": 5 * order.number},
-            context=CLERK,
-            message_id=f"message:{order.key}",
-            time_to_live_seconds=3_600,
-        )
+    def _do_each(self, find: Callable[[UnitOfWork], Sequence[UUID]], act: Callable[[UUID, UnitOfWork], None]) -> None:
+        for subject in self._insist(find) or ():
+            self._insist(partial(act, subject))
 
-    def _empty_the_inbox(self, work: UnitOfWork) -> None:
-        for task in self._engine.user_tasks(work, context=CLERK):
-            self._insist(partial(self._complete, task.user_task_id))
-
-    def _complete(self, user_task_id: UUID, work: UnitOfWork) -> None:
-        try:
-            self._engine.complete_user_task(work, user_task_id, {"approved": True}, context=CLERK)
-        except EngineError as error:
-            if error.code != _TOO_LATE:
-                raise
-
-    def _insist(self, act: Callable[[UnitOfWork], None]) -> None:
+    def _insist(self, act: Callable[[UnitOfWork], T]) -> T | None:
         while not self._stopping.is_set():
             try:
                 with self._storage.transaction() as work:
-                    act(work)
+                    return act(work)
             except DatabaseUnavailableError:
                 self._stopping.wait(_PAUSE_SECONDS)
-            else:
-                return
+        return None

@@ -47,6 +47,7 @@ class Answer(BaseModel):
 
     item: JsonValue = None
     uri: str | None = None
+    attempt: int | None = None
 
 
 class Decision(BaseModel):
@@ -72,10 +73,12 @@ class Outside:
     Attributes:
         folder: Where each process writes its calls to a file.
         during_call: What happens to the process while it is out there.
+        linger_seconds: How long it stays there at each further attempt, so that the one before may come back first.
     """
 
     folder: Path
     during_call: Callable[[], None] = lambda: None
+    linger_seconds: float = 0
 
 
 def registry(outside: Outside) -> ServiceTaskRegistry:
@@ -113,6 +116,13 @@ def register(context: TaskContext, request: Request) -> Answer:
 
 def call(outside: Outside, context: JobContext, request: Request) -> Answer:
     """Append a line to this process's file: what is done outside cannot be taken back."""
+    answer = _call(outside, context, request)
+    if context.attempt > 1:
+        time.sleep(outside.linger_seconds)
+    return answer
+
+
+def _call(outside: Outside, context: JobContext, request: Request) -> Answer:
     line = {
         "idempotency_key": context.idempotency_key,
         "order_key": _order_key(context, request),
@@ -125,12 +135,12 @@ def call(outside: Outside, context: JobContext, request: Request) -> Answer:
     finally:
         os.close(descriptor)
     outside.during_call()
-    return Answer(item=request.item)
+    return Answer(item=request.item, attempt=context.attempt)
 
 
 def stumble(outside: Outside, context: JobContext, request: Request) -> Answer:
     """Fail at the first attempt, after the call was made."""
-    answer = call(outside, context, request)
+    answer = _call(outside, context, request)
     if context.attempt == 1:
         raise ConnectionResetError("the other side hung up")
     return answer
@@ -148,8 +158,9 @@ def balk(outside: Outside, context: JobContext, request: Request) -> Answer:
 
 def package(outside: Outside, context: JobContext, request: Request) -> Answer:
     """Store an object of which there is one for each order."""
-    call(outside, context, request)
-    return Answer(uri=context.storage.objects.put_bytes(artefact(_order_key(context, request))).uri)
+    answer = call(outside, context, request)
+    stored = context.storage.objects.put_bytes(artefact(_order_key(context, request)))
+    return answer.model_copy(update={"uri": stored.uri})
 
 
 def toil(outside: Outside, context: JobContext, request: Request) -> Answer:

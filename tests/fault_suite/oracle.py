@@ -10,10 +10,18 @@ from typing import Any
 
 import psycopg
 from fault_suite.handlers import artefact, calls_in
+from fault_suite.lines import ATTEMPT_OF, FAILS_ONCE
 from fault_suite.orders import Order
 
 from storage import FolderObjectStore
 
+# How many orders are over. An incident that nobody retries ends an order as well: where none is expected it is told.
+OVER = f"""
+select count(*) from process_instance i
+where status = 'completed' or open_incidents > 0 and exists (
+    select from incident n
+    where n.process_instance_id = i.process_instance_id and n.status <> 'resolved' and element_id <> '{FAILS_ONCE}')
+"""
 _LIVE_TABLES = ("task", "variable", "job", "timer", "subscription")
 
 
@@ -28,6 +36,7 @@ class Outcome:
         calls: Order, element: under how many idempotency keys handlers called out.
         decisions: Order, element, status: how many user tasks.
         ends: Order: how often its process ended.
+        overtaken: Order, element: whose result counts although a later attempt was begun by then.
         artefacts: Order, content of the object that its record names.
         objects: How many objects are in the store.
         leftovers: Table: rows of instances that are over.
@@ -42,6 +51,7 @@ class Outcome:
     ends: Counter[str]
     artefacts: Counter[tuple[str, bytes]]
     objects: int
+    overtaken: frozenset[tuple[str, str]] = frozenset()
     leftovers: dict[str, int] = field(default_factory=dict)
     incidents: int = 0
 
@@ -73,6 +83,7 @@ def found(database_url: str, folder: Path) -> Outcome:
             calls=_distinct_calls(folder),
             decisions=_count(connection, _DECISIONS),
             ends=Counter(key for (key,) in _rows(connection, _ENDS)),
+            overtaken=_overtaken(connection, folder),
             artefacts=_artefacts(connection, folder),
             objects=sum(path.is_file() for path in (folder / "objects").glob("sha256/*/*/*")),
             leftovers={name: number for name in _LIVE_TABLES if (number := _leftovers(connection, name))},
@@ -85,12 +96,26 @@ _COMPLETIONS = """
 select order_key, element_id from event join order_of using (process_instance_id)
 where kind = 'element.completed' and payload ->> 'kind' in ('ServiceTask', 'UserTask', 'ReceiveTask', 'CallActivity')
 """
+_ATTEMPTS = f"""
+select order_key, substr(name, {len(ATTEMPT_OF) + 1}), value::integer
+from variable join order_of using (process_instance_id)
+where scope_id = process_instance_id and starts_with(name, '{ATTEMPT_OF}')
+"""
 _ENDS = "select order_key from event join order_of using (process_instance_id) where kind = 'process.completed'"
 
 
 def _distinct_calls(folder: Path) -> Counter[tuple[str, str]]:
     keys = {(call.order_key, call.element_id, call.idempotency_key) for call in calls_in(folder)}
     return Counter((order_key, element_id) for order_key, element_id, _ in keys)
+
+
+def _overtaken(connection: psycopg.Connection[Any], folder: Path) -> frozenset[tuple[str, str]]:
+    last = dict[tuple[str, str], int]()
+    for call in calls_in(folder):
+        place = call.order_key, call.element_id
+        last[place] = max(call.attempt, last.get(place, 0))
+    counts = _rows(connection, _ATTEMPTS)
+    return frozenset((key, element) for key, element, attempt in counts if attempt < last[key, element])
 
 
 def _artefacts(connection: psycopg.Connection[Any], folder: Path) -> Counter[tuple[str, bytes]]:

@@ -11,8 +11,9 @@ from typing import TypeAlias
 from uuid import UUID
 
 from fault_suite.laboratory import Laboratory
-from fault_suite.orders import CLERK, DESK, DOOMED, Order
+from fault_suite.orders import CLERK, Order
 from fault_suite.run import Run, Scale
+from fault_suite.scenario_lines import DESK, DOOMED
 from fault_suite.scenarios import judged_run
 
 from engine import NotificationHub, Worker, WorkerPolicy

@@ -12,13 +12,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 
 from fault_suite.client import Client
 from fault_suite.handlers import Decision, Outside, registry
-from fault_suite.orders import lines_named, orders
+from fault_suite.orders import orders
+from fault_suite.scenario_lines import lines_named
 from pydantic import BaseModel, ConfigDict
 
 from engine import Engine, NotificationHub, Scheduler, SchedulerPolicy, Worker, WorkerPolicy
@@ -43,6 +45,7 @@ class Settings(BaseModel):
         folder: Where calls and objects go.
         orders: How many orders there are; clients start them.
         lines: The processes that are ordered, in turn.
+        linger_seconds: How long a call takes that is made again.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +58,7 @@ class Settings(BaseModel):
     poll_seconds: float = 0.5
     backoff_seconds: float = 0.05
     maximum_lost_leases: int = 1_000
+    linger_seconds: float = 0
 
 
 def make_engine(outside: Outside) -> Engine:
@@ -111,12 +115,18 @@ def take_part(name: str, settings: Settings) -> None:
     role = _ROLES[name]
     point, _, number = os.environ.get(FREEZE_AT, "").partition(":")
     if not point:
-        _play(partial(role, settings, make_engine(Outside(settings.folder)), stopping), stopping)
+        _play(partial(role, settings, make_engine(_outside(settings)), stopping), stopping)
         return
     freeze = _freezing(int(number))
-    outside = Outside(settings.folder, freeze) if point == DURING_CALL else Outside(settings.folder)
+    outside = _outside(settings)
+    if point == DURING_CALL:
+        outside = replace(outside, during_call=freeze)
     with armed(lambda name: freeze() if name == point else None):
         _play(partial(role, settings, make_engine(outside), stopping), stopping)
+
+
+def _outside(settings: Settings) -> Outside:
+    return Outside(settings.folder, linger_seconds=settings.linger_seconds)
 
 
 def _freezing(number: int) -> Callable[[], None]:

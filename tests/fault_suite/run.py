@@ -14,8 +14,9 @@ import psycopg
 from fault_suite.fleet import Fleet, Slot
 from fault_suite.handlers import TABLES, Outside
 from fault_suite.laboratory import Laboratory
-from fault_suite.oracle import expected, found
-from fault_suite.orders import CLERK, LINES, Line, Order, orders
+from fault_suite.lines import LINES
+from fault_suite.oracle import OVER, expected, found
+from fault_suite.orders import CLERK, Line, Order, orders
 from fault_suite.roles import Settings, make_engine, open_storage
 
 from engine import Engine
@@ -48,6 +49,7 @@ class Run:
 
     Attributes:
         settings: What the fleet's processes are told.
+        orders: What has to be done; clients know all that is there when they are added.
         engine: The test's own, as `storage`, for what it does itself.
     """
 
@@ -56,6 +58,7 @@ class Run:
     scale: Scale
     settings: Settings
     lines: tuple[Line, ...]
+    orders: list[Order] = field(init=False)
     fleet: Fleet = field(init=False)
     engine: Engine = field(init=False)
     storage: Storage = field(init=False)
@@ -65,17 +68,14 @@ class Run:
         self.fleet = Fleet(self.laboratory.nursery, self.folder)
         self.engine = make_engine(Outside(self.folder))
         self.storage = self._stack.enter_context(open_storage(self.settings))
-        self._progress = _Progress(self.settings.database_url, self.scale.orders)
+        self.orders = orders(self.scale.orders, self.lines)
+        self._progress = _Progress(self.settings.database_url)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-
-    @property
-    def orders(self) -> list[Order]:
-        return orders(self.scale.orders, self.lines)
 
     def staff(self, *, clients: int = 1, schedulers: int = 1, lives: tuple[dict[str, str], ...] = ()) -> None:
         """Add the processes of an ordinary deployment; each lives the given lives before its last."""
@@ -97,7 +97,7 @@ class Run:
         condition = next(blows, None)
         while condition is not None or not (until or self.is_done)():
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{self._progress.done} of {self.scale.orders} orders done\n{self.fleet.tail()}")
+                raise TimeoutError(f"{self._progress.done} of {len(self.orders)} orders done\n{self.fleet.tail()}")
             self.fleet.respawn_the_dead()
             if condition is not None and condition():
                 condition = next(blows, None)
@@ -108,7 +108,7 @@ class Run:
 
     def share(self, part: float) -> Condition:
         """Return the condition that a part (0 to 1) of all orders is done."""
-        return lambda: self._progress.read() >= part * self.scale.orders
+        return lambda: self._progress.read(len(self.orders)) >= part * len(self.orders)
 
     def assert_nothing_lost_or_doubled(self) -> None:
         """Compare what is there with what must be there."""
@@ -135,25 +135,21 @@ def make_run(
     return run
 
 
-# An incident ends the run as well: where none is expected, the oracle names it.
-_OVER = "select count(*) from process_instance where status = 'completed' or open_incidents > 0"
-
-
 class _Progress:
     """How many orders are done, asked at most every tenth of a second."""
 
-    def __init__(self, database_url: str, orders: int) -> None:
+    def __init__(self, database_url: str) -> None:
         self.done = 0
         self._database_url = database_url
-        self._orders = orders
         self._asked_at = 0.0
 
-    def read(self) -> int:
-        if self.done < self._orders and time.monotonic() > self._asked_at + _POLL_SECONDS:
+    def read(self, number: int) -> int:
+        """Return how many of so many are done."""
+        if self.done < number and time.monotonic() > self._asked_at + _POLL_SECONDS:
             self._asked_at = time.monotonic()
             try:
                 with psycopg.connect(self._database_url) as connection:
-                    row = connection.execute(_OVER).fetchone()
+                    row = connection.execute(OVER.encode()).fetchone()
             except psycopg.OperationalError:  # the server is down just now
                 return self.done
             assert row is not None

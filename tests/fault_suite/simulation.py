@@ -10,26 +10,29 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 from fault_suite.actors import Actor, SimulatedCrash
 from fault_suite.cluster import Cluster
 from fault_suite.handlers import Decision, Outside, registry
-from fault_suite.oracle import Outcome, expected, found
-from fault_suite.orders import CLERK, LINES, Order, orders
+from fault_suite.lines import LINES
+from fault_suite.oracle import OVER, Outcome, expected, found
+from fault_suite.orders import CLERK, orders
+from fault_suite.people import People
 from fault_suite.simulated_database import SimulatedStorage, seeded_identifiers, simulated_database
 
 from engine import Engine, NotificationHub, Scheduler, SchedulerPolicy, Worker, WorkerPolicy
 from engine.crash_points import CrashPoint, armed
 from storage import FolderObjectStore, Storage, UnitOfWork
 from storage.database import connect
-from storage.errors import DatabaseUnavailableError, ReportedError
+from storage.errors import DatabaseUnavailableError
 
 _BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
 ORDERS = len(LINES)
@@ -75,13 +78,15 @@ class Simulation:
         self._chance = random.Random(seed)
         self._url = database_url
         self._folder = folder
-        self._orders = orders(ORDERS)
+        self._orders = orders(ORDERS, LINES)
         self._hazards = HARSH if seed >= HARSH_FROM else Hazards()
         self._decisions: list[str] = []
         self._actors: list[Actor] = []
         self._now = _BEGIN
-        self._to_do = [partial(self._start, order) for order in self._orders if order.line.is_started_by_client]
-        self._to_do += [partial(self._send, order) for order in self._orders if order.line.message]
+        self._client = self._new_engine()
+        self._people = People(self._client)
+        self._to_do = [partial(self._people.start, order) for order in self._orders if order.line.is_started_by_client]
+        self._to_do += [partial(self._people.send, order) for order in self._orders if order.line.message]
 
     def run(self, maximum_turns: int = 20_000) -> History:
         """Take turns until every order is done.
@@ -97,7 +102,6 @@ class Simulation:
             stack.enter_context(seeded_identifiers(self._chance, lambda: self._now))
             stack.enter_context(armed(self._at_crash_point))
             self._workers: list[Worker] = [self._new_worker() for _ in range(3)]
-            self._client = self._new_engine()
             turns = self._take_turns(maximum_turns)
             self._calm_down()
         return History(found(self._url, self._folder), self._digest(), turns)
@@ -151,7 +155,10 @@ class Simulation:
     def _beginnings(self) -> list[tuple[str, Callable[[], None]]]:
         beginnings: list[tuple[str, Callable[[], None]]] = [
             ("scheduler", self._fire),
-            ("people", self._empty_the_inbox),
+            ("inbox", partial(self._look_after, self._people.inbox, self._people.complete)),
+            ("incidents", partial(self._look_after, self._people.incidents, self._people.retry)),
+            ("suspend", partial(self._look_after, self._one_running, self._people.suspend)),
+            ("resume", partial(self._look_after, self._people.suspended, self._people.resume)),
         ]
         busy = {actor.name for actor in self._actors}
         for number, worker in enumerate(self._workers):
@@ -191,9 +198,7 @@ class Simulation:
         self._clock.execute("update simulated_clock set shows = %s", [self._now])
 
     def _is_done(self) -> bool:
-        row = self._clock.execute(
-            "select count(*) from process_instance where status = 'completed' or open_incidents > 0"
-        ).fetchone()
+        row = self._clock.execute(OVER.encode()).fetchone()
         assert row is not None
         return int(row[0]) == len(self._orders)
 
@@ -223,38 +228,19 @@ class Simulation:
         if call in self._to_do:
             self._to_do.remove(call)
 
-    def _start(self, order: Order, work: UnitOfWork) -> None:
-        self._client.start(
-            work,
-            order.line.process_id,
-            {"order": order.number},
-            context=CLERK,
-            business_key=order.key,
-            idempotency_key=f"start:{order.key}",
-        )
-
-    def _send(self, order: Order, work: UnitOfWork) -> None:
-        assert order.line.message is not None
-        self._client.publish_message(
-            work,
-            order.line.message,
-            str(order.number) if order.line.is_started_by_client else order.key,
-            {"amount": 5 * order.number},
-            context=CLERK,
-            message_id=f"message:{order.key}",
-            time_to_live_seconds=10_000_000,
-        )
-
-    def _empty_the_inbox(self) -> None:
+    def _look_after(
+        self, find: Callable[[UnitOfWork], Sequence[UUID]], act: Callable[[UUID, UnitOfWork], None]
+    ) -> None:
+        """Do something to all that is found, each in a transaction of its own."""
         with self._storage.transaction() as work:
-            tasks = self._client.user_tasks(work, context=CLERK)
-        for task in tasks:
-            try:
-                with self._storage.transaction() as work:
-                    self._client.complete_user_task(work, task.user_task_id, {"approved": True}, context=CLERK)
-            except ReportedError as error:
-                if error.code != "USER_TASK_ALREADY_COMPLETED":
-                    raise
+            subjects = find(work)
+        for subject in subjects:
+            with self._storage.transaction() as work:
+                act(subject, work)
+
+    def _one_running(self, work: UnitOfWork) -> Sequence[UUID]:
+        running = self._people.running(work)
+        return [self._chance.choice(running)] if running else []
 
     def _digest(self) -> str:
         with psycopg.connect(self._url) as connection:
@@ -289,7 +275,7 @@ def assert_seed(cluster: Cluster, folder: Path, seed: int) -> None:
     except BaseException as error:
         error.add_note(told)
         raise
-    assert history.outcome == expected(orders(ORDERS)), told
+    assert history.outcome == expected(orders(ORDERS, LINES)), told
 
 
 def _work(worker: Worker) -> None:

@@ -16,9 +16,19 @@ from pydantic import JsonValue
 
 import engine as engine_package
 from domain_sdk.model_package import WEIGHTS_FILE
-from engine import Engine, InstanceDescription, NotificationHub, Worker, WorkerPolicy
+from engine import (
+    Engine,
+    InstanceDescription,
+    Migrations,
+    NotificationHub,
+    Operations,
+    ScheduleBook,
+    Worker,
+    WorkerPolicy,
+)
 from handlers import FORMS, Limits, Services, service_tasks
 from handlers.datasets import DatasetPayload, Registration, register_dataset
+from handlers.event_gateway import EventGateway
 from handlers.experiments import ExperimentConfig, ExperimentPayload, Launch, launch_experiment
 from runners.compute import ComputeJob, ComputeOutcome, OnLine, ShouldStop
 from runners.subprocess_compute import SubprocessCompute
@@ -154,9 +164,14 @@ def open_workshop(database_url: str, folder: Path, compute: RememberingCompute) 
     inbox, objects_folder = (folder / "inbox").resolve(), folder / "objects"
     inbox.mkdir()
     objects = FolderObjectStore(objects_folder)
+    engine = Engine(service_tasks(compute), FORMS)
     services = Services(
         storage=Storage(connect(database_url, pool_size=4), objects),
-        engine=Engine(service_tasks(compute), FORMS),
+        engine=engine,
+        schedules=ScheduleBook(engine),
+        operations=Operations(engine),
+        migrations=Migrations(engine),
+        events=EventGateway(engine),
         hub=NotificationHub(database_url),
         compute=compute,
         models=ModelCache(partial(load_model, objects), capacity=4),

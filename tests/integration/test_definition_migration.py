@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID
-
 import pytest
+from archive import WHY, Archive, open_tasks, opened
 from diagrams import boundary, call_activity, diagram, duration, end, parallel, path, service_task, start, user_task
-from engine_shop import ADMIN, ONE_JOB, Nothing, Result, Shop, external, transactional
-from sqlalchemy import text
+from engine_shop import ONE_JOB, Nothing, Result, Shop, external, transactional
 from user_task_desk import INA, OLGA, RITA, ReviewOffice
 
-from engine import Engine, InstanceStatus, JobContext, NotificationHub, TaskContext
+from engine import InstanceStatus, JobContext, NotificationHub, TaskContext
 from engine.errors import (
     IdempotencyConflictError,
     MigrationInvalidError,
@@ -20,11 +17,10 @@ from engine.errors import (
     UnknownInstanceError,
 )
 from engine.migration import Migrations, Verdict
-from storage import SecurityContext, Storage
+from storage import Storage
 from storage.errors import AccessDeniedError
 from storage.identifiers import new_id
 
-WHY = "the new rules hold for everybody"
 REVIEWER = "reviewer"
 
 
@@ -61,49 +57,6 @@ FORKED_IN_THREE = review(
     path("Fork", "Third", "Join"),
     *(parallel("Fork"), parallel("Join"), task("Review"), task("Approve"), task("Third")),
 )
-
-
-class Archive:
-    """Two versions of a process, the first with running instances."""
-
-    def __init__(self, storage: Storage, engine: Engine, process_id: str) -> None:
-        self.storage = storage
-        self.engine = engine
-        self.process_id = process_id
-
-    def deploy(self, content: bytes) -> UUID:
-        with self.storage.transaction() as work:
-            refs = self.engine.deploy(work, content, context=ADMIN)
-        return next(ref.process_definition_id for ref in refs if ref.process_id == self.process_id)
-
-    def migrate(self, instance: UUID, to: UUID, context: SecurityContext = OLGA, **options: Any) -> Verdict:
-        with self.storage.transaction() as work:
-            return Migrations(self.engine).migrate(work, instance, to, reason=WHY, context=context, **options)
-
-    def plan(self, old: UUID, new: UUID, **options: Any) -> tuple[Verdict, ...]:
-        with self.storage.transaction() as work:
-            return Migrations(self.engine).plan(work, old, new, context=OLGA, **options)
-
-    def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        with self.storage.transaction() as work:
-            return [tuple(row) for row in work.connection.execute(text(statement))]
-
-    def everything(self) -> list[list[tuple[Any, ...]]]:
-        """Return all that an instance consists of."""
-        tables = ("process_instance", "task", "timer", "subscription", "job", "user_task", "incident", "event")
-        return [self.rows(f"select to_jsonb(t)::text from {table} t order by 1") for table in tables]
-
-
-def opened(storage: Storage, first: bytes, second: bytes) -> tuple[ReviewOffice, Archive, UUID, UUID, UUID]:
-    """Return an office with an instance of the first version, and the ids of instance and versions."""
-    office = ReviewOffice(storage, first)
-    archive = Archive(storage, office.engine, "review")
-    instance = office.start()
-    return office, archive, instance, archive.deploy(first), archive.deploy(second)
-
-
-def open_tasks(office: ReviewOffice, instance: UUID) -> dict[str, UUID]:
-    return {office.described(each).element_id: each for each in office.instance(instance).open_user_task_ids}
 
 
 def test_an_instance_takes_its_draft_and_its_timer_along(storage: Storage) -> None:

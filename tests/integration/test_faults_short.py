@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from fault_suite.faults import LIBFAKETIME
 from fault_suite.laboratory import Laboratory, open_laboratory
-from fault_suite.orders import POISONS
 from fault_suite.parallel_calls import survive_parallel_calls
 from fault_suite.roles import DURING_CALL
 from fault_suite.run import SHORT
+from fault_suite.scenario_lines import POISONS
 from fault_suite.scenarios import (
     survive_clock_jumps,
     survive_corruption,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -15,8 +14,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from sqlalchemy import text
 
 from engine import InstanceStatus, MessageOutcome, NotificationHub, PublishedMessage
-from handlers import Services
-from handlers.event_gateway import DatasetUpdated, DriftDetected, ExperimentRequested, PlatformEvent, dispatch
+from handlers.event_gateway import DatasetUpdated, DriftDetected, EventGateway, ExperimentRequested, PlatformEvent
 from storage import SecurityContext, Storage
 from storage.errors import AccessDeniedError
 from storage.identifiers import new_id
@@ -212,7 +210,7 @@ def test_an_event_becomes_a_message_with_its_fields_as_variables_once(storage: S
         event_id=new_id(), model_id=model_id, method="page-hinkley", severity=RiskSeverity.HIGH, details={"mean": 2}
     )
 
-    first, again = (dispatch(services(shop), event, context=ADMIN) for _ in range(2))
+    first, again = (dispatch(shop, event) for _ in range(2))
     work_off(shop)
 
     assert (first.process_instance_id, again) == (instances[0], first.model_copy(update={"is_duplicate": True}))
@@ -236,7 +234,7 @@ def test_events_are_correlated_by_experiment_or_model(storage: Storage, hub: Not
         ExperimentRequested(event_id=new_id(), experiment_id=experiment_id, parameters={"epochs": 3}),
     ]
 
-    outcomes = {dispatch(services(shop), event, context=ADMIN).outcome for event in events}
+    outcomes = {dispatch(shop, event).outcome for event in events}
 
     assert outcomes == {MessageOutcome.BUFFERED}
     with storage.transaction() as work:
@@ -263,10 +261,9 @@ def test_a_viewer_may_not_dispatch_an_event(storage: Storage, hub: NotificationH
     shop = Shop(storage, hub, diagram("p", start(), path("Begin", "Done"), end()))
 
     with pytest.raises(AccessDeniedError):
-        dispatch(services(shop), ExperimentRequested(event_id=new_id(), experiment_id=new_id()), context=VIEWER)
+        dispatch(shop, ExperimentRequested(event_id=new_id(), experiment_id=new_id()), VIEWER)
 
 
-def services(shop: Shop) -> Services:
-    """The parts that dispatching an event touches."""
-    nothing = cast("Any", None)
-    return Services(shop.storage, shop.engine, shop.hub, compute=nothing, models=nothing, limits=nothing)
+def dispatch(shop: Shop, event: PlatformEvent, context: SecurityContext = ADMIN) -> PublishedMessage:
+    with shop.storage.transaction() as work:
+        return EventGateway(shop.engine).dispatch(work, event, context=context)

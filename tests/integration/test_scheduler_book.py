@@ -13,7 +13,13 @@ from diagrams import cycle, diagram, end, path, start
 from sqlalchemy import text
 
 from engine import AbsolutePeriod, ExecutionWindow, FireOutcome, FireSelection, ScheduleBook, ScheduleStatus
-from engine.errors import ScheduleEndedError, ScheduleInvalidError, UnknownProcessError, UnknownScheduleError
+from engine.errors import (
+    IdempotencyConflictError,
+    ScheduleEndedError,
+    ScheduleInvalidError,
+    UnknownProcessError,
+    UnknownScheduleError,
+)
 from storage import SecurityContext, Storage
 from storage.errors import AccessDeniedError
 
@@ -178,3 +184,29 @@ def test_fires_are_listed_by_what_they_belong_to_the_latest_first(storage: Stora
     assert clock.fires(process_instance_id=early.process_instance_id) == [early]
     assert clock.fires(outcomes=(FireOutcome.STARTED,), limit=1) == [late]
     assert clock.fires(outcomes=(FireOutcome.SKIPPED, FireOutcome.FAILED)) == []
+
+
+def test_a_schedule_defined_twice_under_one_key_is_one_and_another_is_refused(clock: Clockwork) -> None:
+    def define(interval: str) -> UUID:
+        with clock.storage.transaction() as work:
+            return clock.book.define(
+                work, "nightly", {}, every(interval), context=OPERATOR, idempotency_key="nightly-1"
+            )
+
+    assert define("PT1H") == define("PT1H") == clock.schedule().schedule_id
+    with pytest.raises(IdempotencyConflictError):
+        define("PT2H")
+    assert len(clock.schedules()) == 1
+
+
+def test_a_schedule_that_is_not_activated_fires_once_it_is_resumed(clock: Clockwork) -> None:
+    with clock.storage.transaction() as work:
+        schedule_id = clock.book.define(work, "nightly", {}, every("PT1H"), context=OPERATOR, activate=False)
+    paused = clock.schedule()
+
+    with clock.storage.transaction() as work:
+        clock.book.resume(work, schedule_id, context=OPERATOR)
+
+    active = clock.schedule()
+    assert (paused.status, paused.next_fire_at) == (ScheduleStatus.PAUSED, None)
+    assert (active.status, active.next_fire_at is None) == (ScheduleStatus.ACTIVE, False)

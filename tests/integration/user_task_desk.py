@@ -8,6 +8,7 @@ from threading import Barrier
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
+from diagrams import diagram, end, path, start, user_task
 from pydantic import BaseModel, ConfigDict, JsonValue
 from sqlalchemy import text
 
@@ -19,6 +20,20 @@ from storage import SecurityContext, Storage, UnitOfWork
 from storage.models import RoleType
 
 JOIN_SECONDS = 20
+REVIEW = diagram(
+    "review",
+    start(),
+    path("Begin", "Ask", "Done"),
+    user_task("Ask", "reviewer", users="carl", form="review", inputs={"shown": "=score"}, excluded="initiator"),
+    end(),
+)
+ASSIGNED = diagram(
+    "assigned",
+    start(),
+    path("Begin", "Ask", "Done"),
+    user_task("Ask", None, assignee="=boss", form="review", due_date="=due", priority="=urgency", excluded="initiator"),
+    end(),
+)
 _T = TypeVar("_T")
 
 
@@ -119,3 +134,30 @@ def together(*calls: Callable[[], None]) -> list[Exception | None]:
 
     with ThreadPoolExecutor(len(calls)) as pool:
         return list(pool.map(outcome, calls))
+
+
+def claim(office: ReviewOffice, task: UUID, by: SecurityContext) -> None:
+    office.act(office.desk.claim, task, by=by)
+
+
+def delegate(office: ReviewOffice, task: UUID, by: SecurityContext) -> None:
+    office.act(office.desk.delegate, task, "nora", by=by)
+
+
+def draft(office: ReviewOffice, task: UUID, by: SecurityContext) -> None:
+    office.act(office.desk.save_draft, task, {"decision": "reject"}, by=by)
+
+
+def complete(office: ReviewOffice, task: UUID, by: SecurityContext) -> None:
+    office.complete(task, by=by)
+
+
+def unclaim(office: ReviewOffice, task: UUID, by: SecurityContext) -> None:
+    office.act(office.desk.unclaim, task, by=by)
+
+
+def comment(office: ReviewOffice, task: UUID, by: SecurityContext) -> None:
+    office.act(office.desk.comment, task, "Hm.", by=by)
+
+
+Act = Callable[[ReviewOffice, UUID, SecurityContext], None]

@@ -59,7 +59,7 @@ TEMPLATE = """\
     <bpmn:sequenceFlow id="F3" sourceRef="Work" targetRef="Which" />
     <bpmn:exclusiveGateway id="Which" name="{gateway name:g}" default="{default flow:F5}" />
     <bpmn:sequenceFlow id="F4" name="yes" sourceRef="Which" targetRef="Done">
-      <bpmn:conditionExpression language="{condition language:feel}">{condition:=b = 2}</bpmn:conditionExpression>
+      <bpmn:conditionExpression language="{condition language:feel}">{condition:=[b] = [2]}</bpmn:conditionExpression>
     </bpmn:sequenceFlow>
     <bpmn:sequenceFlow id="F5" name="no" sourceRef="Which" targetRef="Ask" />
     <bpmn:userTask id="Ask" name="{user task name:a}">

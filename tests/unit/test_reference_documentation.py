@@ -55,14 +55,16 @@ def codes_in(*paths: Path) -> set[str]:
 
 
 def error_modules() -> list[str]:
-    return sorted(path.parent.name for path in ROOT.glob("*/errors.py"))
+    return sorted(
+        path.relative_to(ROOT).parts[0] for path in [*ROOT.glob("*/errors.py"), *ROOT.glob("*/errors/__init__.py")]
+    )
 
 
 @pytest.mark.parametrize("package", error_modules())
 def test_the_error_page_lists_every_error_code_of_a_package(package: str) -> None:
     module = importlib.import_module(f"{package}.errors")
     kinds = [item for item in vars(module).values() if isinstance(item, type) and issubclass(item, ReportedError)]
-    codes = {kind.code for kind in kinds if kind.__module__ == module.__name__ and "code" in vars(kind)}
+    codes = {kind.code for kind in kinds if kind.__module__.startswith(module.__name__) and "code" in vars(kind)}
 
     text = (REFERENCE / "errors.md").read_text(encoding="utf-8")
     pages = [part for part in re.split(r"^## ", text, flags=re.MULTILINE) if f"(`{package}`)" in part.splitlines()[0]]
@@ -114,7 +116,7 @@ def test_the_settings_page_says_what_the_example_environment_says() -> None:
 
 
 def expression_examples() -> list[tuple[str, str, str]]:
-    table = rows((REFERENCE / "expressions.md").read_text(encoding="utf-8"))
+    table = rows((REFERENCE / "feel.md").read_text(encoding="utf-8"))
     return [(row[0].strip("`"), row[1].strip("`"), row[2].strip("`")) for row in table]
 
 

@@ -47,7 +47,7 @@ VARIABLES: dict[str, JsonValue] = {
         ("1 + 2 * 3", 7),
         ("(1 + 2) * 3", 9),
         ("10 - 4 - 3", 3),
-        ("16 / 4 / 2", 2.0),
+        ("16 / 4 / 2", 2),
         ("7 / 2", 3.5),
         ("-n + 1", -3),
         ("-2 * 3", -6),
@@ -59,12 +59,10 @@ VARIABLES: dict[str, JsonValue] = {
         ('"ab" + "cd"', "abcd"),
         ("n = 4.0", True),
         ("n != 4", False),
-        ("true = 1", False),
         ("[true] = [1]", False),
         ("{a: false} = {a: 0}", False),
         ("[1, {a: 2}] = [1.0, {a: 2}]", True),
         ("[1] = [1, 2]", False),
-        ('"1" = 1', False),
         ("missing = null", True),
         ("yes = true", True),
         ("1 < 2", True),
@@ -129,9 +127,10 @@ def test_a_condition_that_is_not_boolean_is_an_error(source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "source", ["name + 1", "yes + 1", "tags * 2", "name < 1", "metrics < 1", "-name", "true < false"]
+    "source",
+    ["name + 1", "yes + 1", "tags * 2", "name < 1", "metrics < 1", "-name", "true < false", "true = 1", 'n != "4"'],
 )
-def test_operands_of_the_wrong_kind_are_an_error(source: str) -> None:
+def test_operands_of_the_wrong_kind_are_an_error_where_their_null_would_be_the_value(source: str) -> None:
     with pytest.raises(ExpressionEvaluationError):
         compile_expression(source).evaluate(VARIABLES)
 

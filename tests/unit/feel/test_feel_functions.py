@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import JsonValue
 
@@ -207,12 +209,12 @@ def test_values_of_the_wrong_kind_are_an_error(source: str) -> None:
     ("source", "position"),
     [
         ("1 + eval(1)", 4),
-        ("n = 1 and string join(n)", 10),
+        ("n = 1 and string fold(n)", 10),
         ("count(1, 2)", 0),
         ("append(numbers)", 0),
         ("modulo(1, 2, 3)", 0),
         ("some x in numbers where x", 18),
-        ("n in ()", 7),
+        ("n in ()", 6),
         ("n between 1 or 2", 12),
         ("numbers[1", 9),
         ('"a".length', 3),
@@ -278,9 +280,8 @@ def test_only_a_literal_is_constant() -> None:
     assert constants == ["PT1H", 4, None, None, None]
 
 
-def test_the_functions_are_these() -> None:
-    assert sorted(BUILT_INS) == [
-        *("abs", "append", "ceiling", "concatenate", "contains", "count", "ends with", "floor", "is defined"),
-        *("list contains", "lower case", "max", "min", "modulo", "number", "starts with", "string", "string length"),
-        *("sum", "upper case"),
-    ]
+def test_the_page_shows_every_function() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "reference" / "feel.md").read_text(encoding="utf-8")
+    shown = "\n".join(line.split(" | ")[0] for line in page.partition("## Functions")[2].splitlines())
+
+    assert [name for name in BUILT_INS if f"`{name}(" not in shown] == []
