@@ -195,9 +195,6 @@ class ActivityReader:
     def _multi_instance(self, element: Element) -> MultiInstance | None:
         self._refusals.require_children(element, _MULTI_INSTANCE_CHILDREN)
         loop = self._refusals.extensions(element, frozenset({"loopCharacteristics"})).loop
-        if element.get("behavior", "All") != "All":
-            message = "Events of single instances are not thrown."
-            self._refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Leave out the attribute behavior.")
         if not self._is_complete(element, loop):
             return None
         return MultiInstance(

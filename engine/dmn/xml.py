@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 
 from lxml import etree
 
-from engine.bpmn.xml import MAXIMUM_BYTES, MAXIMUM_ELEMENTS
 from engine.errors import DecisionModelError, Finding
+
+MAXIMUM_BYTES = 5 * 1024 * 1024
+MAXIMUM_ELEMENTS = 50_000
 
 _NAMESPACES = frozenset(
     {
