@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
@@ -23,6 +23,8 @@ from engine.bpmn import (
     type_of_schema,
 )
 from engine.service_tasks import AnyTask, ServiceTaskRegistry
+
+_MOST_KEPT = 1_024  # handlers do not change while the process runs
 
 
 def contracts_of(
@@ -66,6 +68,7 @@ def _with_tags(
     return tags
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def signature_of(task: AnyTask) -> Signature:
     """Return what a handler takes, gives and throws."""
     types = field_types(task.input, "validation")

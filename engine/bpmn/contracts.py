@@ -143,8 +143,9 @@ def _process_inputs(call: CallActivity, contracts: Contracts) -> Iterator[Findin
 
 
 def _errors(model: ProcessModel, task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
-    caught = {*_codes_caught(model, task), *contracts.errors_caught.get(model.process_id, ())}
-    for code in contracts.signature(task.type).errors:
+    thrown = contracts.signature(task.type).errors
+    caught = {*_codes_caught(model, task), *contracts.errors_caught.get(model.process_id, ())} if thrown else set()
+    for code in thrown:
         if caught.isdisjoint({code, None}):
             message = f"{task.type} can throw {code}, and nothing catches it."
             hint = "Attach an error boundary event with this code, or one without a code, which catches every error."
