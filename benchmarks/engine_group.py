@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import psycopg
 from engine_peers import CommitFloor, child_process
-from engine_plant import PEOPLE, Plant, cluster, copy_instance, new_database, new_plant
+from engine_plant import ALONE, PEOPLE, Plant, cluster, copy_instance, new_database, new_plant
 from measurement import Measurement
 
 _ROUNDS = 5
@@ -41,16 +41,22 @@ def _throughput(url: str) -> list[Measurement]:
             dbos = peer.receive()
             commits = floor.commits_per_second(_SECONDS)
             steps = 1 / plant.seconds_per_step("ten_external", _INSTANCES, 10)
+            alone = 1 / plant.seconds_per_step("ten_external", _INSTANCES, 10, ALONE)
             started = time.perf_counter()
             plant.start("ten_transactional", _INSTANCES)
             starting = time.perf_counter() - started
             draining = plant.drain()
             drained, whole = _INSTANCES / draining, _INSTANCES / (starting + draining)
-            rounds.append((steps / commits, steps / dbos, drained / commits, whole / commits, dbos / commits))
-    external, against_dbos, transactional, with_start, dbos_itself = map(statistics.median, zip(*rounds, strict=True))
+            rounds.append(
+                (steps / commits, alone / commits, steps / dbos, drained / commits, whole / commits, dbos / commits)
+            )
+    external, unshared, against_dbos, transactional, with_start, dbos_itself = map(
+        statistics.median, zip(*rounds, strict=True)
+    )
     floor_is = "plain commits/s on one connection"
     return [
         Measurement("engine.external_steps", external, "x", 0.6, "higher", floor_is),
+        Measurement("engine.external_steps_one_commit_each", unshared, "x", None, "higher", floor_is),
         Measurement(
             "engine.external_steps_dbos", against_dbos, "x", 4.0, "higher", "steps/s of 10-step DBOS workflows"
         ),

@@ -42,6 +42,7 @@ _DIAGRAMS = (
     approval("approval", GROUP),
 )
 _POLICY = WorkerPolicy(lease_seconds=600)
+ALONE = WorkerPolicy(lease_seconds=600, brief_seconds=0)  # as where handlers take their time: no commit is shared
 
 
 class Nothing(BaseModel):
@@ -87,19 +88,19 @@ class Plant:
         with self.storage.transaction() as work:
             return self.engine.start(work, process_id, variables, context=PEOPLE)
 
-    def drain(self) -> float:
+    def drain(self, policy: WorkerPolicy = _POLICY) -> float:
         """Let one worker run until nothing is left; return the seconds."""
         hub = _EndOfWork(self.url)
-        worker = Worker(self.engine, self.storage, hub, _POLICY)
+        worker = Worker(self.engine, self.storage, hub, policy)
         hub.stop = worker.stop
         started = time.perf_counter()
         worker.run()
         return time.perf_counter() - started
 
-    def seconds_per_step(self, process_id: str, instances: int, steps: int) -> float:
+    def seconds_per_step(self, process_id: str, instances: int, steps: int, policy: WorkerPolicy = _POLICY) -> float:
         """Start instances that take `steps` steps each, and drain them; the start is not counted."""
         self.start(process_id, instances)
-        return self.drain() / (instances * steps)
+        return self.drain(policy) / (instances * steps)
 
 
 @contextmanager
