@@ -159,6 +159,8 @@ def _differences(change: Change, old: FlowNode, new: FlowNode) -> Iterator[str]:
             yield f"its {aspect} is not the same"
     if isinstance(old, Activity) and _events(change.old, old, change.name) != _events(change.new, new, str):
         yield "the events on its boundary are not the same"
+    if isinstance(old, EventBasedGateway) and _awaited(change.old, old, change.name) != _awaited(change.new, new, str):
+        yield "the events behind it are not the same"
     if _listening(change.old, old.id, change.name) != _listening(change.new, new.id, str):
         yield "the events that can begin beside its tokens are not the same"
 
@@ -191,6 +193,11 @@ def _events(model: ProcessModel, activity: FlowNode, name: Callable[[str], str])
         for event in model.boundary_events(activity.id)
         if not isinstance(event.trigger, ErrorTrigger | EscalationTrigger)
     }
+
+
+def _awaited(model: ProcessModel, gateway: FlowNode, name: Callable[[str], str]) -> set[str]:
+    """Return the events that wait at an event-based gateway."""
+    return {name(flow.target) for flow in model.outgoing(gateway.id)}
 
 
 def _listening(model: ProcessModel, scope: str | None, name: Callable[[str], str]) -> dict[str, tuple[object, bool]]:

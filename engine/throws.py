@@ -30,6 +30,7 @@ def send_off(document: StepDocument, changes: TreeChanges) -> None:
         document.add_job(_job(row, message.element.id, MESSAGE_TYPE, _message(message)), None)
     for escalation in changes.escalations:
         payload: dict[str, JsonValue] = {
+            "kind": "escalation",
             "escalation_code": escalation.escalation_code,
             "caught_by": escalation.caught_by,
         }

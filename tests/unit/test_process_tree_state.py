@@ -7,7 +7,25 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from diagrams import call_activity, choice, diagram, end, for_each, parallel, path, service_task, start
+from diagrams import (
+    call_activity,
+    catch,
+    choice,
+    diagram,
+    duration,
+    end,
+    error,
+    event_based,
+    event_subprocess,
+    for_each,
+    inclusive,
+    loop,
+    parallel,
+    path,
+    service_task,
+    start,
+    subprocess,
+)
 from stored_tree import ROOT, StoredTree, compile_document
 
 from engine.errors import CorruptStateError, TaskGoneError
@@ -93,6 +111,102 @@ def test_a_damaged_row_is_refused(spec: str, damage: dict[str, Any]) -> None:
         ProcessTree.load(NESTED, replace(state, tasks=damaged), lambda: UUID(int=1_000))
 
     assert raised.value.code == "STATE_CORRUPT"
+
+
+KINDS = compile_document(
+    diagram(
+        "p",
+        start(),
+        path("Begin", "Sub", "Done"),
+        subprocess(
+            "Sub",
+            start("In"),
+            path("In", "Each", "Round", "Join", "Out"),
+            path("In", "Which", "Late"),
+            path("In", "Wait", "Join"),
+            path("In", "Fail"),
+            path("In", "Join"),
+            event_based("Which"),
+            catch("Late", timer=duration("PT1H")),
+            catch("Full", condition="=a > 3"),
+            path("Which", "Full"),
+            service_task("Wait", "t"),
+            inclusive("Join"),
+            end("Out"),
+            end("Fail", error_ref="Broken"),
+            service_task("Round", "t", multi_instance=loop(maximum=3)),
+            service_task("Each", "t"),
+            event_subprocess("Events", start("On", timer=duration("PT1H"), interrupting=False), path("On", "Handle"),
+                             service_task("Handle", "t")),
+        ),
+        end(),
+    ).replace(b"</bpmn:definitions>", error("Broken", "BROKEN").encode() + b"</bpmn:definitions>")
+)  # fmt: skip
+
+
+def _every_kind() -> StoredTree:
+    tree = StoredTree(KINDS, {})
+    tree.complete("Each")
+    tree.trigger("On")
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("spec", "damage"),
+    [
+        pytest.param("element:Sub", {"state": 16}, id="a subprocess that waits"),
+        pytest.param("element:Sub", {"internal": {"rounds": 1}}, id="a subprocess that counts"),
+        pytest.param("element:Wait", {"parent_id": ROOT}, id="outside its subprocess"),
+        pytest.param("element:Events", {"parent_id": ROOT}, id="an event subprocess elsewhere"),
+        pytest.param("element:Events", {"state": 16}, id="an event subprocess that waits"),
+        pytest.param("listening:On", {"parent_id": ROOT}, id="an event that listens elsewhere"),
+        pytest.param("listening:On", {"spec": "element:On"}, id="a start event that rests"),
+        pytest.param("listening:On", {"internal": {"holds": True}}, id="a time that is a condition"),
+        pytest.param("element:Late", {"parent_id": ROOT}, id="an awaited event elsewhere"),
+        pytest.param("element:Full", {"internal": {}}, id="a condition that was never looked at"),
+        pytest.param("element:Full", {"internal": {"holds": 1}}, id="a condition that is a number"),
+        pytest.param("element:Which", {"state": 16}, id="an event gateway that waits"),
+        pytest.param("element:Join", {"internal": {"arrived": []}}, id="a join to which nothing came"),
+        pytest.param("body:Round", {"internal": {"rounds": "1"}}, id="rounds that are text"),
+        pytest.param("body:Round", {"internal": {"rounds": 2}}, id="another round"),
+        pytest.param("element:Round", {"internal": {}}, id="an instance without its round"),
+        pytest.param("element:Round", {"internal": {"round": 1, "item": {"loopCounter": 1}}}, id="two kinds of loop"),
+        pytest.param("element:Fail", {"state": 32}, id="an error that was thrown"),
+        pytest.param("element:Handle", {"parent_id": ROOT}, id="outside its event subprocess"),
+    ],
+)
+def test_a_damaged_row_of_any_kind_is_refused(spec: str, damage: dict[str, Any]) -> None:
+    state = _every_kind().rows.state(ROOT)
+    assert spec in {row.spec for row in state.tasks}
+    ProcessTree.load(KINDS, state, lambda: UUID(int=1_000))
+    damaged = tuple(replace(row, **damage) if row.spec == spec else row for row in state.tasks)
+
+    with pytest.raises(CorruptStateError):
+        ProcessTree.load(KINDS, replace(state, tasks=damaged), lambda: UUID(int=1_000))
+
+
+@pytest.mark.parametrize("spec", ["element:Sub", "listening:On", "element:Handle", "element:Late", "element:Round"])
+def test_a_missing_row_of_any_kind_is_refused(spec: str) -> None:
+    state = _every_kind().rows.state(ROOT)
+    left = tuple(row for row in state.tasks if row.spec != spec)
+
+    with pytest.raises(CorruptStateError):
+        ProcessTree.load(KINDS, replace(state, tasks=left), lambda: UUID(int=1_000))
+
+
+def test_a_token_within_a_subprocess_is_moved_within_it() -> None:
+    tree = _every_kind()
+    token = tree.task("Wait").task_id
+
+    assert tree.tree.target(token, "Done") is None
+    assert tree.tree.target(token, "Each") is not None
+    tree.tree.move(token, "Each")
+    tree.keep()
+
+    assert "Each" in tree.waiting
+    assert {token.element.id for token in tree.tree.tokens()} == {
+        *("Sub", "Each", "Join", "Which", "Fail", "Round", "Handle")
+    }
 
 
 @pytest.mark.parametrize("spec", ["body:Call", "element:Call", "Start"])
