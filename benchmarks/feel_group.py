@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
+import time
 import timeit
 from collections.abc import Callable
 
@@ -20,7 +20,10 @@ _TIME_BAR, _RATIO_BAR = 1.0, 10.0
 
 
 def measure() -> list[Measurement]:
-    """Return the time of a condition of three comparisons, all of which are asked, and its ratio, interleaved."""
+    """Return the time of a condition of three comparisons, all of which are asked, and its ratio, interleaved.
+
+    Processor time, the best of the rounds: what else the machine does is not the expression's.
+    """
     spiff = PythonScriptEngine().environment
     assert compile_expression(_FEEL).evaluate_condition(_VARIABLES) is spiff.evaluate(_PYTHON, dict(_VARIABLES)) is True
     pairs = [
@@ -30,10 +33,15 @@ def measure() -> list[Measurement]:
         )
         for _ in range(_ROUNDS)
     ]
-    ours, theirs = (statistics.median(times) for times in zip(*pairs, strict=True))
+    ours, theirs = (min(times) for times in zip(*pairs, strict=True))
     return [
         Measurement(
-            "feel.condition", ours * _MICROSECONDS, "µs", _TIME_BAR, "lower", "the clock; from text, compiled before"
+            "feel.condition",
+            ours * _MICROSECONDS,
+            "µs",
+            _TIME_BAR,
+            "lower",
+            "processor time; from text, compiled before",
         ),
         Measurement(
             "feel.condition_speed", theirs / ours, "x", _RATIO_BAR, "higher", "SpiffWorkflow's evaluation of the same"
@@ -42,4 +50,4 @@ def measure() -> list[Measurement]:
 
 
 def _seconds(call: Callable[[], object], calls: int) -> float:
-    return timeit.timeit(call, number=calls) / calls
+    return timeit.timeit(call, number=calls, timer=time.process_time) / calls

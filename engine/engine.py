@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -98,10 +99,10 @@ class Engine:
         """
         require(context, Permission.ADMIN, Resource(kind="process definitions", tenant_id=context.tenant_id))
         definitions = Definitions(work)
-        definitions.lock()
+        deployed_at = definitions.lock()
         read = [(xml, model) for xml in diagrams for model in read_diagram(xml)]
         self._verify(work, [model for _, model in read])
-        return tuple(self._store(work, xml, model, context) for xml, model in read)
+        return tuple(self._store(work, xml, model, deployed_at, context) for xml, model in read)
 
     def start(
         self,
@@ -280,12 +281,15 @@ class Engine:
             self.library.model(work, ref.process_definition_id, ref.process_id)
             for ref in Definitions(work).all_newest()
         ]
-        contracts = contracts_of(self.registry, self._forms, (*deployed, *models), self._groups)
+        tags = Definitions(work).version_tags()
+        contracts = contracts_of(self.registry, self._forms, (*deployed, *models), self._groups, version_tags=tags)
         findings = tuple(finding for model in models for finding in verify(model, contracts))
         if errors_among(findings):
             raise DiagramError(findings)
 
-    def _store(self, work: UnitOfWork, xml: bytes, model: ProcessModel, context: SecurityContext) -> DefinitionRef:
+    def _store(
+        self, work: UnitOfWork, xml: bytes, model: ProcessModel, deployed_at: datetime, context: SecurityContext
+    ) -> DefinitionRef:
         definitions = Definitions(work)
         sha256 = hashlib.sha256(xml).hexdigest()
         known = definitions.with_digest(model.process_id, sha256)
@@ -302,7 +306,7 @@ class Engine:
             name=model.name,
             sha256=sha256,
         )
-        definitions.insert(ref, xml, context.user_id)
+        definitions.insert(ref, xml, context.user_id, deployed_at)
         self._listen(work, ref, model, context)
         return ref
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 from typing import Annotated, Any
 
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
@@ -24,14 +24,26 @@ from engine.bpmn import (
 )
 from engine.service_tasks import AnyTask, ServiceTaskRegistry
 
+_MOST_KEPT = 1_024  # handlers do not change while the process runs
+
 
 def contracts_of(
     registry: ServiceTaskRegistry,
     forms: Mapping[str, type[BaseModel]],
     models: Iterable[ProcessModel],
     groups: frozenset[str] | None = None,
+    *,
+    version_tags: Mapping[str, frozenset[str]] | None = None,
 ) -> Contracts:
-    """Return what exists around diagrams: handlers, forms, groups, and the processes deployed or offered with them."""
+    """Return what exists around diagrams: handlers, forms, groups, and the processes deployed or offered with them.
+
+    Args:
+        registry: The handlers.
+        forms: By id.
+        models: The newest version of each process; of those that are offered, the offered one.
+        groups: In which principals can be; `None` where any name may be one.
+        version_tags: The tags of the versions that are deployed; `None` where they are not known.
+    """
     known = tuple(models)
     return Contracts(
         inputs=registry.contracts(),
@@ -41,10 +53,22 @@ def contracts_of(
         forms={form_id: field_types(form, "serialization") for form_id, form in forms.items()},
         groups=groups,
         errors_caught=errors_caught_around_calls(*known),
+        version_tags=None if version_tags is None else _with_tags(version_tags, known),
         process_inputs={model.process_id: model.declared_inputs for model in known if model.declared_inputs},
     )
 
 
+def _with_tags(
+    version_tags: Mapping[str, frozenset[str]], models: Iterable[ProcessModel]
+) -> Mapping[str, frozenset[str]]:
+    tags = dict(version_tags)
+    for model in models:
+        own = frozenset({model.version_tag} if model.version_tag else ())
+        tags[model.process_id] = tags.get(model.process_id, frozenset()) | own
+    return tags
+
+
+@lru_cache(maxsize=_MOST_KEPT)
 def signature_of(task: AnyTask) -> Signature:
     """Return what a handler takes, gives and throws."""
     types = field_types(task.input, "validation")

@@ -95,14 +95,14 @@ class JobSteps:
             group: The steps that wait to be committed.
             again: Does the step alone where the group is refused.
         """
+        refusals = group.refusals
         step, collected = self._try_in_memory(job, compute, hand, group)
-        if collected is not None:
+        if collected is not None and group.add(GroupedStep(job, collected, again), refusals):
             hand.budget -= len(collected.finished.taken)
-            group.add(GroupedStep(job, collected, again))
             return ()
         if group.has_steps_of(job.process_instance_id):
             group.flush()
-        return self.alone(job, compute, hand, step)
+        return self.alone(job, compute, hand, step if group.refusals == refusals else None)
 
     def alone(self, job: ClaimedJob, compute: Compute, hand: Hand, computed: Step | None = None) -> Following:
         """Commit a step by itself, computed on the stored instance where it is not, or where that has changed.

@@ -5,10 +5,18 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import TypeVar, assert_never
 from uuid import UUID
 
-from engine.bpmn import ProcessModel, called_processes, read_diagram
+from engine.bpmn import (
+    CallActivity,
+    ProcessModel,
+    call_activities,
+    called_key,
+    called_processes,
+    process_of,
+    read_diagram,
+)
 from engine.errors import UnknownDefinitionError, UnknownProcessError
 from engine.persistence import DefinitionRef, Definitions
 from engine.spiff import CompiledProcess, compile_process
@@ -61,21 +69,20 @@ class ProcessLibrary:
         )
 
     def pin(self, work: UnitOfWork, ref: DefinitionRef) -> dict[str, UUID]:
-        """Return the definition and the newest one of every process it can call, by process id.
+        """Return the definition and the version of every process it can call that the call is bound to, by their keys.
 
         Raises:
-            UnknownProcessError: A called process is not deployed.
+            UnknownProcessError, UnknownDefinitionError: A called process, or the version, is not deployed.
         """
-        pinned, frontier = {ref.process_id: ref.process_definition_id}, [ref]
+        pinned, frontier = {ref.process_id: ref.process_definition_id}, [(ref.process_id, ref)]
         while frontier:
-            current = frontier.pop()
-            model = self.model(work, current.process_definition_id, current.process_id)
-            for process_id in called_processes(model) - pinned.keys():
-                called = Definitions(work).newest(process_id)
-                if called is None:
-                    raise UnknownProcessError(process_id=process_id)
-                pinned[process_id] = called.process_definition_id
-                frontier.append(called)
+            key, current = frontier.pop()
+            for activity in call_activities(self.model(work, current.process_definition_id, current.process_id)):
+                called = called_key(key, activity)
+                if called not in pinned:
+                    version = _bound(work, current, activity)
+                    pinned[called] = version.process_definition_id
+                    frontier.append((called, version))
         return pinned
 
     def compiled(
@@ -86,11 +93,30 @@ class ProcessLibrary:
         with self._lock:
             if key in self._compiled:
                 return self._compiled[key]
-        models = {process_id: self.model(work, ref_id, process_id) for process_id, ref_id in pinned.items()}
-        process_id = next(name for name, ref_id in pinned.items() if ref_id == definition_id)
-        compiled = compile_process(models.pop(process_id), models, start_event_id)
+        models = {name: self.model(work, ref_id, process_of(name)) for name, ref_id in pinned.items()}
+        own = next(name for name, ref_id in pinned.items() if ref_id == definition_id)
+        compiled = compile_process(models.pop(own), models, start_event_id)
         with self._lock:
             return _keep(self._compiled, key, compiled)
+
+
+def _bound(work: UnitOfWork, caller: DefinitionRef, activity: CallActivity) -> DefinitionRef:
+    """Return the version that a call of a process is bound to."""
+    definitions, process_id = Definitions(work), activity.called_process
+    match activity.binding:
+        case "latest":
+            called = definitions.newest(process_id)
+        case "versionTag":
+            called = definitions.newest_tagged(process_id, str(activity.version_tag))
+        case "deployment":
+            called = definitions.newest_when_deployed(process_id, caller.process_definition_id)
+        case _:
+            assert_never(activity.binding)
+    if called is None and activity.version_tag is not None:
+        raise UnknownDefinitionError(process_definition_id=f"{process_id} with the version tag {activity.version_tag}")
+    if called is None:
+        raise UnknownProcessError(process_id=process_id)
+    return called
 
 
 def _keep(cache: OrderedDict[Key, Value], key: Key, value: Value) -> Value:

@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from engine.bpmn import UserTask
+from engine.bpmn import UserTask, process_of
 from engine.engine import Engine
 from engine.errors import (
     CorruptStateError,
@@ -245,12 +245,12 @@ class Migrations:
 
     def _duties(self, work: UnitOfWork, migrated: InstanceRow, target: _Target) -> Iterator[str]:
         """Refuse new names for elements whose performers a called process excludes by their old names."""
-        for process_id, ref_id in migrated.pinned_definitions.items():
-            if process_id == migrated.process_id:
+        for key, ref_id in migrated.pinned_definitions.items():
+            if key == migrated.process_id:
                 continue
-            for node in self._engine.library.model(work, ref_id, process_id).nodes.values():
+            for node in self._engine.library.model(work, ref_id, process_of(key)).nodes.values():
                 if isinstance(node, UserTask) and target.renamed.keys() & set(node.excluded):
-                    yield f"{node.id} of {process_id} excludes the performers of an element by its old name"
+                    yield f"{node.id} of {process_of(key)} excludes the performers of an element by its old name"
 
 
 def _locked(work: UnitOfWork, process_instance_id: UUID, context: SecurityContext) -> InstanceRow:

@@ -39,6 +39,10 @@ class StepGroup:
 
     Either all of it is written or none. Where the database refuses one step, because somebody else has changed its
     instance or owns its job by now, each is done again alone. Another thread may flush while a handler runs.
+
+    Attributes:
+        refusals: How often the database has refused. What was computed before the last one is void: it may rest on a
+            step that has never happened, and its version may be another step's by now.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class StepGroup:
         self._kept: dict[UUID, tuple[InstanceRow, ProcessTree]] = {}
         self._taken: list[ClaimedJob] = []
         self._waiting_since = 0.0
+        self.refusals = 0
 
     def __len__(self) -> int:
         """Return how many steps wait."""
@@ -68,14 +73,17 @@ class StepGroup:
             kept = self._kept.get(process_instance_id)
         return self._instances.peek(process_instance_id) if kept is None else kept[0]
 
-    def add(self, step: GroupedStep) -> None:
-        """Let a step wait; its instance is as it leaves it."""
+    def add(self, step: GroupedStep, refusals: int) -> bool:
+        """Let a step wait; its instance is as it leaves it. Return whether it still can: `refusals` as it was begun."""
         with self._lock:
+            if self.refusals != refusals:
+                return False
             if not self._steps:
                 self._waiting_since = time.monotonic()
             self._steps.append(step)
             finished = step.collected.finished
             self._kept[finished.row.process_instance_id] = (finished.row, finished.tree)
+        return True
 
     def has_steps_of(self, process_instance_id: UUID) -> bool:
         """Return whether a step of the instance waits."""
@@ -116,6 +124,7 @@ class StepGroup:
 
         self._persist(write)
         if not written[0]:
+            self.refusals += 1
             self._taken += [job for step in steps for job in step.repeat()]
             return
         crash_point("after_commit")

@@ -34,7 +34,7 @@ class WorkerPolicy:
     step_seconds: float = 1.0
     batch: int = 16
     brief_seconds: float = 0.005
-    patience_seconds: float = 0.05
+    patience_seconds: float = 0.2
     chain: int = 100
     maximum_lost_leases: int = 5
     limits: Mapping[str, int] = field(default_factory=dict)

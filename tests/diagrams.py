@@ -256,9 +256,13 @@ def call_activity(
     parent: bool = True,
     child: bool = True,
     multi_instance: str = "",
+    binding: str | None = None,
+    version_tag: str | None = None,
 ) -> str:
     called = attributes(
         processId=called_process,
+        bindingType=binding,
+        versionTag=version_tag,
         propagateAllParentVariables=str(parent).lower(),
         propagateAllChildVariables=str(child).lower(),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from diagrams import catch, document, end, message, path, process, service_task, start, user_task
+from diagrams import boundary, catch, document, end, message, path, process, service_task, start, user_task
 from platform_under_test import Platform
 
 from mcp_server import ToolFailedError
@@ -42,7 +42,8 @@ def waiting(process_id: str) -> bytes:
 def failing(process_id: str) -> bytes:
     """A process that stops at an incident, where its variable `version` names no dataset version."""
     work = service_task("Profile", "datasets.profile_version", inputs={"dataset_version_id": "=version"}, retries=1)
-    return document(process(process_id, start(), path("Begin", "Profile", "Done"), work, end()))
+    unreadable = (boundary("Unreadable", "Profile"), path("Unreadable", "Lost"), end("Lost"))
+    return document(process(process_id, start(), path("Begin", "Profile", "Done"), work, *unreadable, end()))
 
 
 def deployed(platform: Platform, drawn: Callable[[str], bytes], process_id: str | None = None) -> str:

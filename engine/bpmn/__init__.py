@@ -1,6 +1,6 @@
 """Diagrams: reading the `zeebe:` dialect into a typed model, and refusing what cannot be executed as drawn."""
 
-from engine.bpmn.calls import called_key, called_processes
+from engine.bpmn.calls import call_activities, called_key, called_processes, process_of
 from engine.bpmn.contracts import Contracts, InputContract, Signature, errors_caught_around_calls
 from engine.bpmn.digest import canonical_digest
 from engine.bpmn.document import Document, read_diagram, read_document
@@ -89,6 +89,7 @@ __all__ = [
     "TimerTrigger",
     "Trigger",
     "UserTask",
+    "call_activities",
     "called_key",
     "called_processes",
     "canonical_digest",
@@ -96,6 +97,7 @@ __all__ = [
     "entries_ahead",
     "errors_among",
     "errors_caught_around_calls",
+    "process_of",
     "reached_within",
     "read_diagram",
     "read_document",

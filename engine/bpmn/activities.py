@@ -24,7 +24,8 @@ from engine.bpmn.model import (
 from engine.bpmn.refusals import NODE_CHILDREN, Refusals
 from engine.bpmn.xml import BPMN, ZEEBE, Element, is_true, local_name
 
-_EXTENSIONS = frozenset({"ioMapping", "taskHeaders"})
+_MAPPING = frozenset({"ioMapping"})
+_EXTENSIONS = _MAPPING | {"taskHeaders"}
 _JOB = frozenset({"taskDefinition", "jobPriorityDefinition", "priorityDefinition"})
 _ASSIGNMENT = frozenset({"userTask", "formDefinition", "assignmentDefinition", "taskSchedule", "priorityDefinition"})
 _LOOP = "standardLoopCharacteristics"
@@ -108,14 +109,14 @@ class ActivityReader:
 
     def send_task(self, element: Element, identity: NodeIdentity) -> SendTask:
         """Return a send task that publishes its message."""
-        extensions, common = self._parts(element, _EXTENSIONS)
+        extensions, common = self._parts(element, _MAPPING)
         message = self._events.message_throw(element, element, extensions)
         return SendTask(**identity, **common, message=message)
 
     def script_task(self, element: Element, identity: NodeIdentity) -> ScriptTask:
         """Return a script task: FEEL, and nothing else."""
         self._refusals.require_children(element, NODE_CHILDREN | REPETITIONS)
-        extensions, common = self._parts(element, _EXTENSIONS | {"script"})
+        extensions, common = self._parts(element, _MAPPING | {"script"})
         if extensions.script is None:
             message = "The script task has no FEEL expression."
             hint = "Choose the implementation 'FEEL expression', or a job worker."
@@ -126,11 +127,11 @@ class ActivityReader:
 
     def plain_task(self, element: Element, identity: NodeIdentity) -> PlainTask:
         """Return an abstract or a manual task."""
-        return PlainTask(**identity, **self._parts(element, _EXTENSIONS)[1])
+        return PlainTask(**identity, **self._parts(element, _MAPPING)[1])
 
     def subprocess(self, element: Element, identity: NodeIdentity) -> SubProcess:
         """Return an embedded subprocess; its children are read on their own."""
-        return SubProcess(**identity, **self._common(element, self._refusals.extensions(element, _EXTENSIONS)))
+        return SubProcess(**identity, **self._common(element, self._refusals.extensions(element, _MAPPING)))
 
     def is_job(self, element: Element) -> bool:
         """Return whether a handler does the work of an element that could do without."""
@@ -142,13 +143,12 @@ class ActivityReader:
         if not extensions.called_process:
             message = "No called process is named."
             self._refusals.find(element, "CALLED_PROCESS_MISSING", message, "Name the process's id.")
-        if extensions.binding.type != "latest":
-            message = "A call takes the newest version that is deployed when the instance starts."
-            self._refusals.find(element, "BINDING_UNSUPPORTED", message, "Set the binding to 'latest'.")
         return CallActivity(
             **identity,
             **common,
             called_process=extensions.called_process or "",
+            binding=extensions.binding.type,
+            version_tag=extensions.binding.version_tag,
             propagates_parent_variables=extensions.propagates_parent_variables,
             propagates_child_variables=extensions.propagates_child_variables,
         )
@@ -195,9 +195,6 @@ class ActivityReader:
     def _multi_instance(self, element: Element) -> MultiInstance | None:
         self._refusals.require_children(element, _MULTI_INSTANCE_CHILDREN)
         loop = self._refusals.extensions(element, frozenset({"loopCharacteristics"})).loop
-        if element.get("behavior", "All") != "All":
-            message = "Events of single instances are not thrown."
-            self._refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Leave out the attribute behavior.")
         if not self._is_complete(element, loop):
             return None
         return MultiInstance(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import assert_never
 
 from engine.bpmn.model import CallActivity, ProcessModel
 from engine.errors import Finding
@@ -10,12 +12,35 @@ from engine.errors import Finding
 
 def called_processes(model: ProcessModel) -> frozenset[str]:
     """Return the ids of the processes that `model` calls directly."""
-    return frozenset(node.called_process for node in _call_activities(model))
+    return frozenset(node.called_process for node in call_activities(model))
 
 
-def called_key(_caller: str, activity: CallActivity) -> str:
-    """Return under which name a call's process is known within an instance."""
-    return activity.called_process
+def called_key(caller: str, activity: CallActivity) -> str:
+    """Return under which key an instance keeps the version of a process that an activity calls.
+
+    Args:
+        caller: The key of the calling process.
+        activity: Several that bind in the same way call the same version.
+    """
+    match activity.binding:
+        case "latest":
+            return activity.called_process
+        case "versionTag":
+            return f"{activity.called_process}:{activity.version_tag}"
+        case "deployment":
+            return f"{activity.called_process}@{caller}"
+        case _:
+            assert_never(activity.binding)
+
+
+def process_of(key: str) -> str:
+    """Return the id of the process that a key stands for."""
+    return re.split("[:@]", key, maxsplit=1)[0]
+
+
+def call_activities(model: ProcessModel) -> Iterator[CallActivity]:
+    """Return every call activity of a process."""
+    return (node for node in model.nodes.values() if isinstance(node, CallActivity))
 
 
 def find_call_cycles(model: ProcessModel, calls: Mapping[str, frozenset[str]]) -> tuple[Finding, ...]:
@@ -33,7 +58,7 @@ def find_call_cycles(model: ProcessModel, calls: Mapping[str, frozenset[str]]) -
             message=f"Calling {node.called_process!r} leads back to {model.process_id!r}.",
             hint="Draw the repetition as a loop inside one process.",
         )
-        for node in _call_activities(model)
+        for node in call_activities(model)
         if _leads_to(node.called_process, model.process_id, calls)
     )
 
@@ -46,7 +71,3 @@ def _leads_to(process_id: str, destination: str, calls: Mapping[str, frozenset[s
             reached.add(current)
             frontier += calls.get(current, frozenset())
     return destination in reached
-
-
-def _call_activities(model: ProcessModel) -> Iterator[CallActivity]:
-    return (node for node in model.nodes.values() if isinstance(node, CallActivity))

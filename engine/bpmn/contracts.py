@@ -60,6 +60,7 @@ class Contracts:
         forms: The fields that each form gives, as far as known.
         groups: The groups in which principals can be; `None` where any name may be one.
         process_inputs: What processes declare as the variables with which an instance begins.
+        version_tags: The tags of the versions of each process; `None` where they are not known.
         errors_caught: For each process, the codes that its callers catch around their calls; `None` stands for all.
     """
 
@@ -71,6 +72,7 @@ class Contracts:
     groups: frozenset[str] | None = None
     errors_caught: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
     process_inputs: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    version_tags: Mapping[str, frozenset[str]] | None = None
 
     def signature(self, task_type: str) -> Signature:
         """Return what is known of a handler."""
@@ -104,6 +106,7 @@ def check_contract(model: ProcessModel, node: FlowNode, contracts: Contracts) ->
                 message = f"No process {node.called_process!r} is deployed."
                 yield finding_at(node, "PROCESS_UNKNOWN", message, "Deploy the called process first, or with this one.")
             yield from _process_inputs(node, contracts)
+            yield from _version(node, contracts)
 
 
 def _handler(task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
@@ -120,6 +123,16 @@ def _handler(task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
         yield finding_at(task, "INPUT_MISSING", f"{task.type} needs the input {name!r}.", "Add an input mapping.")
 
 
+def _version(call: CallActivity, contracts: Contracts) -> Iterator[Finding]:
+    if contracts.version_tags is None or call.version_tag is None:
+        return
+    known = contracts.version_tags.get(call.called_process, frozenset())
+    if call.version_tag not in known:
+        message = f"No version of {call.called_process!r} has the tag {call.version_tag!r}."
+        hint = f"Known tags: {', '.join(sorted(known)) or 'none'}."
+        yield finding_at(call, "PROCESS_VERSION_UNKNOWN", message, hint)
+
+
 def _process_inputs(call: CallActivity, contracts: Contracts) -> Iterator[Finding]:
     if call.propagates_parent_variables:
         return
@@ -130,8 +143,9 @@ def _process_inputs(call: CallActivity, contracts: Contracts) -> Iterator[Findin
 
 
 def _errors(model: ProcessModel, task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
-    caught = {*_codes_caught(model, task), *contracts.errors_caught.get(model.process_id, ())}
-    for code in contracts.signature(task.type).errors:
+    thrown = contracts.signature(task.type).errors
+    caught = {*_codes_caught(model, task), *contracts.errors_caught.get(model.process_id, ())} if thrown else set()
+    for code in thrown:
         if caught.isdisjoint({code, None}):
             message = f"{task.type} can throw {code}, and nothing catches it."
             hint = "Attach an error boundary event with this code, or one without a code, which catches every error."

@@ -13,11 +13,9 @@ from engine.bpmn.xml import BPMN, BPMN_DIAGRAM, Element, local_name
 _BOUNDS = "{http://www.omg.org/spec/DD/20100524/DC}Bounds"
 _WAYPOINT = "{http://www.omg.org/spec/DD/20100524/DI}waypoint"
 _CLOSE = 1.0  # distances below this are drawn as none
-_EVENTS = frozenset({"startEvent", "endEvent", "intermediateCatchEvent", "intermediateThrowEvent", "boundaryEvent"})
-_GATEWAYS = frozenset(
-    {"exclusiveGateway", "inclusiveGateway", "parallelGateway", "eventBasedGateway", "complexGateway"}
-)
-_ACTIVITIES = frozenset(
+EVENTS = frozenset({"startEvent", "endEvent", "intermediateCatchEvent", "intermediateThrowEvent", "boundaryEvent"})
+GATEWAYS = frozenset({"exclusiveGateway", "inclusiveGateway", "parallelGateway", "eventBasedGateway", "complexGateway"})
+ACTIVITIES = frozenset(
     {
         *("task", "serviceTask", "userTask", "receiveTask", "sendTask", "scriptTask", "manualTask"),
         *("businessRuleTask", "callActivity", "subProcess", "transaction", "adHocSubProcess"),
@@ -25,10 +23,10 @@ _ACTIVITIES = frozenset(
 )
 _NOTES = frozenset({"textAnnotation", "dataObjectReference", "dataStoreReference"})
 CONTAINERS = frozenset({"participant", "lane", "subProcess", "transaction", "adHocSubProcess", "group"})
-SHAPES = _EVENTS | _GATEWAYS | _ACTIVITIES | _NOTES | CONTAINERS
+SHAPES = EVENTS | GATEWAYS | ACTIVITIES | _NOTES | CONTAINERS
 EDGES = frozenset({"sequenceFlow", "messageFlow", "association", "dataInputAssociation", "dataOutputAssociation"})
 FLOWS = frozenset({"sequenceFlow", "messageFlow"})
-LABELLED = _EVENTS | _GATEWAYS | FLOWS
+LABELLED = EVENTS | GATEWAYS | FLOWS
 
 
 class Point(NamedTuple):

@@ -24,6 +24,7 @@ _WORKED_BY_ENGINES = ("serviceTask", "sendTask", "scriptTask", "businessRuleTask
 _IMPLEMENTATION = frozenset(
     {"script", "humanPerformer", "potentialOwner", "performer", "resourceRole", "rendering", "ioSpecification"}
 )
+_IMPLEMENTING_ATTRIBUTES = ("language", "operationRef", "scriptFormat")
 _MOST_ITEMS = 100
 _SOURCES_OF_ITEMS = frozenset({"loopCardinality", "loopDataInputRef", "loopDataOutputRef"} | {"inputDataItem"})
 
@@ -45,6 +46,8 @@ def _strip(element: Element) -> None:
     for name in list(element.attrib):
         if str(name).startswith("{") and not str(name).startswith((f"{{{ZEEBE}}}", "{http://www.w3.org/")):
             del element.attrib[name]
+    for name in _IMPLEMENTING_ATTRIBUTES:
+        element.attrib.pop(name, None)
     is_container = local_name(element) == "extensionElements"
     for child in list(element):
         tag = str(child.tag)

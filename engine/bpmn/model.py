@@ -141,7 +141,7 @@ class ProcessModel:
 
     def event_subprocesses(self, scope: str | None) -> tuple[EventSubProcess, ...]:
         """Return what can begin beside the tokens of a scope."""
-        return tuple(node for node in self.members(scope) if isinstance(node, EventSubProcess))
+        return self._event_subprocesses_by_scope.get(scope, ())
 
     def scopes(self) -> tuple[str | None, ...]:
         """Return the process, as `None`, and all its subprocesses, each behind the one in which it stands."""
@@ -158,6 +158,11 @@ class ProcessModel:
     @cached_property
     def _nodes_by_scope(self) -> dict[str | None, tuple[FlowNode, ...]]:
         return _grouped(self.nodes.values(), lambda node: node.scope)
+
+    @cached_property
+    def _event_subprocesses_by_scope(self) -> dict[str | None, tuple[EventSubProcess, ...]]:
+        found = (node for node in self.nodes.values() if isinstance(node, EventSubProcess))
+        return _grouped(found, lambda node: node.scope)
 
     @cached_property
     def _flows_by_source(self) -> dict[str, tuple[SequenceFlow, ...]]:

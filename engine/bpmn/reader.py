@@ -10,6 +10,7 @@ from collections import Counter, deque
 from dataclasses import dataclass
 
 from engine.bpmn.activities import REPETITIONS, ActivityReader
+from engine.bpmn.attributes import require_plain_meaning
 from engine.bpmn.events import EventReader
 from engine.bpmn.links import linking_flows
 from engine.bpmn.model import (
@@ -28,13 +29,15 @@ from engine.bpmn.refusals import Refusals
 from engine.bpmn.xml import BPMN, Element, is_true, local_name
 
 _DECLARATIONS = frozenset({"message", "signal", "error", "escalation"})
-_TOP_LEVEL = _DECLARATIONS | {"process", "collaboration", "BPMNDiagram"}
-_DESCRIPTIVE = frozenset({"documentation", "extensionElements", "laneSet", "textAnnotation", "association"})
+# What describes and is not executed; what refers to it where it would be executed is refused there.
+_TOP_LEVEL = _DECLARATIONS | {
+    *("process", "collaboration", "BPMNDiagram", "category", "interface", "itemDefinition"),
+    *("endPoint", "partnerEntity", "partnerRole"),
+}
+_DESCRIPTIVE = frozenset({"documentation", "extensionElements", "laneSet", "textAnnotation", "association", "group"})
 _FLOW_CHILDREN = frozenset({"documentation", "extensionElements", "conditionExpression"})
 _ID = re.compile(r"[^\W\d][\w.-]*")
-_CHANGED_MEANINGS = ("isForCompensation", "instantiate", "parallelMultiple")
 _INPUTS = "inputs"  # the process's property that lists the variables with which an instance begins
-_TOKEN_COUNTS = ("startQuantity", "completionQuantity")
 
 
 def read_models(root: Element, refusals: Refusals) -> tuple[ProcessModel, ...]:
@@ -92,6 +95,7 @@ class _Reader:
                 self.refusals.find(element, "ID_DUPLICATE", message, "Give each its own.")
 
     def _process(self, process: Element) -> ProcessModel:
+        require_plain_meaning(process, self.refusals)
         self._lanes = _lanes(process)
         nodes: dict[str, FlowNode] = {}
         flows: list[SequenceFlow] = []
@@ -211,7 +215,6 @@ class _Reader:
             message = f"A {local_name(element)} has no id."
             self.refusals.find(element, "ID_MISSING", message, "Give it an id in the editor.")
             return None
-        self._require_plain_meaning(element)
         return NodeIdentity(
             id=node_id,
             name=" ".join((element.get("name") or node_id).split()),
@@ -220,17 +223,7 @@ class _Reader:
             scope=None if scope.node is None else scope.node.id,
         )
 
-    def _require_plain_meaning(self, element: Element) -> None:
-        changed = [name for name in _CHANGED_MEANINGS if is_true(element, name)]
-        changed += [name for name in _TOKEN_COUNTS if element.get(name, "1").strip() != "1"]
-        for attribute in changed:
-            message = f"{attribute}={element.get(attribute)[:20]} is not executed by this engine."
-            self.refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Choose another kind of element.")
-
     def _require_plain_gateway(self, element: Element) -> None:
-        if element.get("eventGatewayType", "Exclusive") != "Exclusive":
-            message = "Of the events behind the gateway only the first is waited for."
-            self.refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Draw a parallel gateway before the events.")
         self.refusals.extensions(element)
         self.refusals.require_children(element)
 

@@ -13,11 +13,13 @@ from engine.bpmn.model import (
     BoundaryTrigger,
     CallActivity,
     ConditionTrigger,
+    EndEvent,
     ErrorTrigger,
     EscalationTrigger,
     EventSubProcess,
     FlowNode,
     IntermediateCatchEvent,
+    IntermediateThrowEvent,
     PlainTask,
     ProcessModel,
     ReceiveTask,
@@ -39,22 +41,31 @@ def check_triggers(model: ProcessModel) -> Iterator[Finding]:
     yield from _ambiguous_starts(model)
     yield from _ambiguous_boundaries(model)
     for node in model.nodes.values():
-        match node:
-            case StartEvent(trigger=TimerTrigger() as timer) if node.scope is not None:
-                yield from _waiting_timer(node, timer, repeats=not node.is_interrupting)
-            case StartEvent(trigger=TimerTrigger() as timer):
-                yield from _start_timer(node, timer)
-            case IntermediateCatchEvent(trigger=TimerTrigger() as timer):
-                yield from _waiting_timer(node, timer, repeats=False)
-            case BoundaryEvent():
-                yield from _boundary(model, node)
-            case UserTask():
-                for time in (node.due_date, node.follow_up_date):
-                    if time is not None:
-                        timer = TimerTrigger("duration" if time.startswith('"P') else "date", time)
-                        yield from _waiting_timer(node, timer, repeats=False)
-            case _:
-                pass
+        yield from _times(node)
+        if isinstance(node, BoundaryEvent):
+            yield from _boundary(model, node)
+
+
+def _times(node: FlowNode) -> Iterator[Finding]:
+    """Return what is wrong with the times of a node; those of boundary events are looked at with them."""
+    match node:
+        case StartEvent(trigger=TimerTrigger() as timer) if node.scope is not None:
+            yield from _waiting_timer(node, timer, repeats=not node.is_interrupting)
+        case StartEvent(trigger=TimerTrigger() as timer):
+            yield from _start_timer(node, timer)
+        case IntermediateCatchEvent(trigger=TimerTrigger() as timer):
+            yield from _waiting_timer(node, timer, repeats=False)
+        case UserTask():
+            for time in (node.due_date, node.follow_up_date):
+                if time is not None:
+                    timer = TimerTrigger("duration" if time.startswith('"P') else "date", time)
+                    yield from _waiting_timer(node, timer, repeats=False)
+        case SendTask() | IntermediateThrowEvent() | EndEvent():
+            if node.message is not None:
+                time_to_live = TimerTrigger("duration", node.message.time_to_live)
+                yield from _waiting_timer(node, time_to_live, repeats=False)
+        case _:
+            pass
 
 
 def _boundary(model: ProcessModel, event: BoundaryEvent) -> Iterator[Finding]:

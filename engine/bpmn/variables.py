@@ -35,7 +35,7 @@ def _read(node: object) -> set[str]:
             return {keys[0]}
         case Call(function=function) if function in _ASKS_FOR_NULL:
             return set()
-        case Operation(operator="=" | "!=", left=left, right=right) if Literal(None) in {left, right}:
+        case Operation(operator="=" | "!=", left=left, right=right) if Literal(None) in (left, right):
             return set()
         case Selection(operand=operand):
             return _read(operand)  # any name of the selector may be a key of an item

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 
 from pydantic import BaseModel, ConfigDict
 
@@ -144,7 +145,7 @@ class DecisionModel(BaseModel):
     inputs: dict[str, InputData]
     decisions: dict[str, Decision]
 
-    @property
+    @cached_property
     def names(self) -> frozenset[str]:
         """The names of more than one word that expressions may use."""
         names = [*(data.name for data in self.inputs.values()), *(each.variable for each in self.decisions.values())]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeAlias
 
 from engine.dmn.model import Decision, DecisionModel, DecisionTable, HitPolicy, Rule
 from engine.dmn.value_sets import ValueSet, value_set
 from engine.errors import Finding
 from engine.feel import compile_expression, compile_tests, constant_value, kind
 
-# Rules are compared in pairs; larger tables are evaluated all the same.
-MAXIMUM_COMPARED = 300
+# Rules are compared in pairs, interval by interval; beyond this a table is evaluated all the same.
+MAXIMUM_COMPARISONS = 200_000
+
+_Sets: TypeAlias = list[ValueSet | None]
 
 
 @dataclass(frozen=True)
@@ -32,19 +35,25 @@ class _Row:
 
 def check_rules(model: DecisionModel, decision: Decision, table: DecisionTable) -> Iterator[Finding]:
     """Return what is wrong with the rules of a table."""
-    mismatches = [*_input_types(table, model.names), *_output_types(table, model.names)]
-    yield from mismatches
-    rows = [_row(table, number, rule, model.names) for number, rule in enumerate(table.rules, 1)]
+    passing = [[value_set(compile_tests(test, model.names).tests) for test in rule.tests] for rule in table.rules]
+    mismatches = [*_input_types(table, passing), *_output_types(table, model.names)]
+    if mismatches:
+        yield from mismatches
+        return
+    rows = _rows(table, passing, model.names)
     for row in rows:
-        if any(each is not None and each.is_empty for each in row.sets) and not mismatches:
+        if any(each is not None and each.is_empty for each in row.sets):
             message = f"Rule {row.number} of {decision.name} can never match."
             yield _at(row, "RULE_UNREACHABLE", message, "Correct its input entries, or the allowed values.")
-    if len(rows) <= MAXIMUM_COMPARED and not mismatches:
-        yield from _pairs(decision, table, rows)
+    yield from _pairs(decision, table, rows)
 
 
 def _pairs(decision: Decision, table: DecisionTable, rows: Sequence[_Row]) -> Iterator[Finding]:
+    left = MAXIMUM_COMPARISONS
     for one, other in combinations(rows, 2):
+        left -= _comparisons(one, other)
+        if left < 0:
+            return
         match table.hit_policy:
             case HitPolicy.UNIQUE if _overlap(one, other):
                 message = f"Rules {one.number} and {other.number} of {decision.name} match the same values."
@@ -57,13 +66,28 @@ def _pairs(decision: Decision, table: DecisionTable, rows: Sequence[_Row]) -> It
                 yield _at(other, "RULE_UNREACHABLE", message, "Put the narrower rule first, or remove it.")
 
 
-def _row(table: DecisionTable, number: int, rule: Rule, names: frozenset[str]) -> _Row:
-    sets: list[ValueSet | None] = []
-    for column, test in zip(table.inputs, rule.tests, strict=True):
-        passes = value_set(compile_tests(test, names).tests)
-        allowed = value_set(compile_tests(column.allowed, names).tests) if column.allowed else None
-        sets.append(passes.meets(allowed) if passes is not None and allowed is not None else passes)
-    return _Row(number, rule, tuple(sets), tuple(test == "-" for test in rule.tests))
+def _rows(table: DecisionTable, passing: list[_Sets], names: frozenset[str]) -> list[_Row]:
+    allowed = [
+        value_set(compile_tests(column.allowed, names).tests) if column.allowed else None for column in table.inputs
+    ]
+    return [
+        _Row(
+            number=number,
+            rule=rule,
+            sets=tuple(_within(one, other) for one, other in zip(sets, allowed, strict=True)),
+            passes_all=tuple(test == "-" for test in rule.tests),
+        )
+        for number, (rule, sets) in enumerate(zip(table.rules, passing, strict=True), 1)
+    ]
+
+
+def _within(passes: ValueSet | None, allowed: ValueSet | None) -> ValueSet | None:
+    return passes if passes is None or allowed is None else passes.meets(allowed)
+
+
+def _comparisons(one: _Row, other: _Row) -> int:
+    sizes = [[len(each.intervals) if each is not None else 0 for each in row.sets] for row in (one, other)]
+    return sum((left + 1) * (left + right + 1) for left, right in zip(*sizes, strict=True))
 
 
 def _overlap(one: _Row, other: _Row) -> bool:
@@ -91,10 +115,9 @@ def _differ(one: Rule, other: Rule) -> bool:
     return one.outputs != other.outputs
 
 
-def _input_types(table: DecisionTable, names: frozenset[str]) -> Iterator[Finding]:
-    for number, rule in enumerate(table.rules, 1):
-        for column, test in zip(table.inputs, rule.tests, strict=True):
-            passes = value_set(compile_tests(test, names).tests)
+def _input_types(table: DecisionTable, passing: list[_Sets]) -> Iterator[Finding]:
+    for number, (rule, sets) in enumerate(zip(table.rules, passing, strict=True), 1):
+        for column, passes in zip(table.inputs, sets, strict=True):
             if passes is not None and column.type_name is not None and passes.kind != column.type_name:
                 message = f"Rule {number} asks {column.label}, a {column.type_name}, for a {passes.kind}."
                 yield _mismatch(rule, message)

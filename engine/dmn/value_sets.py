@@ -14,6 +14,9 @@ from engine.feel.numbers import exact
 from engine.feel.syntax import Comparing, Matching, RangeOf, Test
 from engine.feel.temporal_arithmetic import instant, since_midnight
 
+# Comparing two cells takes time by the product of their tests.
+MAXIMUM_TESTS = 100
+
 _Point: TypeAlias = Any
 
 
@@ -76,8 +79,11 @@ class ValueSet:
 
 
 def value_set(cell: UnaryTests) -> ValueSet | None:
-    """Return what a cell lets pass; none where that cannot be said, or where it is everything, null included."""
-    if not cell.tests:
+    """Return what a cell lets pass; none where that cannot be said, or where it is everything, null included.
+
+    It cannot be said of a cell with more than 100 tests.
+    """
+    if not 0 < len(cell.tests) <= MAXIMUM_TESTS:
         return None
     sets = [_set_of(test) for test in cell.tests]
     known = [each for each in sets if each is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 
@@ -25,15 +26,15 @@ def verify(model: DecisionModel) -> tuple[Finding, ...]:
 
 
 def _requirements(model: DecisionModel) -> Iterator[Finding]:
+    names = Counter(data.name for data in model.inputs.values())
+    names.update(each.variable for each in model.decisions.values())
     for decision in model.decisions.values():
         missing = [each for each in decision.required_inputs if each not in model.inputs]
         missing += [each for each in decision.required_decisions if each not in model.decisions]
         for each in missing:
             message = f"{decision.name} requires {each!r}, which the document does not have."
             yield _at(decision, "REQUIREMENT_MISSING", message, "Draw the requirement again.")
-        names = [data.name for data in model.inputs.values()]
-        names += [each.variable for each in model.decisions.values() if each.id != decision.id]
-        if decision.variable in names:
+        if names[decision.variable] > 1:
             message = f"{decision.variable!r} names more than one thing."
             yield _at(decision, "NAME_AMBIGUOUS", message, "Rename one of them.")
 

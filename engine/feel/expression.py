@@ -131,6 +131,8 @@ class CellTests:
 
 def constant_value(node: Node) -> Value:
     """Return the value of a tree that is always the same and can be had at once; null for others."""
+    if isinstance(node, Literal):
+        return node.value
     if has_loop(node) or not is_constant(node):
         return None
     try:

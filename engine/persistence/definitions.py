@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,9 +33,12 @@ class Definitions:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
 
-    def lock(self) -> None:
-        """Let no other transaction deploy until this one ends."""
+    def lock(self) -> datetime:
+        """Let no other transaction deploy until this one ends; return the time of the deployment."""
         QUERIES.rows(self._connection, "lock_deployments")
+        (row,) = QUERIES.rows(self._connection, "time_of_deployment")
+        deployed_at: datetime = row.deployed_at
+        return deployed_at
 
     def with_digest(self, process_id: str, sha256: str) -> DefinitionRef | None:
         """Return the definition of that process with exactly that text."""
@@ -50,6 +54,21 @@ class Definitions:
         """Return one version of a process."""
         parameters = {"process_id": process_id, "version": version}
         return _ref(QUERIES.first(self._connection, "definition_of_version", parameters))
+
+    def newest_tagged(self, process_id: str, version_tag: str) -> DefinitionRef | None:
+        """Return the highest version of a process that has this tag."""
+        parameters = {"process_id": process_id, "version_tag": version_tag}
+        return _ref(QUERIES.first(self._connection, "newest_tagged_definition", parameters))
+
+    def newest_when_deployed(self, process_id: str, deployed_id: UUID) -> DefinitionRef | None:
+        """Return the highest version that a process had when another definition was deployed, or got with it."""
+        parameters = {"process_id": process_id, "deployed_id": deployed_id}
+        return _ref(QUERIES.first(self._connection, "newest_definition_when_deployed", parameters))
+
+    def version_tags(self) -> dict[str, frozenset[str]]:
+        """Return the tags of all versions of each process."""
+        rows = QUERIES.rows(self._connection, "version_tags")
+        return {row.process_id: frozenset(row.version_tags) for row in rows}
 
     def all_newest(self) -> tuple[DefinitionRef, ...]:
         """Return the highest version of every process, by process id."""
@@ -67,9 +86,9 @@ class Definitions:
             raise LookupError(process_definition_id)
         return bytes(row.xml)
 
-    def insert(self, ref: DefinitionRef, xml: bytes, deployed_by: str) -> None:
-        """Store a new definition."""
-        parameters = {**ref.model_dump(), "xml": xml, "deployed_by": deployed_by}
+    def insert(self, ref: DefinitionRef, xml: bytes, deployed_by: str, deployed_at: datetime | None = None) -> None:
+        """Store a new definition; those of one deployment have one time, now where none is given."""
+        parameters = {**ref.model_dump(), "xml": xml, "deployed_by": deployed_by, "deployed_at": deployed_at}
         QUERIES.execute(self._connection, "insert_definition", parameters)
 
 

@@ -36,7 +36,8 @@ class InstanceRow(BaseModel):
     """One process instance as stored.
 
     Attributes:
-        pinned_definitions: Process id to definition id, of the process and of all it may call.
+        pinned_definitions: Definition ids, of the process and of all that it may call, by the keys that
+            `engine.bpmn.called_key` gives them.
         version: Grows with every step; a step that was computed from another version is refused.
         positions: How many tasks the instance has had.
     """

@@ -6,6 +6,20 @@ where process_id = :process_id and sha256 = :sha256
 select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
 where process_id = :process_id order by version desc limit 1
 
+-- name: newest_tagged_definition
+select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+where process_id = :process_id and version_tag = :version_tag order by version desc limit 1
+
+-- name: newest_definition_when_deployed
+select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+where process_id = :process_id
+    and deployed_at <= (select deployed_at from process_definition where process_definition_id = :deployed_id)
+order by version desc limit 1
+
+-- name: version_tags
+select process_id, array_agg(distinct version_tag) as version_tags from process_definition
+where version_tag is not null group by process_id
+
 -- name: definition_of_version
 select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
 where process_id = :process_id and version = :version
@@ -23,12 +37,17 @@ from process_definition order by process_id, version desc
 
 -- name: insert_definition
 insert into process_definition
-    (process_definition_id, process_id, version, version_tag, name, sha256, xml, deployed_by)
-values (:process_definition_id, :process_id, :version, :version_tag, :name, :sha256, :xml, :deployed_by)
+    (process_definition_id, process_id, version, version_tag, name, sha256, xml, deployed_by, deployed_at)
+values (:process_definition_id, :process_id, :version, :version_tag, :name, :sha256, :xml, :deployed_by,
+    coalesce(:deployed_at, clock_timestamp()))
 
 -- name: lock_deployments
 -- One deployment at a time, so that versions have no gaps and no twins.
 select pg_advisory_xact_lock(hashtextextended('process_definition', 0))
+
+-- name: time_of_deployment
+-- Read behind the lock: who deploys later has a later time.
+select clock_timestamp() as deployed_at
 
 -- name: instance_by_idempotency_key
 select * from process_instance where tenant_id = :tenant_id and idempotency_key = :idempotency_key

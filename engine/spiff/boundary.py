@@ -78,12 +78,13 @@ def find_catch(task: InstanceTask, thrown: Thrown) -> tuple[str, Callable[[Scope
     The task's own boundary is asked first; then, for each scope around it, its event subprocesses and its boundary.
     """
     each: InstanceTask | None = task
+    below: InstanceTask | None = None
     while each is not None:
-        subprocess = caught_here(each, thrown)
+        subprocess = caught_here(each, thrown, below)
         if subprocess is not None:
             return subprocess.start.id, partial(subprocess.begin, each)
         happening = nearest(getattr(each.task_spec, "catching", []), thrown)
         if happening is not None:
             return happening.node.id, partial(happening.leave, each)
-        each = None if each is each.workflow.task_tree else each.scope_parent
+        below, each = each, None if each is each.workflow.task_tree else each.scope_parent
     return None

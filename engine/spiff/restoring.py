@@ -18,7 +18,7 @@ from engine.spiff.throwing import ErrorEndEventSpec
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow, is_process_run
 
 if TYPE_CHECKING:
-    from engine.spiff.tree import TaskRow
+    from engine.spiff.changes import TaskRow
 
 _ITEM_KEYS = {"item", "round"}
 

@@ -143,12 +143,15 @@ def is_interrupted(scope: InstanceTask) -> bool:
     )
 
 
-def caught_here(scope: InstanceTask, thrown: Thrown) -> EventSubprocessSpec | None:
-    """Return the event subprocess of a scope that catches what is thrown within it."""
+def caught_here(scope: InstanceTask, thrown: Thrown, child: InstanceTask | None) -> EventSubprocessSpec | None:
+    """Return the event subprocess of a scope that catches what comes from a child of it; none catches its own."""
     content: ScopeContent | None = getattr(scope.task_spec, "content", None)
-    if content is None or not content.handlers or is_interrupted(scope):
+    if content is None or child is None or not content.handlers or is_interrupted(scope):
         return None
-    return nearest(content.handlers, thrown)
+    found: EventSubprocessSpec | None = nearest(
+        [each for each in content.handlers if each is not child.task_spec], thrown
+    )
+    return found
 
 
 def nearest(catching: list[Any], thrown: Thrown) -> Any:

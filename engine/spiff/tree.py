@@ -10,21 +10,12 @@ from uuid import UUID
 from pydantic import JsonValue
 from SpiffWorkflow.util.task import TaskState
 
-from engine.bpmn import (
-    Activity,
-    BoundaryEvent,
-    ErrorTrigger,
-    FlowNode,
-    MessageTrigger,
-    SignalTrigger,
-    StartEvent,
-    TimerTrigger,
-    Trigger,
-)
+from engine.bpmn import Activity, ErrorTrigger, FlowNode
 from engine.errors import StepLimitError, TaskGoneError
 from engine.feel import compile_expression
 from engine.spiff.activities import WaitingSpec
 from engine.spiff.boundary import find_catch
+from engine.spiff.changes import TreeChanges, TreeState, WaitingTask, journal_entry, row_of, waiting_task
 from engine.spiff.compiler import BODY, ELEMENT, CompiledProcess
 from engine.spiff.conditions import judge_conditions
 from engine.spiff.elements import evaluate_mappings
@@ -32,53 +23,14 @@ from engine.spiff.gateways import EventBasedGatewaySpec, JoiningSpec
 from engine.spiff.repetition import RepeatingSpec
 from engine.spiff.restoring import restore_tasks
 from engine.spiff.scope_specs import EventSubprocessSpec
-from engine.spiff.scopes import Scope, Scopes, VariableRow
+from engine.spiff.scopes import Scope, Scopes
 from engine.spiff.throwing import escalate
-from engine.spiff.workflow import InstanceTask, InstanceWorkflow, Outgoing, ThrownEscalation, ThrownMessage
+from engine.spiff.workflow import InstanceTask, InstanceWorkflow, Outgoing
 
 # A process that passes so many elements without waiting for anybody goes round in a circle.
 MAXIMUM_AUTOMATIC_TASKS = 50_000
 
 NewId: TypeAlias = Callable[[], UUID]
-
-
-@dataclass(frozen=True)
-class TaskRow:
-    """One live task as it is stored; `state` is SpiffWorkflow's number."""
-
-    task_id: UUID
-    parent_id: UUID
-    process_id: str
-    spec: str
-    state: int
-    position: int
-    internal: dict[str, JsonValue]
-
-
-@dataclass(frozen=True)
-class TreeState:
-    """What an instance is made of, besides its definition."""
-
-    instance_id: UUID
-    positions: int
-    tasks: tuple[TaskRow, ...]
-    variables: tuple[VariableRow, ...]
-
-
-@dataclass(frozen=True)
-class WaitingTask:
-    """A task that waits for somebody or something outside the instance.
-
-    Attributes:
-        trigger: What an event or receive task waits for; `None` for work.
-        is_repeating: Whether it goes on waiting after it has happened: an event that does not interrupt.
-    """
-
-    task_id: UUID
-    process_id: str
-    element: FlowNode
-    trigger: Trigger | None = None
-    is_repeating: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,45 +52,6 @@ class Target:
 
     element: FlowNode
     joins: bool
-
-
-@dataclass(frozen=True)
-class JournalEntry:
-    """One visible change: `change` is activated, completed or cancelled."""
-
-    change: str
-    task_id: UUID
-    element: FlowNode
-    is_body: bool = False
-
-
-@dataclass(frozen=True)
-class TreeChanges:
-    """What a step changed.
-
-    Attributes:
-        opened: Tasks that have begun to wait, and still do.
-        closed: Stored tasks that wait no more; what waited for them is void.
-        removed: Stored tasks that are no more.
-        tasks: Rows to write, new or changed.
-        dropped_scopes: Scopes whose variables are no more.
-        signals: Names of thrown signals.
-        messages: Messages that elements have thrown.
-        escalations: Escalations, caught or passing on.
-    """
-
-    journal: tuple[JournalEntry, ...]
-    opened: tuple[WaitingTask, ...]
-    closed: tuple[WaitingTask, ...]
-    removed: tuple[UUID, ...]
-    tasks: tuple[TaskRow, ...]
-    variables: tuple[VariableRow, ...]
-    dropped_scopes: tuple[UUID, ...]
-    signals: tuple[str, ...]
-    messages: tuple[ThrownMessage, ...]
-    escalations: tuple[ThrownEscalation, ...]
-    positions: int
-    is_completed: bool
 
 
 class ProcessTree:
@@ -191,15 +104,15 @@ class ProcessTree:
 
     def waiting(self) -> list[WaitingTask]:
         """Return every task that waits for the outside world, oldest first."""
-        return [_waiting(task) for task in self._workflow.tasks.values() if _is_open(task)]
+        return [waiting_task(task) for task in self._workflow.tasks.values() if _is_open(task)]
 
     def opened(self) -> list[WaitingTask]:
         """Return the tasks that have begun to wait since changes were last taken."""
-        return [_waiting(task) for task in self._workflow.opened.values()]
+        return [waiting_task(task) for task in self._workflow.opened.values()]
 
     def closed(self) -> list[WaitingTask]:
         """Return the stored tasks that have ceased to wait since then."""
-        return [_waiting(task) for task in self._workflow.closed.values() if task.task_spec.waits_outside]
+        return [waiting_task(task) for task in self._workflow.closed.values() if task.task_spec.waits_outside]
 
     def is_waiting(self, task_id: UUID) -> bool:
         """Return whether a task still waits for the outside world."""
@@ -332,11 +245,11 @@ class ProcessTree:
         variables, dropped = workflow.scopes.take_changes()
         changed = [task for task in workflow.changed.values() if task is not workflow.task_tree]
         changes = TreeChanges(
-            journal=tuple(_journal_entry(change, task) for change, task in workflow.journal),
-            opened=tuple(_waiting(task) for task in workflow.opened.values()),
-            closed=tuple(_waiting(task) for task in workflow.closed.values() if task.task_spec.waits_outside),
+            journal=tuple(journal_entry(change, task) for change, task in workflow.journal),
+            opened=tuple(waiting_task(task) for task in workflow.opened.values()),
+            closed=tuple(waiting_task(task) for task in workflow.closed.values() if task.task_spec.waits_outside),
             removed=tuple(workflow.closed),
-            tasks=tuple(_row(task) for task in changed),
+            tasks=tuple(row_of(task) for task in changed),
             variables=variables,
             dropped_scopes=dropped,
             signals=tuple(workflow.thrown.signals),
@@ -387,23 +300,3 @@ def _is_token(task: InstanceTask) -> bool:
 
 def _is_open(task: InstanceTask) -> bool:
     return task.has_state(TaskState.WAITING) and task.task_spec.waits_outside
-
-
-def _waiting(task: InstanceTask) -> WaitingTask:
-    spec, process_id = task.task_spec, task.task_spec._wf_spec.process_id
-    trigger = getattr(spec.node, "trigger", None)
-    if not isinstance(trigger, TimerTrigger | MessageTrigger | SignalTrigger):
-        return WaitingTask(task.id, process_id, spec.node)
-    is_repeating = isinstance(spec.node, BoundaryEvent | StartEvent) and not spec.node.is_interrupting
-    return WaitingTask(task.id, process_id, spec.node, trigger, is_repeating)
-
-
-def _journal_entry(change: str, task: InstanceTask) -> JournalEntry:
-    return JournalEntry(change, task.id, task.task_spec.node, isinstance(task.task_spec, RepeatingSpec))
-
-
-def _row(task: InstanceTask) -> TaskRow:
-    spec = task.task_spec
-    return TaskRow(
-        task.id, task._parent, spec._wf_spec.name, spec.name, task._state, task.position, dict(task.internal_data)
-    )

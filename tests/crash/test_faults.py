@@ -23,6 +23,8 @@ from fault_suite.scenarios import (
     survive_lost_commit_answers,
     survive_lost_connections,
     survive_nothing,
+    survive_object_store_outages,
+    survive_random_kills,
     survive_schedulers,
     survive_zombies,
 )
@@ -52,6 +54,13 @@ def test_processes_killed_at_a_crash_point_lose_and_double_nothing(
     survive_kills(laboratory, tmp_path, LONG, f"{point}:1", f"{point}:2", deaths=2)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_processes_killed_at_random_places_lose_and_double_nothing(
+    laboratory: Laboratory, tmp_path: Path, seed: int
+) -> None:
+    survive_random_kills(laboratory, tmp_path, LONG, seed)
+
+
 @pytest.mark.parametrize("point", ZOMBIES)
 def test_workers_frozen_for_longer_than_their_leases_are_refused_afterwards(
     laboratory: Laboratory, tmp_path: Path, point: str
@@ -61,6 +70,10 @@ def test_workers_frozen_for_longer_than_their_leases_are_refused_afterwards(
 
 def test_ten_crashes_of_the_database_lose_and_double_nothing(laboratory: Laboratory, tmp_path: Path) -> None:
     survive_database_crashes(laboratory, tmp_path, LONG, 10)
+
+
+def test_outages_of_the_object_store_lose_and_double_nothing(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_object_store_outages(laboratory, tmp_path, LONG, 3)
 
 
 def test_commits_whose_answers_are_lost_happen_once(laboratory: Laboratory, tmp_path: Path) -> None:

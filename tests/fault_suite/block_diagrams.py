@@ -11,13 +11,15 @@ from diagrams import (
     flow,
     for_each,
     gateway,
+    inclusive,
     parallel,
     path,
     process,
     service_task,
     start,
+    subprocess,
 )
-from fault_suite.blocks import Block, Call, Choice, Each, Loop, Parallel, Sequence, Work, written
+from fault_suite.blocks import Block, Call, Choice, Each, Loop, Nested, Parallel, Sequence, Some, Work, written
 
 ATTEMPTS = 100
 
@@ -36,11 +38,16 @@ class _Draughtsman:
         content: list[str] = []
         first, last = self._draw(block, content)
         begin, done = f"Begin_{process_id}", f"Done_{process_id}"
-        content += [start(begin), end(done), flow(begin, first), flow(last, done)]
+        content += [self._declared(), start(begin), end(done), flow(begin, first), flow(last, done)]
         self._processes.append(process(process_id, *content))
         return self._processes
 
-    def _draw(self, block: Block, content: list[str]) -> tuple[str, str]:  # noqa: PLR0911 - one case a kind
+    def _declared(self) -> str:
+        """Say with which variables an instance begins: all that it has."""
+        declared = f'<zeebe:property name="inputs" value="{" ".join(self._names)}" />'
+        return f"<bpmn:extensionElements><zeebe:properties>{declared}</zeebe:properties></bpmn:extensionElements>"
+
+    def _draw(self, block: Block, content: list[str]) -> tuple[str, str]:  # noqa: C901, PLR0911 - one case a kind
         """Add a block to a process; return the ids of its first and its last node."""
         match block:
             case Work():
@@ -65,6 +72,29 @@ class _Draughtsman:
                 return self._draw_each(block, content)
             case Call():
                 return self._draw_call(block, content)
+            case Nested():
+                return self._draw_nested(block, content)
+            case Some():
+                return self._draw_some(block, content)
+
+    def _draw_nested(self, block: Nested, content: list[str]) -> tuple[str, str]:
+        name, begin, done = f"Nested{block.number}", f"In{block.number}", f"Out{block.number}"
+        inside = [start(begin), end(done)]
+        first, last = self._draw(block.body, inside)
+        inside += [flow(begin, first), flow(last, done)]
+        inputs = {block.local: f"={block.reads} + {block.constant}"}
+        content.append(subprocess(name, *inside, inputs=inputs, outputs={block.writes: f"={block.local}"}))
+        return name, name
+
+    def _draw_some(self, block: Some, content: list[str]) -> tuple[str, str]:
+        fork, join, default = f"Some{block.number}", f"All{block.number}", f"None{block.number}"
+        content += [inclusive(fork, default), inclusive(join)]
+        for reads, threshold, branch in block.branches:
+            first, last = self._draw(branch, content)
+            content += [flow(fork, first, f"={reads} > {threshold}", name=reads), flow(last, join)]
+        first, last = self._draw(block.otherwise, content)
+        content += [flow(fork, first, flow_id=default, name="none"), flow(last, join)]
+        return fork, join
 
     def _draw_choice(self, block: Choice, content: list[str]) -> tuple[str, str]:
         split, merge, default = f"Split{block.number}", f"Merge{block.number}", f"Otherwise{block.number}"

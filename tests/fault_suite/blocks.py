@@ -85,9 +85,36 @@ class Call:
     body: Block
 
 
-Block: TypeAlias = Work | Sequence | Choice | Parallel | Loop | Each | Call
+@dataclass(frozen=True)
+class Nested:
+    """The block as a subprocess, with a variable of its own whose value it leaves behind."""
+
+    number: int
+    constant: int
+    reads: str
+    body: Block
+
+    @property
+    def local(self) -> str:
+        return f"l{self.number}"
+
+    @property
+    def writes(self) -> str:
+        return f"x{self.number}"
+
+
+@dataclass(frozen=True)
+class Some:
+    """At once every branch whose variable is greater than its threshold, or else the last block."""
+
+    number: int
+    branches: tuple[tuple[str, int, Block], ...]
+    otherwise: Block
+
+
+Block: TypeAlias = Work | Sequence | Choice | Parallel | Loop | Each | Call | Nested | Some
 _LEAVES = ("work", "each")
-_NESTS = ("sequence", "sequence", "choice", "parallel", "loop", "call")
+_NESTS = ("sequence", "sequence", "choice", "parallel", "loop", "call", "nested", "some")
 
 
 def processes() -> st.SearchStrategy[Block]:
@@ -95,7 +122,7 @@ def processes() -> st.SearchStrategy[Block]:
     return st.composite(lambda draw: _Dealer(draw).sequence(("x0",), depth=3))()
 
 
-def written(block: Block) -> tuple[str, ...]:
+def written(block: Block) -> tuple[str, ...]:  # noqa: PLR0911 - one case a kind
     """Return the variables that a block may write, those of its calls included."""
     match block:
         case Work():
@@ -110,6 +137,11 @@ def written(block: Block) -> tuple[str, ...]:
             return (f"y{block.number}",)
         case Call():
             return written(block.body)
+        case Nested():
+            return (block.writes, *written(block.body))
+        case Some():
+            blocks = (*(branch for _, _, branch in block.branches), block.otherwise)
+            return tuple(name for each in blocks for name in written(each))
 
 
 class _Dealer:
@@ -148,9 +180,22 @@ class _Dealer:
             case "loop":
                 return Loop(number, self._draw(st.integers(1, 3)), self.sequence(readable, inner))
             case "call":
-                return Call(number, self.sequence(readable, inner))
+                # What a called process is given are the variables of the process, not those of a subprocess.
+                return Call(number, self.sequence(tuple(name for name in readable if name[0] != "l"), inner))
+            case "nested":
+                constant, name = self._draw(st.integers(0, 5)), self._draw(st.sampled_from(readable))
+                return Nested(number, constant, name, self.sequence((*readable, f"l{number}"), inner))
+            case "some":
+                return self._some(number, readable, inner)
             case _:
                 return self.sequence(readable, inner)
+
+    def _some(self, number: int, readable: tuple[str, ...], depth: int) -> Some:
+        branches: list[tuple[str, int, Block]] = []
+        for _ in range(self._draw(st.integers(1, 3))):
+            name, threshold = self._draw(st.sampled_from(readable)), self._draw(st.integers(0, 8))
+            branches.append((name, threshold, self.sequence(readable, depth)))
+        return Some(number, tuple(branches), self.sequence(readable, depth))
 
     def _number(self) -> int:
         self._numbers += 1

@@ -17,6 +17,7 @@ from storage import Storage, UnitOfWork
 from storage.errors import DatabaseUnavailableError
 
 _PAUSE_SECONDS = 0.05
+_RESTS = 0.1  # how often an instance is suspended until people look again; always would leave the last one no time
 
 T = TypeVar("T")
 
@@ -46,7 +47,8 @@ class Client:
         self._do_each(people.suspended, people.resume)
         self._do_each(people.inbox, people.complete)
         self._do_each(people.incidents, people.retry)
-        self._do_each(lambda work: random.sample(running := people.running(work), min(1, len(running))), people.suspend)
+        if random.random() < _RESTS:
+            self._do_each(lambda work: people.running(work)[:1], people.suspend)
 
     def _do_each(self, find: Callable[[UnitOfWork], Sequence[UUID]], act: Callable[[UUID, UnitOfWork], None]) -> None:
         for subject in self._insist(find) or ():

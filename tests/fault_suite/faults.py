@@ -53,6 +53,29 @@ def terminate_backends(run: Run, blows: int) -> Fault:
             )
 
 
+def take_objects_away(run: Run, blows: int) -> Fault:
+    """Let the object store fail until some task has failed for it, spread over the run."""
+    objects, elsewhere = run.folder / "objects" / "sha256", run.folder / "objects" / "elsewhere"
+    for blow in range(blows):
+        yield run.share(0.9 * blow / blows)
+        before = failed_tasks(run)
+        if objects.exists():
+            objects.rename(elsewhere)
+        objects.touch()  # or the folder would be made anew
+        yield lambda before=before: failed_tasks(run) > before or run.is_done()
+        objects.unlink()
+        if elsewhere.exists():
+            elsewhere.rename(objects)
+
+
+def failed_tasks(run: Run) -> int:
+    """Return how many attempts have failed."""
+    with psycopg.connect(run.settings.database_url) as connection:
+        row = connection.execute("select count(*) from event where kind = 'job.failed'").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
 def jump_clock(run: Run, clock: Path) -> Fault:
     """Put the fleet's clocks an hour forward, then an hour back behind the true time."""
     for part, offset in ((0.3, "+3600"), (0.6, "-3600")):

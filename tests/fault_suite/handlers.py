@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ select process_instance_id, coalesce(business_key, 'order-' || (
 )) as order_key from process_instance i;
 """
 _TOIL_SECONDS = 0.1  # long against what the engine adds, or a busy machine decides about throughput
+_LONG_SECONDS = 4
 _SPARE_BYTES = 256 * 1024 * 1024
 _INSERT = text("insert into effect values (:order_key, :element_id, :item, :attempt)")
 
@@ -169,6 +171,13 @@ def toil(outside: Outside, context: JobContext, request: Request) -> Answer:
     return call(outside, context, request)
 
 
+def persevere(outside: Outside, context: JobContext, request: Request) -> Answer:
+    """Take so long that the lease has to be renewed meanwhile."""
+    answer = _call(outside, context, request)
+    threading.Event().wait(_LONG_SECONDS)  # libfaketime breaks time.sleep
+    return answer
+
+
 def explode(_outside: Outside, _context: JobContext, _request: Request) -> Answer:
     """Fail at every attempt."""
     raise ArithmeticError("there is no such number")
@@ -222,6 +231,7 @@ _MAKERS = (
     _external("balk", balk),
     _external("package", package),
     _external("toil", toil),
+    _external("persevere", persevere),
     _external("explode", explode),
     _external("segfault", segfault),
     _external("devour", devour),

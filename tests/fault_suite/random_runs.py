@@ -6,7 +6,7 @@ import random
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fault_suite.actors import SimulatedCrash
 from fault_suite.block_diagrams import draw
@@ -89,7 +89,9 @@ class RandomRun:
         variables = start_values(self._block)
         with self._storage.transaction() as work:
             engine = self._new_engine()
-            engine.deploy(work, draw(self._block, tuple(variables)), context=CLERK)
+            # A text of its own: one that is deployed again does not become the newest version.
+            xml = draw(self._block, tuple(variables)) + f"<!-- {uuid4()} -->".encode()
+            engine.deploy(work, xml, context=CLERK)
             instance = engine.start(work, "p", variables, context=CLERK)
         with armed(self._on_hit):
             for _ in range(_MAXIMUM_ROUNDS):

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from fault_suite.blocks import Block, Call, Choice, Each, Loop, Parallel, Sequence, Work, written
+from fault_suite.blocks import Block, Call, Choice, Each, Loop, Nested, Parallel, Sequence, Some, Work, written
 
 Effect: TypeAlias = tuple[str, int]
 Variables: TypeAlias = dict[str, int | list[int]]
@@ -53,6 +53,14 @@ def interpret(block: Block, variables: Variables) -> Trace:  # noqa: PLR0911 - o
             variables[f"y{block.number}"] = values
             effects = tuple((f"Each{block.number}", value) for value in values)
             return InOrder(effects) if block.is_sequential else AtOnce(effects)
+        case Nested():
+            variables[block.local] = _number(variables, block.reads) + block.constant
+            trace = interpret(block.body, variables)
+            variables[block.writes] = variables.pop(block.local)
+            return trace
+        case Some():
+            chosen = [branch for name, threshold, branch in block.branches if _number(variables, name) > threshold]
+            return AtOnce(tuple(interpret(branch, variables) for branch in chosen or [block.otherwise]))
         case Call():
             inner = dict(variables)
             trace = interpret(block.body, inner)

@@ -22,6 +22,11 @@ TOIL = Line(
 )
 
 
+MARATHON = Line(
+    "marathon",
+    diagram("marathon", start(), path("Begin", "Run", "Done"), task("Run", "persevere"), end()),
+    calls=("Run",),
+)
 # Started by a schedule.
 PUNCTUAL = Line(
     "punctual",
@@ -101,7 +106,7 @@ def poison(task_type: str) -> Line:
 
 
 POISONS = tuple(poison(task_type) for task_type in ("explode", "segfault", "devour", "perish"))
-_BY_NAME = {line.process_id: line for line in (*LINES, TOIL, BROKEN, PUNCTUAL, *POISONS)}
+_BY_NAME = {line.process_id: line for line in (*LINES, TOIL, MARATHON, BROKEN, PUNCTUAL, *POISONS)}
 
 
 def lines_named(names: Sequence[str]) -> tuple[Line, ...]:

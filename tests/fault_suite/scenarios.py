@@ -15,23 +15,26 @@ from fault_suite.commit_proxy import CommitProxy
 from fault_suite.faults import (
     clock_of_its_own,
     crash_database,
+    failed_tasks,
     jump_clock,
     kill_at_random,
+    take_objects_away,
     terminate_backends,
     thaw,
 )
 from fault_suite.fleet import Slot
 from fault_suite.handlers import calls_in
 from fault_suite.laboratory import Laboratory
-from fault_suite.lines import CHAIN, FAILS_ONCE, LINES, PATIENCE
+from fault_suite.lines import ARTEFACT, CHAIN, FAILS_ONCE, LINES, PATIENCE
 from fault_suite.orders import CLERK, Line
 from fault_suite.roles import DURING_CALL, FREEZE_AT
 from fault_suite.run import Run, Scale, after, make_run
-from fault_suite.scenario_lines import BROKEN, PUNCTUAL, TOIL
+from fault_suite.scenario_lines import BROKEN, MARATHON, PUNCTUAL, TOIL
 
 from engine import DateTrigger, ScheduleBook, ScheduleDefinition
-from engine.crash_points import ENVIRONMENT_VARIABLE
+from engine.crash_points import CRASH_POINTS, ENVIRONMENT_VARIABLE
 
+_RENEWED_SECONDS = 6  # a lease that is renewed while a marathon goes on, and ends no sooner on a busy machine
 _LINGER_SECONDS = 3  # longer than a worker stays frozen, its leases being of one second
 _TIMER_SECONDS = 1.5  # longer than the process patience waits
 _DAMAGES = (
@@ -62,7 +65,7 @@ def judged_run(
 
 def survive_nothing(laboratory: Laboratory, folder: Path, scale: Scale) -> None:
     """No fault at all: the suite itself is right, and nothing is done twice without need."""
-    with judged_run(laboratory, folder, scale) as run:
+    with judged_run(laboratory, folder, scale, lease_seconds=30) as run:
         run.staff(clients=2)
         run.finish()
         assert run.fleet.deaths() == {}
@@ -80,6 +83,18 @@ def survive_kills(laboratory: Laboratory, folder: Path, scale: Scale, *plans: st
         run.staff(lives=tuple({ENVIRONMENT_VARIABLE: plan} for plan in plans))
         run.finish()
         assert run.fleet.deaths()[-signal.SIGKILL] >= deaths, run.fleet.deaths()
+
+
+def survive_random_kills(laboratory: Laboratory, folder: Path, scale: Scale, seed: int) -> None:
+    """Every process has six short lives, each ended at a crash point and a hit that dice choose."""
+    chance = random.Random(seed)
+    with judged_run(laboratory, folder, scale) as run:
+        run.staff(clients=2, schedulers=2)
+        for slot in run.fleet.slots:
+            plans = (f"{chance.choice(CRASH_POINTS)}:{chance.randint(1, 9)}" for _ in range(6))
+            slot.lives = [{ENVIRONMENT_VARIABLE: plan} for plan in plans]
+        run.finish()
+        assert run.fleet.deaths()[-signal.SIGKILL] >= scale.workers, run.fleet.deaths()
 
 
 def survive_zombies(laboratory: Laboratory, folder: Path, scale: Scale, point: str) -> None:
@@ -101,6 +116,14 @@ def survive_database_crashes(laboratory: Laboratory, folder: Path, scale: Scale,
     with judged_run(laboratory, folder, scale) as run:
         run.staff()
         run.finish(crash_database(run, blows))
+
+
+def survive_object_store_outages(laboratory: Laboratory, folder: Path, scale: Scale, blows: int) -> None:
+    """The object store is away for a while, again and again."""
+    with judged_run(laboratory, folder, scale, lines=(ARTEFACT, CHAIN)) as run:
+        run.staff()
+        run.finish(take_objects_away(run, blows))
+        assert failed_tasks(run) > 0
 
 
 def survive_lost_commit_answers(laboratory: Laboratory, folder: Path, scale: Scale) -> None:
@@ -125,7 +148,7 @@ def survive_lost_connections(laboratory: Laboratory, folder: Path, scale: Scale,
 
 def survive_clock_jumps(laboratory: Laboratory, folder: Path, scale: Scale) -> None:
     """All clocks but the database's jump by an hour: no lease ends early, no timer fires early, none late."""
-    with judged_run(laboratory, folder, scale, lease_seconds=30) as run:
+    with judged_run(laboratory, folder, scale, lines=(MARATHON, *LINES), lease_seconds=_RENEWED_SECONDS) as run:
         run.staff()
         clock = folder / "clock"
         for slot in run.fleet.slots:

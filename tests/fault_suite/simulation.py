@@ -182,8 +182,15 @@ class Simulation:
         actor.take_turn()
         if actor.is_over:
             self._actors.remove(actor)
-            if actor.has_crashed and actor.name.startswith("worker"):
-                self._workers[int(actor.name.split()[1])] = self._new_worker()
+            if actor.name.startswith("worker"):
+                self._end_of_work(int(actor.name.split()[1]), has_crashed=actor.has_crashed)
+
+    def _end_of_work(self, number: int, *, has_crashed: bool) -> None:
+        """Let a worker be born in place of one that crashed, and require of another that it renews no lease idly."""
+        if has_crashed:
+            self._workers[number] = self._new_worker()
+        held = self._workers[number]._leases._held
+        assert not held, f"worker {number} keeps jobs from others that it does not work on: {held}"
 
     def _calm_down(self) -> None:
         """Let everybody come to an end, without further faults."""

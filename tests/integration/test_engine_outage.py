@@ -25,6 +25,7 @@ from engine import (
     Worker,
     WorkerPolicy,
 )
+from engine.crash_points import CrashPoint, armed
 from storage import SecurityContext, Storage
 from storage.errors import DatabaseUnavailableError
 from storage.models import RoleType
@@ -115,6 +116,23 @@ def test_a_transactional_job_that_loses_the_database_does_not_lose_an_attempt(
         with storage.transaction() as work:
             status = engine.describe(work, instance_id, context=ADMIN).status
     assert (attempts, status) == ([1, 1], InstanceStatus.COMPLETED)
+
+
+def test_a_job_that_was_claimed_before_an_outage_is_done_after_it(
+    storage: Storage, database_url: str, outage: Outage
+) -> None:
+    def begin_outage(point: CrashPoint) -> None:
+        if point == "after_claim" and not outage.noticed:
+            outage.begin()
+
+    task = TransactionalTask("t", Nothing, lambda _context, _request: Nothing())
+    with started(storage, database_url, task) as (worker, engine, instance_id), armed(begin_outage):
+        while worker.run_one():
+            pass
+
+        with storage.transaction() as work:
+            status = engine.describe(work, instance_id, context=ADMIN).status
+    assert status is InstanceStatus.COMPLETED
 
 
 def test_a_lost_connection_is_reported_without_the_drivers_words(storage: Storage, outage: Outage) -> None:

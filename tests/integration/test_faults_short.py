@@ -19,6 +19,7 @@ from fault_suite.scenarios import (
     survive_downtime,
     survive_kills,
     survive_lost_commit_answers,
+    survive_object_store_outages,
     survive_poison,
     survive_schedulers,
     survive_zombies,
@@ -52,6 +53,10 @@ def test_a_worker_frozen_for_longer_than_its_leases_is_refused_afterwards(
 
 def test_crashes_of_the_database_lose_and_double_nothing(laboratory: Laboratory, tmp_path: Path) -> None:
     survive_database_crashes(laboratory, tmp_path, SHORT, 2)
+
+
+def test_an_outage_of_the_object_store_loses_and_doubles_nothing(laboratory: Laboratory, tmp_path: Path) -> None:
+    survive_object_store_outages(laboratory, tmp_path, SHORT, 1)
 
 
 def test_commits_whose_answers_are_lost_happen_once(laboratory: Laboratory, tmp_path: Path) -> None:

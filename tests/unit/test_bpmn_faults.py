@@ -242,7 +242,6 @@ NEEDED = {"needed": "=a"}
                 ('bindingType="versionTag"', "BINDING_INVALID"),
                 ('bindingType="newest"', "BINDING_INVALID"),
                 ('versionTag="1.0"', "BINDING_INVALID"),
-                ('bindingType="deployment"', "BINDING_UNSUPPORTED"),
                 ('processIdExpression="=a"', "ATTRIBUTE_UNSUPPORTED"),
                 ('propagateAllChildVariables="yes"', "ATTRIBUTE_UNSUPPORTED"),
             )

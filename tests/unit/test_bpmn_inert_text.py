@@ -41,7 +41,7 @@ TEMPLATE = """\
     <bpmn:sequenceFlow id="{flow id:F1}" name="{flow name:f}"
       sourceRef="{flow source:Begin}" targetRef="{flow target:Work}" />
     <bpmn:serviceTask id="{task id:Work}" name="{task name:w}" implementation="{implementation:x}"
-      operationRef="{operation:o}" zeebe:modelerTemplate="{template:t}">
+      zeebe:modelerTemplate="{template:t}">
       <bpmn:extensionElements>
         <zeebe:taskDefinition type="{task type:plain}" retries="{retries:3}" />
         <zeebe:priorityDefinition priority="{priority:1}" />
@@ -77,7 +77,7 @@ TEMPLATE = """\
       </bpmn:extensionElements>
     </bpmn:userTask>
     <bpmn:sequenceFlow id="F6" sourceRef="Ask" targetRef="Call" />
-    <bpmn:callActivity id="Call" name="{call name:c}" calledElement="{called element:child}">
+    <bpmn:callActivity id="Call" name="{call name:c}">
       <bpmn:extensionElements>
         <zeebe:calledElement processId="{called process:child}" propagateAllParentVariables="{propagation:true}" />
         <zeebe:ioMapping><zeebe:input source="{call source:=1}" target="x" /></zeebe:ioMapping>

@@ -35,6 +35,7 @@ from diagrams import (
 )
 
 INSIDE = (start("In"), path("In", "Inner", "Out"), service_task("Inner", "plain"), end("Out"))
+LASTING = '<zeebe:properties><zeebe:property name="time_to_live" value="1h" /></zeebe:properties>'
 STRAIGHT = (start(), path("Begin", "X", "Done"), end())
 DECLARED = (
     message("Paid", "paid", "=key"),
@@ -154,6 +155,12 @@ def beside(*within: str) -> bytes:
         pytest.param(drawn(*STRAIGHT, throw("X", message_ref="Gone")), "MESSAGE_MISSING", "X", id="no message"),
         pytest.param(drawn(*STRAIGHT, throw("X", message_ref="Keyless")), "CORRELATION_KEY_MISSING", "X",
                      id="a sent message without key"),
+        pytest.param(
+            drawn(*STRAIGHT, activity("sendTask", "X", LASTING, messageRef="Paid")),
+            "TIMER_INVALID",
+            "X",
+            id="a time to live that is none",
+        ),
         pytest.param(drawn(*STRAIGHT, throw("X", link="far")), "LINK_INVALID", "X", id="no other end"),
         pytest.param(drawn(start(), path("Begin", "X"), throw("X", link="")), "LINK_INVALID", "X", id="no name"),
         pytest.param(

@@ -178,6 +178,16 @@ def test_an_escalation_begins_the_event_subprocess_of_its_own_scope(*, interrupt
     assert sorted(tree.waiting) == (["Handle"] if interrupting else ["Handle", "Inner"])
 
 
+def test_an_event_subprocess_does_not_catch_what_it_throws_itself() -> None:
+    event = start("On", escalation_ref="Late", interrupting=False)
+    handler = event_subprocess("Events", event, path("On", "Again", "Handled"), throw("Again", escalation_ref="Late"),
+                               end("Handled"))  # fmt: skip
+    tree = StoredTree.of(_around(*ESCALATING, handler, beside=_caught("Told", escalation_ref="", interrupting=False)))
+
+    assert [each.caught_by for each in tree.escalations] == ["On", "Told"]
+    assert sorted(tree.waiting) == ["AfterTold", "Inner"]
+
+
 def test_an_escalation_goes_through_calls_to_the_nearest_event_that_catches_it() -> None:
     inner = process("inner", start("I"), path("I", "Throw", "J"), throw("Throw", escalation_ref="Late"), end("J"))
     outer = process("outer", start("C"), path("C", "Sub", "D"), end("D"),

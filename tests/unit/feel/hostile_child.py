@@ -21,7 +21,7 @@ sys.path[:0] = [str(UNIT), str(UNIT / "dmn")]
 from decision_documents import decision, document, literal, table  # noqa: E402
 from test_bpmn_inert_text import CONTRACTS, _fill  # noqa: E402
 
-from engine.bpmn import ServiceTask, UserTask, read_diagram, verify  # noqa: E402
+from engine.bpmn import ServiceTask, UserTask, errors_among, read_diagram, verify  # noqa: E402
 from engine.dmn import evaluate, read_decisions  # noqa: E402
 from engine.errors import DiagramError, EngineError  # noqa: E402
 from engine.spiff import ProcessTree, compile_process  # noqa: E402
@@ -65,7 +65,7 @@ def run(content: bytes) -> None:
     """Do with a diagram what deploying it does, and what an instance does, up to the end."""
     first, child = read_diagram(content)
     findings = [found for model in (first, child) for found in verify(model, CONTRACTS)]
-    if findings:
+    if errors_among(findings):
         raise DiagramError(tuple(findings))
     compiled = compile_process(first, {"child": child}, "Begin")
     tree = ProcessTree.begin(compiled, ROOT, {"b": 1}, map(UUID, (f"{number:032x}" for number in count(2))).__next__)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import JsonValue
 
 from engine.errors import ExpressionError, ExpressionEvaluationError
-from engine.feel import compile_expression
+from engine.feel import Expression, compile_expression
 from engine.feel.builtins import BUILT_INS
 
 VARIABLES: dict[str, JsonValue] = {
@@ -335,6 +335,20 @@ def test_no_values_make_an_operation_crash(source: str, a: JsonValue, c: JsonVal
         compile_expression(source).evaluate({"a": a, "c": c})
     except ExpressionError:
         return
+
+
+def test_a_loop_takes_no_longer_wherever_on_the_stack_it_runs() -> None:
+    loop = compile_expression("count(for i in 1..20000 return i)")
+
+    assert max(_seconds_below(frames, loop) for frames in range(60)) < LIMIT_SECONDS / 2
+
+
+def _seconds_below(frames: int, loop: Expression) -> float:
+    if frames:
+        return _seconds_below(frames - 1, loop)
+    started_at = time.thread_time()
+    loop.evaluate({})
+    return time.thread_time() - started_at
 
 
 def test_nothing_of_python_is_called_to_evaluate(monkeypatch: pytest.MonkeyPatch) -> None:

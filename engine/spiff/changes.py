@@ -1,0 +1,114 @@
+"""What of a tree is told outside: its rows, what waits, and what a step has changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from pydantic import JsonValue
+
+from engine.bpmn import BoundaryEvent, FlowNode, MessageTrigger, SignalTrigger, StartEvent, TimerTrigger, Trigger
+from engine.spiff.repetition import RepeatingSpec
+from engine.spiff.scopes import VariableRow
+from engine.spiff.workflow import InstanceTask, ThrownEscalation, ThrownMessage
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One live task as it is stored; `state` is SpiffWorkflow's number."""
+
+    task_id: UUID
+    parent_id: UUID
+    process_id: str
+    spec: str
+    state: int
+    position: int
+    internal: dict[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class TreeState:
+    """What an instance is made of, besides its definition."""
+
+    instance_id: UUID
+    positions: int
+    tasks: tuple[TaskRow, ...]
+    variables: tuple[VariableRow, ...]
+
+
+@dataclass(frozen=True)
+class WaitingTask:
+    """A task that waits for somebody or something outside the instance.
+
+    Attributes:
+        trigger: What an event or receive task waits for; `None` for work.
+        is_repeating: Whether it goes on waiting after it has happened: an event that does not interrupt.
+    """
+
+    task_id: UUID
+    process_id: str
+    element: FlowNode
+    trigger: Trigger | None = None
+    is_repeating: bool = False
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One visible change: `change` is activated, completed or cancelled."""
+
+    change: str
+    task_id: UUID
+    element: FlowNode
+    is_body: bool = False
+
+
+@dataclass(frozen=True)
+class TreeChanges:
+    """What a step changed.
+
+    Attributes:
+        opened: Tasks that have begun to wait, and still do.
+        closed: Stored tasks that wait no more; what waited for them is void.
+        removed: Stored tasks that are no more.
+        tasks: Rows to write, new or changed.
+        dropped_scopes: Scopes whose variables are no more.
+        signals: Names of thrown signals.
+        messages: Messages that elements have thrown.
+        escalations: Escalations, caught or passing on.
+    """
+
+    journal: tuple[JournalEntry, ...]
+    opened: tuple[WaitingTask, ...]
+    closed: tuple[WaitingTask, ...]
+    removed: tuple[UUID, ...]
+    tasks: tuple[TaskRow, ...]
+    variables: tuple[VariableRow, ...]
+    dropped_scopes: tuple[UUID, ...]
+    signals: tuple[str, ...]
+    messages: tuple[ThrownMessage, ...]
+    escalations: tuple[ThrownEscalation, ...]
+    positions: int
+    is_completed: bool
+
+
+def waiting_task(task: InstanceTask) -> WaitingTask:
+    """Return what a waiting task waits for."""
+    spec, process_id = task.task_spec, task.task_spec._wf_spec.process_id
+    trigger = getattr(spec.node, "trigger", None)
+    if not isinstance(trigger, TimerTrigger | MessageTrigger | SignalTrigger):
+        return WaitingTask(task.id, process_id, spec.node)
+    is_repeating = isinstance(spec.node, BoundaryEvent | StartEvent) and not spec.node.is_interrupting
+    return WaitingTask(task.id, process_id, spec.node, trigger, is_repeating)
+
+
+def journal_entry(change: str, task: InstanceTask) -> JournalEntry:
+    """Return a change of a task."""
+    return JournalEntry(change, task.id, task.task_spec.node, isinstance(task.task_spec, RepeatingSpec))
+
+
+def row_of(task: InstanceTask) -> TaskRow:
+    """Return a live task as it is stored."""
+    spec = task.task_spec
+    return TaskRow(
+        task.id, task._parent, spec._wf_spec.name, spec.name, task._state, task.position, dict(task.internal_data)
+    )
