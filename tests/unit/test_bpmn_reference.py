@@ -240,7 +240,7 @@ def placed_around_transaction(name: str, place: str) -> bytes | None:
             return None
 
 
-def placed(name: str, place: str) -> bytes:
+def placed(name: str, place: str) -> bytes:  # noqa: PLR0911 - one case a place
     """A document with an event of this definition at this place."""
     part = definition(name, place)
     if name in {"compensateEventDefinition", "cancelEventDefinition"}:
