@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 from uuid import UUID, uuid4
 
@@ -142,7 +143,7 @@ class Draughtsman:
     def _blocks(self, name: str, group: Group, content: list[str]) -> tuple[str, str]:
         ends = [self._block(each, content) for each in group.blocks]
         if group.kind == "sequence":
-            content += [path(left[1], right[0]) for left, right in zip(ends, ends[1:], strict=False)]
+            content += [path(left[1], right[0]) for left, right in pairwise(ends)]
             return ends[0][0], ends[-1][1]
         fork, join = f"Fork{name}", f"Join{name}"
         content += [parallel(fork), parallel(join)]
@@ -217,7 +218,7 @@ class UndoneRun:
     def _observe(self, instance: UUID) -> tuple[InstanceStatus, dict[str, int]]:
         with self._storage.transaction() as work:
             query = text("select key, value from shelf where instance = :instance")
-            values = {key: value for key, value in work.connection.execute(query, {"instance": instance})}
+            values = {row.key: row.value for row in work.connection.execute(query, {"instance": instance})}
             return _new_engine().describe(work, instance, context=CLERK).status, values
 
     def _new_worker(self) -> Worker:
