@@ -201,17 +201,23 @@ class _Compiler:
     def _keep_records(self, entries: Mapping[str, ElementSpec]) -> None:
         """Let completed tasks leave records where something can be compensated: here, or in a called process."""
         self.spec.start.record = RecordSpec(self.spec.start)
-        if not any(isinstance(element, CallActivitySpec) for element in self._elements.values()) and not any(
-            self._model.handler_of(node_id) for node_id in self._elements
-        ):
+        if not any(map(self._can_be_undone, self._elements.values())):
             return
         for node_id, element in self._elements.items():
             handler = self._model.handler_of(node_id)
             if handler is not None:
                 element.record = RecordSpec(element, entries[handler], names_read_by(self._model, handler))
-            elif isinstance(element, EventSubprocessSpec) and isinstance(element.start.trigger, CompensationTrigger):
+            elif _undoes_its_scope(element):
                 element.record = RecordSpec(element, element, names_read_by(self._model, node_id))
             elif isinstance(element, SubprocessSpec | EventSubprocessSpec | CallActivitySpec):
                 element.record = RecordSpec(element)
             if entries[node_id] is not element:
                 entries[node_id].record = RecordSpec(entries[node_id])
+
+    def _can_be_undone(self, element: ElementSpec) -> bool:
+        has_handler = self._model.handler_of(element.node.id) is not None
+        return has_handler or isinstance(element, CallActivitySpec) or _undoes_its_scope(element)
+
+
+def _undoes_its_scope(element: ElementSpec) -> bool:
+    return isinstance(element, EventSubprocessSpec) and isinstance(element.start.trigger, CompensationTrigger)

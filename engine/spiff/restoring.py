@@ -46,8 +46,8 @@ def _restore(workflow: InstanceWorkflow, row: TaskRow) -> None:
         parent = workflow.tasks[row.parent_id]
     except KeyError as error:
         raise CorruptStateError(subject=f"task {row.task_id}", reason=f"{error.args[0]} is not there") from error
-    if row.state == TaskState.COMPLETED and task_spec.record is not None:
-        task_spec = task_spec.record
+    if row.state == TaskState.COMPLETED:
+        task_spec = getattr(task_spec, "record", None) or task_spec
     if not (_has_place(task_spec, parent, row.internal) and _has_form(task_spec, row.state, row.internal)):
         raise CorruptStateError(subject=f"task {row.task_id}", reason="its state is none that can be stored")
     task = InstanceTask(workflow, task_spec, parent, row.state, row.task_id, row.position)
