@@ -204,8 +204,9 @@ class _Reader:
         if not is_true(element, "triggeredByEvent"):
             return self._activities.subprocess(element, identity)
         self.refusals.extensions(element)
-        if is_true(element, "isForCompensation"):
-            message = "An event subprocess is no handler: its event begins it."
+        begins = element.find(f"{{{BPMN}}}startEvent/{{{BPMN}}}compensateEventDefinition")
+        if is_true(element, "isForCompensation") and begins is None:
+            message = "An event subprocess for compensation begins with a compensation start event."
             self.refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Give it a compensation start event.")
         for child in element:
             if local_name(child) in REPETITIONS:

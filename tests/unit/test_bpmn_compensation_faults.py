@@ -139,6 +139,17 @@ def test_what_could_not_be_executed_as_drawn_is_refused(content: bytes, code: st
     assert (code, element_id) in codes_of(content)
 
 
+def test_an_event_subprocess_is_for_compensation_by_its_start_event_and_not_by_a_mark_alone() -> None:
+    def marked(trigger: str) -> bytes:
+        events = event_subprocess("Events", start("On", **{trigger: ""}), path("On", "Handled"), end("Handled"))
+        return diagram(
+            "p", *UNDO_ALL, subprocess("X", *within(events.replace(" id=", ' isForCompensation="true" id=', 1)))
+        )
+
+    assert codes_of(marked("compensates")) == []
+    assert codes_of(marked("error_ref")) == [("ATTRIBUTE_UNSUPPORTED", "Events")]
+
+
 def test_a_receive_task_behind_an_event_based_gateway_cannot_be_undone() -> None:
     content = document(
         process("p", start(), path("Begin", "Which", "Got", "Done"), path("Which", "Late", "Done"), end(),
