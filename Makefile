@@ -20,8 +20,8 @@ help: ## print this list
 demo: $(INSTALLED) ## from a dataset to an approved, served model; DATA=file.csv TARGET=column for a table of yours
 	@$(BIN)/ami-learning demo
 
-test: $(INSTALLED) ## run the tests
-	@$(BIN)/pytest --ignore=tests/crash
+test: $(INSTALLED) ## run the tests, on all processors
+	@$(BIN)/pytest --ignore=tests/crash -n auto --dist loadfile
 
 check: $(INSTALLED) ## lint, format, types, import contracts and diagrams
 	$(BIN)/ruff check .

@@ -99,11 +99,11 @@ class InclusiveGatewaySpec(JoiningSpec):
     def wait(self, join: InstanceTask) -> None:
         """Keep a waiting join; whether it can go on is looked at when nothing else can."""
         super().wait(join)
-        join.workflow.inclusive_joins[join.id] = join
+        join.workflow.await_others(join)
 
     def go_on(self, join: InstanceTask) -> None:
         """Let a join that waits for nothing more go on."""
-        del join.workflow.inclusive_joins[join.id]
+        join.workflow.forget_inclusive_join(join)
         super().go_on(join)
 
     def is_complete(self, join: InstanceTask) -> bool:

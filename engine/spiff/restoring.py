@@ -57,7 +57,7 @@ def _restore(workflow: InstanceWorkflow, row: TaskRow) -> None:
     if isinstance(task_spec, JoiningSpec):
         workflow.joins[row.parent_id, row.spec].append(task)
     if isinstance(task_spec, InclusiveGatewaySpec):
-        workflow.inclusive_joins[task.id] = task
+        workflow.await_others(task)
     if row.state == TaskState.WAITING and "holds" in row.internal:
         workflow.conditions[task.id] = task
 

@@ -320,7 +320,7 @@ class ProcessTree:
 
     def _settle(self) -> bool:
         workflow = self._workflow
-        for join in list(workflow.inclusive_joins.values()):
+        for join in workflow.joins_to_judge():
             if join.task_spec.is_complete(join):
                 join.task_spec.go_on(join)
         if workflow.ready or judge_conditions(workflow):

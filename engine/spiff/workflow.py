@@ -157,7 +157,8 @@ class InstanceWorkflow(BpmnWorkflow):
         journal: What happened since then: change and task.
         thrown: What has been thrown since then.
         joins: Gateways that wait for tokens, by scope and name, the oldest round first.
-        inclusive_joins: Those of them that go on once nothing more can come.
+        inclusive_joins: Those of them that go on once nothing more can come, by scope.
+        moved: Scopes in which tokens have come or gone since inclusive joins were last looked at.
         conditions: Events that wait for a condition.
         compensations: Throws that are compensating.
         compensated: Throws that have done so since changes were last taken.
@@ -174,7 +175,8 @@ class InstanceWorkflow(BpmnWorkflow):
         self.journal: list[tuple[str, InstanceTask]] = []
         self.thrown = Outgoing()
         self.joins: defaultdict[tuple[UUID, str], list[InstanceTask]] = defaultdict(list)
-        self.inclusive_joins: dict[UUID, InstanceTask] = {}
+        self.inclusive_joins: dict[UUID, dict[UUID, InstanceTask]] = {}
+        self.moved: dict[UUID, None] = {}
         self.conditions: dict[UUID, InstanceTask] = {}
         self.compensations: dict[UUID, InstanceTask] = {}
         self.compensated: list[InstanceTask] = []
@@ -193,6 +195,7 @@ class InstanceWorkflow(BpmnWorkflow):
         self.positions += 1
         task = InstanceTask(self, task_spec, parent, state, self._next_id(), self.positions)
         task.arrived_by = arrived_by
+        self.moved[parent.id] = None
         self.touch(task)
         return task
 
@@ -241,6 +244,7 @@ class InstanceWorkflow(BpmnWorkflow):
         if parent is not None:
             parent._children.remove(task.id)
             parent.tokens -= task.task_spec.is_token
+            self.moved[parent.id] = None
         for each in list(self.branch(task)):
             del self.tasks[each.id]
             self.scopes.drop(each.id)
@@ -277,7 +281,7 @@ class InstanceWorkflow(BpmnWorkflow):
         return task is branch
 
     def _forget_join(self, task: InstanceTask) -> None:
-        self.inclusive_joins.pop(task.id, None)
+        self.forget_inclusive_join(task)
         key = (task._parent, task.task_spec.name)
         waiting = self.joins.get(key)
         if waiting is None:
@@ -286,6 +290,23 @@ class InstanceWorkflow(BpmnWorkflow):
             waiting.remove(task)
         if not waiting:
             del self.joins[key]
+
+    def await_others(self, join: InstanceTask) -> None:
+        """Let an inclusive join wait until no other token can come."""
+        self.inclusive_joins.setdefault(join._parent, {})[join.id] = join
+
+    def forget_inclusive_join(self, join: InstanceTask) -> None:
+        """Look no more at an inclusive join that goes on, or has left the tree."""
+        waiting = self.inclusive_joins.get(join._parent)
+        if waiting is not None and waiting.pop(join.id, None) is not None and not waiting:
+            del self.inclusive_joins[join._parent]
+
+    def joins_to_judge(self) -> list[InstanceTask]:
+        """Return the inclusive joins in whose scopes tokens have come or gone since the last call."""
+        moved, self.moved = self.moved, {}
+        if not self.inclusive_joins:
+            return []
+        return [join for scope_id in moved for join in self.inclusive_joins.get(scope_id, {}).values()]
 
     def visible(self, task: InstanceTask) -> Mapping[str, JsonValue]:
         """Return the variables that a task sees; inner scopes hide outer ones."""

@@ -114,7 +114,30 @@ TEMPLATE = """\
     <bpmn:intermediateThrowEvent id="Tell">
       <bpmn:signalEventDefinition signalRef="Signal" />
     </bpmn:intermediateThrowEvent>
-    <bpmn:sequenceFlow id="F12" sourceRef="Tell" targetRef="Done" />
+    <bpmn:sequenceFlow id="F12" sourceRef="Tell" targetRef="Sum" />
+    <bpmn:scriptTask id="Sum" scriptFormat="feel">
+      <bpmn:extensionElements>
+        <zeebe:script expression="{script:=b}" resultVariable="{script result:s}" />
+      </bpmn:extensionElements>
+      <bpmn:standardLoopCharacteristics loopMaximum="{loop maximum:2}">
+        <bpmn:loopCondition>{loop condition:=false}</bpmn:loopCondition>
+      </bpmn:standardLoopCharacteristics>
+    </bpmn:scriptTask>
+    <bpmn:sequenceFlow id="F13" sourceRef="Sum" targetRef="Await" />
+    <bpmn:intermediateCatchEvent id="Await">
+      <bpmn:conditionalEventDefinition>
+        <bpmn:condition>{awaited condition:=b != null}</bpmn:condition>
+      </bpmn:conditionalEventDefinition>
+    </bpmn:intermediateCatchEvent>
+    <bpmn:sequenceFlow id="F14" sourceRef="Await" targetRef="Send" />
+    <bpmn:intermediateThrowEvent id="Send">
+      <bpmn:extensionElements>
+        <zeebe:properties><zeebe:property name="time_to_live" value="{time to live:PT1H}" /></zeebe:properties>
+        <zeebe:ioMapping><zeebe:input source="{sent source:=b}" target="sent" /></zeebe:ioMapping>
+      </bpmn:extensionElements>
+      <bpmn:messageEventDefinition messageRef="Answer" />
+    </bpmn:intermediateThrowEvent>
+    <bpmn:sequenceFlow id="F15" sourceRef="Send" targetRef="Done" />
     <bpmn:endEvent id="Done" name="{end name:d}">{end part:}</bpmn:endEvent>
     <bpmn:textAnnotation id="Note"><bpmn:text>{annotation:n}</bpmn:text></bpmn:textAnnotation>
   </bpmn:process>
@@ -136,6 +159,7 @@ REFUSED_AS_EXPRESSION = {
     *("retries", "form id", "candidate groups", "called process", "error code", "message name", "excluded"),
     *("priority", "candidate users", "assignee", "due date", "follow-up date", "duration", "received source"),
     *("input collection", "output element", "completion condition", "answer name", "correlation key", "signal name"),
+    *("script", "loop condition", "awaited condition", "time to live", "sent source"),
 }
 EVENT_PARTS = (
     "<bpmn:timerEventDefinition><bpmn:timeDuration>{}</bpmn:timeDuration></bpmn:timerEventDefinition>",
@@ -162,6 +186,8 @@ HOSTILE_ELEMENTS = (
     ),
     "<bpmn:adHocSubProcess id='X'><bpmn:completionCondition>{}</bpmn:completionCondition></bpmn:adHocSubProcess>",
     "<bpmn:dataObject id='X' name='{}' />",
+    "<bpmn:serviceTask id='X' operationRef='{}' />",
+    "<bpmn:callActivity id='X' calledElement='{}' />",
 )
 
 

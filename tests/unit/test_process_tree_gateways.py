@@ -16,6 +16,7 @@ from diagrams import (
     end,
     event_based,
     flow,
+    for_each,
     gateway,
     inclusive,
     message,
@@ -126,6 +127,22 @@ def test_a_second_round_waits_behind_the_first() -> None:
     tree.complete("B")
 
     assert tree.waiting == ["After", "After"]
+
+
+def test_a_join_is_not_looked_at_while_only_other_scopes_change() -> None:
+    inside = (start("In"), path("In", "Split", "A", "Join"), path("Split", "B", "Join"), parallel("Split"),
+              *TASKS[:2], inclusive("Join"))  # fmt: skip
+    content = diagram("p", start(), path("Begin", "Sub"), subprocess("Sub", *inside, repeated=for_each("=[1, 2, 3]")))
+    tree = StoredTree.of(content)
+    for _ in range(3):
+        tree.complete("A")
+    workflow = tree.tree._workflow
+    scope_id, *others = workflow.inclusive_joins
+    assert len(others) == 2
+
+    assert workflow.joins_to_judge() == []  # nothing has moved since it was loaded
+    workflow.moved[scope_id] = None
+    assert [join._parent for join in workflow.joins_to_judge()] == [scope_id]
 
 
 def test_what_a_join_costs_does_not_grow_with_what_has_happened() -> None:

@@ -80,6 +80,7 @@ PLACES = [
     *("condition", "input source", "output source", "priority", "context source", "submission source", "call source"),
     *("assignee", "due date", "follow-up date", "duration", "correlation key", "received source"),
     *("input collection", "output element", "completion condition"),
+    *("script", "loop condition", "awaited condition", "time to live", "sent source"),
     *("literal expression", "table input", "table cell", "table output"),
 ]
 
