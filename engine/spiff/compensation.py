@@ -79,6 +79,7 @@ class RecordSpec(Spec):
             if not child.task_spec.is_record:
                 workflow.leave(child)
         task.scope_parent.tokens -= task.task_spec.is_token
+        workflow.moved[task._parent] = None
         if task.task_spec.keeps_outputs:
             workflow.scopes.drop(task.id)
         task.task_spec = self

@@ -12,7 +12,9 @@ from diagrams import (
     document,
     end,
     event_subprocess,
+    flow,
     for_each,
+    inclusive,
     loop,
     parallel,
     path,
@@ -518,3 +520,18 @@ def test_a_record_that_no_step_can_have_written_is_refused() -> None:
         twin.rows.tasks[UUID(records[0]["task_id"])] = {**records[0], "internal": internal}
         with pytest.raises(CorruptStateError):
             twin.load()
+
+
+def test_an_inclusive_join_does_not_wait_for_a_subprocess_that_has_become_a_record() -> None:
+    inner = (start("S"), path("S", "C", "E"), work("C"), end("E"))
+    content = diagram("p", start(), path("Begin", "Fork"), flow("Fork", "A", "=true"), flow("Fork", "Sub", "=true"),
+                      inclusive("Fork"), inclusive("Join"), path("A", "Join", "Last", "Done"), end(),
+                      flow("Sub", "Join", "=again", flow_id="Again"), flow("Sub", "Other", "=not(again)"), end("Other"),
+                      work("A"), subprocess("Sub", *inner), service_task("Last", "t"))  # fmt: skip
+    for reloads in (True, False):
+        tree = StoredTree(compile_document(content), {"again": False}, reloads=reloads)
+        do(tree, "A", "C")
+
+        assert tree.waiting == ["Last"]
+        tree.complete()
+        assert tree.is_clean()
