@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from engine.compensations import CompensationAccount, accounts_of
 from engine.duties import refused_work
 from engine.errors import FormMissingError, InstanceNotActiveError
 from engine.forms import FormCatalogue
@@ -33,7 +34,7 @@ _ACTIVITIES = frozenset({"ServiceTask", "UserTask", "CallActivity"})
 
 
 class StepDescription(BaseModel):
-    """One activity of an instance: `state` is activated, completed or cancelled."""
+    """One activity of an instance: `state` is activated, completed, cancelled or compensated."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -117,6 +118,7 @@ class InstanceDescription(BaseModel):
     open_user_task_ids: tuple[UUID, ...]
     completed_by: dict[str, str]
     incident: dict[str, JsonValue] | None
+    compensations: tuple[CompensationAccount, ...] = ()
 
 
 class InstanceSummary(BaseModel):
@@ -155,6 +157,7 @@ def describe_instance(work: UnitOfWork, row: InstanceRow) -> InstanceDescription
     definitions = Definitions(work).by_id(list(row.pinned_definitions.values()))
     own = next(ref for ref in definitions if ref.process_definition_id == row.process_definition_id)
     tasks = UserTasks(work).of_instance(row.process_instance_id)
+    events = EventLog(work).of_instance(row.process_instance_id)
     return InstanceDescription(
         process_instance_id=row.process_instance_id,
         process_id=own.process_id,
@@ -164,7 +167,8 @@ def describe_instance(work: UnitOfWork, row: InstanceRow) -> InstanceDescription
         started_at=row.started_at,
         ended_at=row.ended_at,
         definitions=definitions,
-        steps=steps_of(EventLog(work).of_instance(row.process_instance_id)),
+        steps=steps_of(events),
+        compensations=accounts_of(events),
         open_user_task_ids=tuple(task.user_task_id for task in tasks if task.status is UserTaskStatus.OPEN),
         completed_by={task.element_id: task.completed_by for task in tasks if task.completed_by is not None},
         incident=_oldest_incident(work, row),

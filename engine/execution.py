@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from engine.assignment import user_task_row
 from engine.bpmn import Activity, EndEvent, ServiceTask, UserTask
+from engine.compensations import close_compensations, undone_payload
 from engine.crash_points import crash_point
 from engine.errors import StaleInstanceError
 from engine.persistence import (
@@ -118,9 +119,9 @@ class CollectedStep:
 def is_self_contained(step: Step) -> bool:
     """Return whether a computed step writes nothing but tasks, variables, jobs, events and leaves.
 
-    Then it needs no transaction around it: user tasks, waiting events and incidents do.
+    Then it needs no transaction around it: user tasks, waiting events, incidents and accounts of compensation do.
     """
-    if step.row.open_incidents:
+    if step.row.open_incidents or step.tree.has_compensated:
         return False
     opened, closed = step.tree.opened(), step.tree.closed()
     return all(isinstance(task.element, ServiceTask) and task.trigger is None for task in (*opened, *closed))
@@ -143,12 +144,16 @@ def collect_step(step: Step, context: SecurityContext, status: InstanceStatus | 
     """
     changes = step.tree.take_changes()
     for entry in changes.journal:
-        _record_change(step, entry)
+        _record_change(step, entry, context)
+    if changes.compensations:
+        close_compensations(step.work, step.document, changes, context)
     taken = [job for waiting in changes.opened if (job := _offer(step, waiting)) is not None]
     _exchange(step, changes)
     _close_void_incidents(step, changes, context)
     send_off(step.document, changes)
-    if status is None:
+    if changes.rolled_back is not None:
+        status = InstanceStatus.CANCELLED
+    elif status is None:
         status = InstanceStatus.COMPLETED if changes.is_completed else step.row.status
     if status is InstanceStatus.COMPLETED:
         step.document.add_event("process.completed", {})
@@ -232,7 +237,7 @@ def audit_transition(
     return work.audit.record(AuditEntry(action=action, subject=subject, details=facts), context=context)
 
 
-def _record_change(step: Step, entry: JournalEntry) -> None:
+def _record_change(step: Step, entry: JournalEntry, context: SecurityContext) -> None:
     if entry.change == "cancelled" and not isinstance(entry.element, Activity):
         return  # an event that was not needed
     payload: dict[str, JsonValue] = {
@@ -241,6 +246,8 @@ def _record_change(step: Step, entry: JournalEntry) -> None:
         "kind": "MultiInstanceBody" if entry.is_body else type(entry.element).__name__,
         "lane": entry.element.lane,
     }
+    if entry.change == "compensated":
+        payload |= undone_payload(entry, context)
     step.document.add_event(f"element.{entry.change}", payload, entry.element.id)
 
 

@@ -77,7 +77,7 @@ def signature_of(task: AnyTask) -> Signature:
         for name, field in task.input.model_fields.items()
     }
     outputs = None if task.output is None else field_types(task.output, "serialization")
-    return Signature(inputs, outputs, task.errors)
+    return Signature(inputs, outputs, task.errors, task.inverse)
 
 
 def field_types(model: type[BaseModel], mode: JsonSchemaMode) -> dict[str, StaticType]:

@@ -235,6 +235,8 @@ class Migrations:
         before = library.compiled(work, row.process_definition_id, row.pinned_definitions, row.start_event_id)
         ProcessTree.load(before, state, new_id)  # the rules need rows of the old definition
         own = [task for task in state.tasks if task.process_id == row.process_id and ":" in task.spec]
+        if any(task.is_record for task in state.tasks):
+            return ["what has completed in it can still be compensated"]
         reasons = [*obstacles(change, map(_live, own)), *self._duties(work, migrated, target)]
         if not reasons:
             after = library.compiled(

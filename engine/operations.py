@@ -7,7 +7,7 @@ repeated under the same key, a request gives its first result again and changes 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -140,19 +140,31 @@ class Operations:
     ) -> OperationResult:
         """End an instance: everything that waits is withdrawn, and the result of a job that still runs is refused.
 
+        Args:
+            work: The transaction.
+            process_instance_id: The instance.
+            reason: For the audit trail.
+            context: Needs ADMIN.
+            compensate: Whether what has completed is undone first, the last completion first. Then the instance runs
+                on, even if it was suspended, and is cancelled once that is done.
+            idempotency_key: For repeating the call.
+
         Raises:
             InstanceNotActiveError: It is over.
-            CompensationMissingError: Compensation was asked for.
+            CompensationMissingError: Compensation was asked for, and no diagram says how.
         """
         arguments: dict[str, JsonValue] = {"compensate": compensate}
         request = _Operation("process.cancelled", process_instance_id, reason, context, idempotency_key, arguments)
 
         def act() -> OperationResult:
             step = self._load_live(work, request)
-            if compensate:
+            if compensate and not step.tree.can_compensate:
                 raise CompensationMissingError(process_instance_id=process_instance_id)
-            step.tree.cancel()
             OperationLog(work).mark_suspended(process_instance_id, is_suspended=False)
+            if compensate and step.tree.roll_back(request.facts):
+                begun = replace(request, kind="compensation.requested")
+                return _finish(step, begun, {}, InstanceStatus.RUNNING)
+            step.tree.cancel()
             return _finish(step, request, {}, InstanceStatus.CANCELLED)
 
         return self._once(work, request, OperationResult, act)

@@ -74,6 +74,7 @@ class TransactionalTask(Generic[InputT, OutputT]):
     Attributes:
         output: What `run` returns, so that diagrams can be verified; unknown where it is not given.
         errors: The codes of the BPMN errors that a diagram has to catch. Others that it throws become incidents.
+        inverse: The type of the service task that undoes what it has done; a diagram without it is warned of.
     """
 
     task_type: str
@@ -81,6 +82,7 @@ class TransactionalTask(Generic[InputT, OutputT]):
     run: Callable[[TaskContext, InputT], OutputT]
     output: type[OutputT] | None = None
     errors: tuple[str, ...] = ()
+    inverse: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class ExternalTask(Generic[InputT, OutputT]):
     """A service-task type whose handler runs outside any transaction, under a lease.
 
     Attributes:
-        output, errors: As of a transactional task.
+        output, errors, inverse: As of a transactional task.
     """
 
     task_type: str
@@ -96,6 +98,7 @@ class ExternalTask(Generic[InputT, OutputT]):
     run: Callable[[JobContext, InputT], OutputT]
     output: type[OutputT] | None = None
     errors: tuple[str, ...] = ()
+    inverse: str | None = None
 
 
 AnyTask: TypeAlias = TransactionalTask[Any, Any] | ExternalTask[Any, Any]

@@ -170,8 +170,8 @@ class SchedulerTools(Toolbox):
     ) -> OperationAnswer:
         """End a process instance for good: all that waits is withdrawn, and a running job's result is refused.
 
-        compensate asks that what it has done be undone as its diagram says, or the call is refused. Needs an
-        administrator; the reason goes on the record.
+        With compensate what it has done is undone first as its diagrams say, the last thing first; it runs until that
+        is done. Refused where no diagram says how. Needs an administrator; the reason goes on the record.
         """
         context, key = principal_of(ctx), idempotency_key
         with self._services.storage.transaction() as work:

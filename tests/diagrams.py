@@ -77,8 +77,13 @@ def event_definition(
     escalation_ref: str | None = None,
     condition: str | None = None,
     link: str | None = None,
+    compensates: str | None = None,
+    cancels: bool = False,
 ) -> str:
-    """What an event waits for or throws; an empty reference to an error or escalation stands for every one."""
+    """What an event waits for or throws; an empty reference to an error or escalation stands for every one.
+
+    `compensates` names the activity that is compensated; empty, all of the scope.
+    """
     definition = "" if timer is None else f"<bpmn:timerEventDefinition>{timer}</bpmn:timerEventDefinition>"
     references = {"message": message_ref, "signal": signal_ref, "error": error_ref, "escalation": escalation_ref}
     for kind, reference in references.items():
@@ -87,6 +92,10 @@ def event_definition(
     if condition is not None:
         text = f"<bpmn:condition>{escape(condition)}</bpmn:condition>"
         definition += f"<bpmn:conditionalEventDefinition>{text}</bpmn:conditionalEventDefinition>"
+    if compensates is not None:
+        definition += f"<bpmn:compensateEventDefinition{attributes(activityRef=compensates or None)} />"
+    if cancels:
+        definition += "<bpmn:cancelEventDefinition />"
     if link is not None:
         definition += f"<bpmn:linkEventDefinition{attributes(name=link)} />"
     return definition
@@ -97,6 +106,20 @@ def subprocess(
 ) -> str:
     """An embedded subprocess; `repeated` is what `for_each` or `loop` writes."""
     return activity("subProcess", node_id, io_mapping(inputs, outputs), "\n".join((repeated, *content)))
+
+
+def transaction(node_id: str, *content: str) -> str:
+    """A transaction, which a cancel end event in it may give up."""
+    return activity("transaction", node_id, "", "\n".join(content))
+
+
+def undone_by(activity_id: str, handler: str) -> str:
+    """A compensation event on an activity's boundary, with the handler that stands in `handler`, its own element."""
+    handler = handler.replace(" id=", ' isForCompensation="true" id=', 1)
+    event_id, handler_id = f"Undo_{activity_id}", handler.split(' id="', 1)[1].split('"', 1)[0]
+    event = boundary(event_id, activity_id, compensates="")
+    ends = attributes(id=f"Association_{activity_id}", sourceRef=event_id, targetRef=handler_id)
+    return f"{event}\n{handler}\n<bpmn:association{ends} associationDirection='One' />"
 
 
 def event_subprocess(node_id: str, *content: str) -> str:

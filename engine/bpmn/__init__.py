@@ -6,10 +6,14 @@ from engine.bpmn.digest import canonical_digest
 from engine.bpmn.document import Document, read_diagram, read_document
 from engine.bpmn.findings import errors_among
 from engine.bpmn.geometry import check_geometry
+from engine.bpmn.handler_reads import names_read_by
 from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
     CallActivity,
+    CancelTrigger,
+    CompensationEvent,
+    CompensationTrigger,
     ConditionTrigger,
     EndEvent,
     ErrorTrigger,
@@ -52,6 +56,9 @@ __all__ = [
     "Activity",
     "BoundaryEvent",
     "CallActivity",
+    "CancelTrigger",
+    "CompensationEvent",
+    "CompensationTrigger",
     "ConditionTrigger",
     "Contracts",
     "Document",
@@ -97,6 +104,7 @@ __all__ = [
     "entries_ahead",
     "errors_among",
     "errors_caught_around_calls",
+    "names_read_by",
     "process_of",
     "reached_within",
     "read_diagram",

@@ -46,6 +46,7 @@ class _Common(TypedDict):
     multi_instance: MultiInstance | None
     loop: StandardLoop | None
     default_flow: str | None
+    is_for_compensation: bool
 
 
 class ActivityReader:
@@ -131,7 +132,12 @@ class ActivityReader:
 
     def subprocess(self, element: Element, identity: NodeIdentity) -> SubProcess:
         """Return an embedded subprocess; its children are read on their own."""
-        return SubProcess(**identity, **self._common(element, self._refusals.extensions(element, _MAPPING)))
+        common = self._common(element, self._refusals.extensions(element, _MAPPING))
+        is_transaction = local_name(element) == "transaction"
+        if is_transaction and (common["multi_instance"] or common["loop"]):
+            message = "A transaction is done once: nothing says what the cancelling of one round means for the others."
+            self._refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Draw it in a repeated subprocess.")
+        return SubProcess(**identity, **common, is_transaction=is_transaction)
 
     def is_job(self, element: Element) -> bool:
         """Return whether a handler does the work of an element that could do without."""
@@ -173,6 +179,7 @@ class ActivityReader:
             multi_instance=None if first is None or is_loop else self._multi_instance(first),
             loop=self._loop(element, first) if is_loop else None,
             default_flow=element.get("default"),
+            is_for_compensation=is_true(element, "isForCompensation"),
         )
 
     def _loop(self, element: Element, loop: Element) -> StandardLoop:

@@ -39,7 +39,14 @@ def _is_feel(value: str) -> bool:
 
 
 _REFUSED = {
-    "isForCompensation": _Refused(_one_of(_FALSE), "Choose another kind of element."),
+    "waitForCompletion": _Refused(
+        _one_of(_TRUE), "The event goes on when all is compensated: draw a parallel branch for what must not wait."
+    ),
+    "method": _Refused(
+        _one_of(frozenset({"##Compensate", "compensate"})),
+        "A transaction is given up by compensation: leave it out.",
+        frozenset({"transaction"}),
+    ),
     "instantiate": _Refused(_one_of(_FALSE), "Begin the process with a message start event."),
     "parallelMultiple": _Refused(_one_of(_FALSE), "Draw an event for each, behind a parallel gateway."),
     "startQuantity": _Refused(_one_of(frozenset({"1"})), "Join the tokens with a parallel gateway."),

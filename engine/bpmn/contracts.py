@@ -39,11 +39,13 @@ class Signature:
     Attributes:
         outputs: `None` where they are not known.
         errors: The codes of the BPMN errors that a diagram has to catch.
+        inverse: The type of the service task that undoes it.
     """
 
     inputs: Mapping[str, InputContract] = field(default_factory=dict)
     outputs: Mapping[str, StaticType] | None = None
     errors: tuple[str, ...] = ()
+    inverse: str | None = None
 
 
 _UNKNOWN = Signature()

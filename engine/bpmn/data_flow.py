@@ -15,8 +15,12 @@ from functools import cached_property
 from engine.bpmn.effects import Effects, Read
 from engine.bpmn.model import (
     BoundaryEvent,
+    CancelTrigger,
+    CompensationEvent,
+    EndEvent,
     EventSubProcess,
     FlowNode,
+    IntermediateThrowEvent,
     ParallelGateway,
     ProcessModel,
     StartEvent,
@@ -129,6 +133,7 @@ class DataFlow:
             yield from (flow.target for flow in flows)
             scope = None if flows else self._model.nodes[scope].scope
         yield from (event.id for event in self._model.boundary_events(node_id))
+        yield from (handler for event in self._model.compensation_events(node_id) for handler in event.handlers)
         for event in self._model.event_subprocesses(node_id):
             yield from (event.id, *(start.id for start in self._model.start_events(event.id)))
         yield from (start.id for start in self._model.start_events(node_id))
@@ -139,7 +144,11 @@ class DataFlow:
                 return self._beginning(node)
             case BoundaryEvent():
                 certain, possible = self._before[node.attached_to]
-                return certain, possible | self._written_within(node.attached_to)
+                undone = self._written_by_handlers if isinstance(node.trigger, CancelTrigger) else 0
+                return certain, possible | self._written_within(node.attached_to) | undone
+        host = self._undone.get(node.id)
+        if host is not None and host in self._before:
+            return self._after(host)
         sources = (flow.source for flow in self._model.incoming(node.id) if flow.source in self._before)
         states = [self._after(source) for source in dict.fromkeys(sources)]
         return self._merged(states, joins=isinstance(node, ParallelGateway))
@@ -170,12 +179,15 @@ class DataFlow:
         if isinstance(node, SubProcess) and node.multi_instance is None:
             certain, possible = self._behind_subprocess(node, before)
         written, perhaps = self._set(effects.writes), self._set(effects.perhaps)
+        if isinstance(node, EndEvent | IntermediateThrowEvent) and node.compensation is not None:
+            perhaps |= self._written_by_handlers
         if effects.is_open and not self._brings_what_is_declared(node):
             perhaps |= _OPEN
         return certain | written, possible | written | perhaps
 
     def _behind_subprocess(self, node: SubProcess, before: _Sets) -> _Sets:
-        ends = [each.id for each in self._model.members(node.id) if each.id in self._before]
+        members = (each for each in self._model.members(node.id) if not isinstance(each, CompensationEvent))
+        ends = [each.id for each in members if each.id in self._before and each.id not in self._undone]
         states = [self._after(end) for end in ends if not self._model.outgoing(end)]
         local = self._set(self._effects[node.id].inside)
         certain, possible = self._merged(states)
@@ -193,6 +205,24 @@ class DataFlow:
                 effects = self._effects[member.id]
                 bits |= self._set(effects.writes) | self._set(effects.perhaps) | (_OPEN if effects.is_open else 0)
                 frontier.append(member.id)
+        return bits
+
+    @cached_property
+    def _undone(self) -> dict[str, str]:
+        """The activity that each handler undoes."""
+        nodes = self._model.nodes.values()
+        events = [node for node in nodes if isinstance(node, CompensationEvent)]
+        return {handler: event.attached_to for event in events for handler in event.handlers}
+
+    @cached_property
+    def _written_by_handlers(self) -> int:
+        """What can have been written when something was compensated: called processes bring anything."""
+        bits = 0
+        for handler in self._undone:
+            if handler in self._model.nodes:
+                effects = self._effects[handler]
+                bits |= self._set(effects.writes) | self._set(effects.perhaps) | (_OPEN if effects.is_open else 0)
+                bits |= self._written_within(handler)
         return bits
 
     def _set(self, names: Iterable[str]) -> int:

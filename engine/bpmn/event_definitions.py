@@ -63,11 +63,32 @@ class ConditionTrigger:
     expression: str
 
 
+@dataclass(frozen=True)
+class CompensationTrigger:
+    """The compensation of the subprocess in which the event subprocess stands that it starts."""
+
+
+@dataclass(frozen=True)
+class CancelTrigger:
+    """The end of a transaction that a cancel end event gave up, once what had been done in it is compensated."""
+
+
 Trigger: TypeAlias = TimerTrigger | MessageTrigger | SignalTrigger
 """What reaches an instance from outside."""
 
-Thrown: TypeAlias = ErrorTrigger | EscalationTrigger
+Thrown: TypeAlias = ErrorTrigger | EscalationTrigger | CancelTrigger
 """What is thrown within an instance, and caught by the nearest event around it."""
+
+
+@dataclass(frozen=True)
+class CompensationThrow:
+    """Compensation of what has been completed in the scope of the event (BPMN 2.0.2, 13.5.5).
+
+    Attributes:
+        activity: The only activity that is compensated; `None` for all of the scope.
+    """
+
+    activity: str | None = None
 
 
 @dataclass(frozen=True)

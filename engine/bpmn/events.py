@@ -8,6 +8,10 @@ from engine.bpmn.extensions import Extensions, expression_text
 from engine.bpmn.model import (
     BoundaryEvent,
     BoundaryTrigger,
+    CancelTrigger,
+    CompensationEvent,
+    CompensationThrow,
+    CompensationTrigger,
     ConditionTrigger,
     EndEvent,
     ErrorTrigger,
@@ -30,8 +34,9 @@ from engine.bpmn.xml import BPMN, Element, is_true, local_name
 _TIMER, _MESSAGE, _SIGNAL = "timerEventDefinition", "messageEventDefinition", "signalEventDefinition"
 _ERROR, _TERMINATE, _LINK = "errorEventDefinition", "terminateEventDefinition", "linkEventDefinition"
 _ESCALATION, _CONDITION = "escalationEventDefinition", "conditionalEventDefinition"
+_COMPENSATE, _CANCEL = "compensateEventDefinition", "cancelEventDefinition"
 _CATCHING = frozenset({_TIMER, _MESSAGE, _SIGNAL})
-_THROWING = frozenset({_MESSAGE, _SIGNAL, _ESCALATION})
+_THROWING = frozenset({_MESSAGE, _SIGNAL, _ESCALATION, _COMPENSATE})
 _BESIDE = _CATCHING | {_ERROR, _ESCALATION, _CONDITION}
 _NAMED_BY_ID = ("message", "signal", "error", "escalation")
 _TIMES: dict[str, Literal["date", "duration", "cycle"]] = {
@@ -54,6 +59,7 @@ class EventReader:
             for kind in _NAMED_BY_ID
             for element in root.iterfind(f"{{{BPMN}}}{kind}")
         }
+        self._associated = _associated(root)
 
     def start_event(self, element: Element, identity: NodeIdentity, *, begins_beside: bool) -> StartEvent:
         """Return a start event.
@@ -64,7 +70,7 @@ class EventReader:
             begins_beside: Whether it starts an event subprocess; then it waits as a boundary event does. The message of
                 any other start event needs no correlation key.
         """
-        definition = self._definition(element, _BESIDE if begins_beside else _CATCHING)
+        definition = self._definition(element, _BESIDE | {_COMPENSATE} if begins_beside else _CATCHING)
         if definition is None:
             self._refusals.extensions(element)
             return StartEvent(**identity)
@@ -78,9 +84,9 @@ class EventReader:
             outputs=self._outputs(element, definition),
         )
 
-    def end_event(self, element: Element, identity: NodeIdentity) -> EndEvent:
+    def end_event(self, element: Element, identity: NodeIdentity) -> EndEvent:  # noqa: PLR0911 - one case a kind
         """Return an end event."""
-        definition = self._definition(element, _THROWING | {_ERROR, _TERMINATE})
+        definition = self._definition(element, _THROWING | {_ERROR, _TERMINATE, _CANCEL})
         if definition is None:
             self._refusals.extensions(element)
             return EndEvent(**identity)
@@ -88,6 +94,10 @@ class EventReader:
         match local_name(definition):
             case "terminateEventDefinition":
                 return EndEvent(**identity, terminates=True)
+            case "cancelEventDefinition":
+                return EndEvent(**identity, cancels=True)
+            case "compensateEventDefinition":
+                return EndEvent(**identity, compensation=_compensation(definition))
             case "errorEventDefinition":
                 return EndEvent(**identity, error_code=self._error(element, definition, is_thrown=True).error_code)
             case "escalationEventDefinition":
@@ -108,6 +118,8 @@ class EventReader:
         match local_name(definition):
             case "linkEventDefinition":
                 return self._link(element, definition, identity, is_catching=False)
+            case "compensateEventDefinition":
+                return IntermediateThrowEvent(**identity, compensation=_compensation(definition))
             case "escalationEventDefinition":
                 return IntermediateThrowEvent(**identity, escalation_code=self._escalation_code(element, definition))
             case "messageEventDefinition":
@@ -129,12 +141,16 @@ class EventReader:
         trigger = self._condition(element, definition) if is_condition else self._trigger(element, definition)
         return IntermediateCatchEvent(**identity, trigger=trigger, outputs=self._outputs(element, definition))
 
-    def boundary_event(self, element: Element, identity: NodeIdentity) -> BoundaryEvent | None:
+    def boundary_event(self, element: Element, identity: NodeIdentity) -> BoundaryEvent | CompensationEvent | None:
         """Return a boundary event; `None`, and a finding, where it waits for nothing."""
-        definition = self._definition(element, _BESIDE)
+        definition = self._definition(element, _BESIDE | {_COMPENSATE, _CANCEL})
         if definition is None:
             self._waits_for_nothing(element)
             return None
+        if local_name(definition) == _COMPENSATE:
+            self._refusals.extensions(element)
+            attached_to = element.get("attachedToRef", "")
+            return CompensationEvent(**identity, attached_to=attached_to, handlers=self._handlers(identity["id"]))
         return BoundaryEvent(
             **identity,
             attached_to=element.get("attachedToRef", ""),
@@ -180,13 +196,21 @@ class EventReader:
                 return self._escalation(element, definition)
             case "conditionalEventDefinition":
                 return self._condition(element, definition)
+            case "compensateEventDefinition":
+                return CompensationTrigger()
+            case "cancelEventDefinition":
+                return CancelTrigger()
             case _:
                 return self._trigger(element, definition)
 
+    def _handlers(self, event_id: str) -> tuple[str, ...]:
+        """Return what associations connect a compensation event with."""
+        return tuple(self._associated.get(event_id, ()))
+
     def _interrupts(self, element: Element, definition: Element, attribute: str) -> bool:
         is_interrupting = is_true(element, attribute, default=True)
-        if local_name(definition) == _ERROR and not is_interrupting:
-            message = "An error event that does not interrupt has no meaning."
+        if local_name(definition) in {_ERROR, _CANCEL} and not is_interrupting:
+            message = "An event of this kind that does not interrupt has no meaning."
             self._refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Let it interrupt.")
         return is_interrupting
 
@@ -291,3 +315,19 @@ class EventReader:
 
     def _declaration(self, kind: str, reference: str | None) -> Element | None:
         return None if reference is None else self._declared.get((kind, reference))
+
+
+def _compensation(definition: Element) -> CompensationThrow:
+    return CompensationThrow(definition.get("activityRef") or None)
+
+
+def _associated(root: Element) -> dict[str, list[str]]:
+    """Return what is connected with what by associations, but for text annotations; their direction says nothing."""
+    texts = {text.get("id") for text in root.iter(f"{{{BPMN}}}textAnnotation")}
+    connected: dict[str, list[str]] = {}
+    for association in root.iter(f"{{{BPMN}}}association"):
+        source, target = association.get("sourceRef", ""), association.get("targetRef", "")
+        if not texts & {source, target}:
+            connected.setdefault(source, []).append(target)
+            connected.setdefault(target, []).append(source)
+    return connected

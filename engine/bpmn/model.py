@@ -9,6 +9,9 @@ from functools import cached_property
 from typing import TypeVar
 
 from engine.bpmn.event_definitions import (
+    CancelTrigger,
+    CompensationThrow,
+    CompensationTrigger,
     ConditionTrigger,
     ErrorTrigger,
     EscalationTrigger,
@@ -24,6 +27,7 @@ from engine.bpmn.nodes import (
     BoundaryEvent,
     BoundaryTrigger,
     CallActivity,
+    CompensationEvent,
     EndEvent,
     EventBasedGateway,
     EventSubProcess,
@@ -53,6 +57,10 @@ __all__ = [
     "BoundaryEvent",
     "BoundaryTrigger",
     "CallActivity",
+    "CancelTrigger",
+    "CompensationEvent",
+    "CompensationThrow",
+    "CompensationTrigger",
     "ConditionTrigger",
     "EndEvent",
     "ErrorTrigger",
@@ -131,6 +139,14 @@ class ProcessModel:
         """Return the events on an activity's boundary."""
         return self._boundary_events_by_host.get(activity_id, ())
 
+    def compensation_events(self, activity_id: str) -> tuple[CompensationEvent, ...]:
+        """Return the compensation events on an activity's boundary: one at most, in a diagram without faults."""
+        return self._compensation_events_by_host.get(activity_id, ())
+
+    def handler_of(self, activity_id: str) -> str | None:
+        """Return what undoes an activity."""
+        return next((handler for event in self.compensation_events(activity_id) for handler in event.handlers), None)
+
     def members(self, scope: str | None) -> tuple[FlowNode, ...]:
         """Return what stands directly in a subprocess, or, for `None`, directly in the process."""
         return self._nodes_by_scope.get(scope, ())
@@ -175,6 +191,11 @@ class ProcessModel:
     @cached_property
     def _boundary_events_by_host(self) -> dict[str, tuple[BoundaryEvent, ...]]:
         events = (node for node in self.nodes.values() if isinstance(node, BoundaryEvent))
+        return _grouped(events, lambda event: event.attached_to)
+
+    @cached_property
+    def _compensation_events_by_host(self) -> dict[str, tuple[CompensationEvent, ...]]:
+        events = (node for node in self.nodes.values() if isinstance(node, CompensationEvent))
         return _grouped(events, lambda event: event.attached_to)
 
 

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypedDict
 
 from engine.bpmn.event_definitions import (
+    CancelTrigger,
+    CompensationThrow,
+    CompensationTrigger,
     ConditionTrigger,
     ErrorTrigger,
     EscalationTrigger,
@@ -54,7 +57,9 @@ class NodeIdentity(TypedDict):
 
 
 _EVERY_ERROR = ErrorTrigger()
-BoundaryTrigger: TypeAlias = Trigger | ErrorTrigger | EscalationTrigger | ConditionTrigger
+BoundaryTrigger: TypeAlias = (
+    Trigger | ErrorTrigger | EscalationTrigger | ConditionTrigger | CompensationTrigger | CancelTrigger
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,8 @@ class EndEvent(FlowNode):
         escalation_code: The escalation that is thrown.
         message: The message that is published.
         inputs: What the message carries.
+        compensation: What is compensated before the token ends.
+        cancels: Whether it gives up the transaction in which it stands: what runs ends, what was done is compensated.
     """
 
     signal: str | None = None
@@ -90,6 +97,8 @@ class EndEvent(FlowNode):
     escalation_code: str | None = None
     message: MessageThrow | None = None
     inputs: tuple[Mapping, ...] = ()
+    compensation: CompensationThrow | None = None
+    cancels: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +117,7 @@ class IntermediateThrowEvent(FlowNode):
     escalation_code: str | None = None
     message: MessageThrow | None = None
     inputs: tuple[Mapping, ...] = ()
+    compensation: CompensationThrow | None = None
 
 
 @dataclass(frozen=True)
@@ -189,6 +199,7 @@ class Activity(FlowNode):
 
     Attributes:
         default_flow: The flow that is taken where no condition of those that leave it holds.
+        is_for_compensation: Whether it is a handler: no flow leads to it, it is done to undo another activity.
     """
 
     inputs: tuple[Mapping, ...] = ()
@@ -197,6 +208,7 @@ class Activity(FlowNode):
     multi_instance: MultiInstance | None = None
     loop: StandardLoop | None = None
     default_flow: str | None = None
+    is_for_compensation: bool = False
 
 
 @dataclass(frozen=True)
@@ -275,7 +287,13 @@ class SendTask(Activity):
 
 @dataclass(frozen=True)
 class SubProcess(Activity):
-    """A process within the process: a scope whose variables are its inputs (BPMN 2.0.2, 10.3.5)."""
+    """A process within the process: a scope whose variables are its inputs (BPMN 2.0.2, 10.3.5).
+
+    Attributes:
+        is_transaction: Whether a cancel end event may give it up.
+    """
+
+    is_transaction: bool = False
 
 
 @dataclass(frozen=True)
@@ -312,3 +330,15 @@ class BoundaryEvent(FlowNode):
     trigger: BoundaryTrigger = _EVERY_ERROR
     is_interrupting: bool = True
     outputs: tuple[Mapping, ...] = ()
+
+
+@dataclass(frozen=True)
+class CompensationEvent(FlowNode):
+    """Stands on the boundary of an activity that can be undone, and names what undoes it; no token ever comes to it.
+
+    Attributes:
+        handlers: The activities that associations lead to: exactly one in a diagram without faults.
+    """
+
+    attached_to: str = ""
+    handlers: tuple[str, ...] = ()

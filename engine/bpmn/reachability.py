@@ -1,4 +1,4 @@
-"""What a token can reach: along flows, by boundary events, and into subprocesses."""
+"""What a token can reach: along flows, by boundary events, into subprocesses, and by compensation."""
 
 from __future__ import annotations
 
@@ -16,10 +16,15 @@ def reached_from(model: ProcessModel, node_ids: Iterable[str]) -> dict[str, None
 def reached_within(model: ProcessModel, start_event_ids: Iterable[str]) -> dict[str, None]:
     """Return the ids of all nodes that can be reached from some start events of the process.
 
-    What stands in subprocesses is among them, and the event subprocesses of every scope that can be entered.
+    What stands in subprocesses is among them, the event subprocesses of every scope that can be entered, and the
+    handlers of what can be compensated.
     """
+
+    def following(node_id: str) -> list[str]:
+        return [*_next(model, node_id), *_inside(model, node_id), *_undone_by(model, node_id)]
+
     top = [event.id for event in model.event_subprocesses(None)]
-    return _closure([*start_event_ids, *top], lambda node_id: [*_next(model, node_id), *_inside(model, node_id)])
+    return _closure([*start_event_ids, *top], following)
 
 
 def entries_ahead(model: ProcessModel, gateway_id: str) -> dict[str, frozenset[str]]:
@@ -38,6 +43,12 @@ def entries_ahead(model: ProcessModel, gateway_id: str) -> dict[str, frozenset[s
 def _next(model: ProcessModel, node_id: str) -> list[str]:
     following = [flow.target for flow in model.outgoing(node_id)]
     return following + [event.id for event in model.boundary_events(node_id)]
+
+
+def _undone_by(model: ProcessModel, node_id: str) -> list[str]:
+    """Return the compensation events on an activity's boundary, and the handlers that they name."""
+    events = model.compensation_events(node_id)
+    return [each for event in events for each in (event.id, *event.handlers) if each in model.nodes]
 
 
 def _inside(model: ProcessModel, node_id: str) -> list[str]:

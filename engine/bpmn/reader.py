@@ -135,7 +135,7 @@ class _Reader:
                 return self._event(element, identity, scope)
             case name if name.endswith("Gateway"):
                 return self._gateway(element, identity)
-            case "subProcess":
+            case "subProcess" | "transaction":
                 return self._subprocess(element, identity)
             case _:
                 return self._task(element, identity)
@@ -204,6 +204,10 @@ class _Reader:
         if not is_true(element, "triggeredByEvent"):
             return self._activities.subprocess(element, identity)
         self.refusals.extensions(element)
+        begins = element.find(f"{{{BPMN}}}startEvent/{{{BPMN}}}compensateEventDefinition")
+        if is_true(element, "isForCompensation") and begins is None:
+            message = "An event subprocess for compensation begins with a compensation start event."
+            self.refusals.find(element, "ATTRIBUTE_UNSUPPORTED", message, "Give it a compensation start event.")
         for child in element:
             if local_name(child) in REPETITIONS:
                 self.refusals.unsupported(child, owner=element)

@@ -9,6 +9,7 @@ from engine.bpmn.links import check_links
 from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
+    CompensationEvent,
     EndEvent,
     EventBasedGateway,
     EventSubProcess,
@@ -152,8 +153,12 @@ def _awaited(model: ProcessModel, gateway: EventBasedGateway) -> Iterator[Findin
 def _reachability(model: ProcessModel) -> Iterator[Finding]:
     reached = reached_within(model, [event.id for event in model.start_events()])
     for node in model.nodes.values():
-        if node.id not in reached:
+        if node.id not in reached and not isinstance(node, CompensationEvent) and not _is_handler(node):
             yield finding_at(node, "UNREACHABLE", "No path from a start event leads here.", "Connect or remove it.")
+
+
+def _is_handler(node: FlowNode) -> bool:
+    return isinstance(node, Activity) and node.is_for_compensation
 
 
 def _flow(model: ProcessModel, flow: SequenceFlow) -> Iterator[Finding]:
@@ -165,7 +170,7 @@ def _flow(model: ProcessModel, flow: SequenceFlow) -> Iterator[Finding]:
     if source is not None and target is not None and source.scope != target.scope:
         message = "It crosses the border of a subprocess."
         yield finding_at(flow, "FLOW_ACROSS_SCOPES", message, "Lead it to the subprocess itself, or throw an event.")
-    if isinstance(target, StartEvent | BoundaryEvent):
+    if isinstance(target, StartEvent | BoundaryEvent | CompensationEvent):
         yield finding_at(flow, "FLOW_INTO_EVENT", "It enters a start or boundary event.", "Reconnect it.")
     if flow.condition is not None and source is not None and not isinstance(source, _MAY_HAVE_CONDITIONS):
         message = "A condition stands on a flow that leaves neither an activity nor a gateway that chooses."

@@ -261,7 +261,7 @@ class _Builder:
 
     def _ends_path(self, node: FlowNode) -> bool:
         if isinstance(node, EndEvent):
-            return not node.terminates and node.error_code is None
+            return not (node.terminates or node.cancels) and node.error_code is None
         return not self._model.outgoing(node.id) and not self._model.boundary_events(node.id)
 
 

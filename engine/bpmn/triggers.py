@@ -12,6 +12,8 @@ from engine.bpmn.model import (
     BoundaryEvent,
     BoundaryTrigger,
     CallActivity,
+    CancelTrigger,
+    CompensationTrigger,
     ConditionTrigger,
     EndEvent,
     ErrorTrigger,
@@ -129,6 +131,10 @@ def _caught(trigger: BoundaryTrigger) -> str:
             return code or "every error"
         case EscalationTrigger(escalation_code=code):
             return code or "every escalation"
+        case CancelTrigger():
+            return "the cancelling"
+        case CompensationTrigger():
+            return "the compensation"
         case _:
             return str(getattr(trigger, "name", "it"))
 

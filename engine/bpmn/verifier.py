@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.bpmn.calls import find_call_cycles
+from engine.bpmn.compensation import check_compensation, check_inverse
 from engine.bpmn.contracts import Contracts, check_contract
 from engine.bpmn.data_flow import DataFlow
 from engine.bpmn.effects import condition_of, effects_of
@@ -40,7 +41,7 @@ def verify(model: ProcessModel, contracts: Contracts | None) -> tuple[Finding, .
 
     Without contracts only what the diagram says by itself is looked at.
     """
-    structure = (*check_structure(model), *check_triggers(model))
+    structure = (*check_structure(model), *check_triggers(model), *check_compensation(model))
     return (
         *structure,
         *(() if errors_among(structure) else check_soundness(model)),
@@ -60,6 +61,7 @@ def _surroundings(model: ProcessModel, contracts: Contracts) -> Iterator[Finding
         yield from check_contract(model, node, contracts)
         if isinstance(node, ServiceTask):
             yield from check_input_types(node, data_flow, contracts)
+            yield from check_inverse(model, node, contracts)
     yield from check_variables(model, data_flow, effects, conditions)
 
 

@@ -52,7 +52,7 @@ class IncidentNotOpenError(EngineError):
 
 
 class CompensationMissingError(EngineError):
-    """Nothing can be compensated yet: no diagram can say how."""
+    """Nothing can be compensated: no diagram of the instance says how."""
 
     code = "COMPENSATION_NOT_SUPPORTED"
     hint = "Cancel it without compensation, and undo by hand what has to be undone."

@@ -100,6 +100,12 @@ class EventLog:
         row = QUERIES.first(self._connection, "has_unsettled_events", parameters)
         return row is not None and bool(row.unsettled)
 
+    def compensated(self, process_instance_id: UUID, thrown_by: str) -> list[Event]:
+        """Return the events of an instance that tell what one throw has undone, in the order in which it was."""
+        parameters = {"process_instance_id": process_instance_id, "thrown_by": thrown_by}
+        rows = QUERIES.rows(self._connection, "compensated_events", parameters)
+        return [Event.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
+
     def of_instance(self, process_instance_id: UUID) -> list[Event]:
         """Return all events of an instance, this transaction's own included."""
         parameters = {"process_instance_id": process_instance_id}

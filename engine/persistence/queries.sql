@@ -336,6 +336,12 @@ select exists (
 select sequence, process_instance_id, business_key, kind, element_id, payload, occurred_at from event
 where process_instance_id = :process_instance_id order by sequence
 
+-- name: compensated_events
+select sequence, process_instance_id, business_key, kind, element_id, payload, occurred_at from event
+where process_instance_id = :process_instance_id and kind = 'element.compensated'
+    and payload ->> 'thrown_by' = :thrown_by
+order by sequence
+
 -- name: insert_schedule
 insert into schedule
     (schedule_id, tenant_id, process_id, variables, interval_seconds, missed_fires, next_fire_at, due_at, started_by)

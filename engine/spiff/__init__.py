@@ -3,13 +3,14 @@
 Above this folder there are only the typed `CompiledProcess` and `ProcessTree`.
 """
 
-from engine.spiff.changes import JournalEntry, TaskRow, TreeChanges, TreeState, WaitingTask
+from engine.spiff.changes import Compensation, JournalEntry, TaskRow, TreeChanges, TreeState, WaitingTask
 from engine.spiff.compiler import CompiledProcess, compile_process
 from engine.spiff.scopes import VariableRow
 from engine.spiff.tree import ProcessTree, Token
 from engine.spiff.workflow import ThrownEscalation, ThrownMessage
 
 __all__ = [
+    "Compensation",
     "CompiledProcess",
     "JournalEntry",
     "ProcessTree",

@@ -122,7 +122,7 @@ class CallActivitySpec(ActivitySpec):
             results = evaluate_mappings(self.node.outputs, inner)
         else:
             results = dict(inner) if self.node.propagates_child_variables else {}
-        workflow.leave(run)
+        workflow.retire(run)
         workflow.assign(my_task, results)
         my_task._ready()
 

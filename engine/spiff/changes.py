@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from pydantic import JsonValue
+from SpiffWorkflow.util.task import TaskState
 
 from engine.bpmn import BoundaryEvent, FlowNode, MessageTrigger, SignalTrigger, StartEvent, TimerTrigger, Trigger
 from engine.spiff.repetition import RepeatingSpec
@@ -24,6 +25,11 @@ class TaskRow:
     state: int
     position: int
     internal: dict[str, JsonValue]
+
+    @property
+    def is_record(self) -> bool:
+        """Whether it is kept of something that has completed, to be compensated."""
+        return self.state == TaskState.COMPLETED
 
 
 @dataclass(frozen=True)
@@ -54,12 +60,31 @@ class WaitingTask:
 
 @dataclass(frozen=True)
 class JournalEntry:
-    """One visible change: `change` is activated, completed or cancelled."""
+    """One visible change: `change` is activated, completed, cancelled or compensated.
+
+    Attributes:
+        undone_by: Of what was compensated, the element that did it; `None` where all that it held was undone.
+        thrown_by: The task of what had it compensated.
+    """
 
     change: str
     task_id: UUID
     element: FlowNode
     is_body: bool = False
+    undone_by: str | None = None
+    thrown_by: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Compensation:
+    """A compensation that is done.
+
+    Attributes:
+        element: The throwing event; `None` where an operator had the instance rolled back.
+    """
+
+    task_id: UUID
+    element: FlowNode | None
 
 
 @dataclass(frozen=True)
@@ -75,6 +100,8 @@ class TreeChanges:
         signals: Names of thrown signals.
         messages: Messages that elements have thrown.
         escalations: Escalations, caught or passing on.
+        compensations: Those that are done.
+        rolled_back: What an operator asked for who had the instance rolled back, once that is done.
     """
 
     journal: tuple[JournalEntry, ...]
@@ -89,6 +116,8 @@ class TreeChanges:
     escalations: tuple[ThrownEscalation, ...]
     positions: int
     is_completed: bool
+    compensations: tuple[Compensation, ...] = ()
+    rolled_back: dict[str, JsonValue] | None = None
 
 
 def waiting_task(task: InstanceTask) -> WaitingTask:
@@ -103,12 +132,22 @@ def waiting_task(task: InstanceTask) -> WaitingTask:
 
 def journal_entry(change: str, task: InstanceTask) -> JournalEntry:
     """Return a change of a task."""
-    return JournalEntry(change, task.id, task.task_spec.node, isinstance(task.task_spec, RepeatingSpec))
+    spec = task.task_spec
+    is_body = isinstance(spec.origin or spec, RepeatingSpec)
+    if change != "compensated":
+        return JournalEntry(change, task.id, spec.node, is_body)
+    activity = UUID(task.internal_data.get("activity", str(task.id)))
+    undone_by = None if spec.handler is None else spec.handler.node.id
+    return JournalEntry(change, activity, spec.node, is_body, undone_by, UUID(task.internal_data["undoing"]))
+
+
+def compensation(throw: InstanceTask) -> Compensation:
+    """Return the compensation that a throw has brought to its end."""
+    return Compensation(throw.id, getattr(throw.task_spec, "node", None))
 
 
 def row_of(task: InstanceTask) -> TaskRow:
     """Return a live task as it is stored."""
     spec = task.task_spec
-    return TaskRow(
-        task.id, task._parent, spec._wf_spec.name, spec.name, task._state, task.position, dict(task.internal_data)
-    )
+    process_id, internal = spec._wf_spec.name, dict(task.internal_data)
+    return TaskRow(task.id, task._parent, process_id, spec.stored_name, task._state, task.position, internal)

@@ -10,6 +10,9 @@ from engine.bpmn import (
     Activity,
     BoundaryEvent,
     CallActivity,
+    CancelTrigger,
+    CompensationEvent,
+    CompensationTrigger,
     EndEvent,
     ErrorTrigger,
     EscalationTrigger,
@@ -33,10 +36,12 @@ from engine.bpmn import (
     UserTask,
     called_key,
     entries_ahead,
+    names_read_by,
     reached_within,
 )
 from engine.spiff.activities import AutomaticTaskSpec, CallActivitySpec, ReceivingSpec, SubprocessSpec, WaitingSpec
 from engine.spiff.boundary import ActivitySpec, AttachedEventSpec, BoundaryEventSpec
+from engine.spiff.compensation import CancelEndSpec, CompensatingSpec, RecordSpec, RollingBackSpec
 from engine.spiff.elements import ElementSpec, LinkEventSpec, StartEventSpec
 from engine.spiff.gateways import (
     EventBasedGatewaySpec,
@@ -94,7 +99,8 @@ class _Compiler:
         self._model = model
         self._reachable = reached_within(model, [start_event_id])
         self.spec = ProcessSpec(key, model.process_id, model.name)
-        self._elements = {node_id: self._element(model.nodes[node_id]) for node_id in sorted(self._reachable)}
+        nodes = [model.nodes[node_id] for node_id in sorted(self._reachable)]
+        self._elements = {node.id: self._element(node) for node in nodes if not isinstance(node, CompensationEvent)}
         entries = {node_id: self._entry(element) for node_id, element in self._elements.items()}
         for element in self._elements.values():
             if isinstance(element.node, Activity):
@@ -106,12 +112,18 @@ class _Compiler:
         for element in self._elements.values():
             if isinstance(element, SubprocessSpec | EventSubprocessSpec):
                 self._fill(element.content, element.node.id, model.start_events(element.node.id)[0].id)
+        self.spec.start.rolling_back = RollingBackSpec(self.spec)
+        self._keep_records(entries)
 
-    def _element(self, node: FlowNode) -> ElementSpec:  # noqa: C901, PLR0911 - one case a kind
+    def _element(self, node: FlowNode) -> ElementSpec:  # noqa: C901, PLR0911, PLR0912 - one case a kind
         name = f"{ELEMENT}{node.id}"
         match node:
             case StartEvent():
                 return StartEventSpec(self.spec, name, node)
+            case EndEvent(cancels=True):
+                return CancelEndSpec(self.spec, name, node)
+            case EndEvent() | IntermediateThrowEvent() if node.compensation is not None:
+                return CompensatingSpec(self.spec, name, node)
             case EndEvent(error_code=str()):
                 return ErrorEndEventSpec(self.spec, name, node)
             case EndEvent():
@@ -169,7 +181,7 @@ class _Compiler:
         for event in self._model.boundary_events(entry.node.id):
             happening: Any = self._elements[event.id]
             assert isinstance(entry, ActivitySpec)  # noqa: S101 - events stand on no other boundary
-            if isinstance(event.trigger, ErrorTrigger | EscalationTrigger):
+            if isinstance(event.trigger, ErrorTrigger | EscalationTrigger | CancelTrigger):
                 entry.catching.append(happening)
             else:
                 entry.attached.append(AttachedEventSpec(self.spec, f"{ATTACHED}{event.id}", event, happening))
@@ -178,8 +190,34 @@ class _Compiler:
         content.entry = self._elements[start_event_id]
         for node in self._model.event_subprocesses(scope):
             subprocess: Any = self._elements[node.id]
-            if isinstance(subprocess.start.trigger, ErrorTrigger | EscalationTrigger):
+            if isinstance(subprocess.start.trigger, CompensationTrigger):
+                content.compensation = subprocess
+            elif isinstance(subprocess.start.trigger, ErrorTrigger | EscalationTrigger):
                 content.handlers.append(subprocess)
             else:
                 name = f"{LISTENING}{subprocess.start.id}"
                 content.listeners.append(ListenerSpec(self.spec, name, subprocess.start, subprocess))
+
+    def _keep_records(self, entries: Mapping[str, ElementSpec]) -> None:
+        """Let completed tasks leave records where something can be compensated: here, or in a called process."""
+        self.spec.start.record = RecordSpec(self.spec.start)
+        if not any(map(self._can_be_undone, self._elements.values())):
+            return
+        for node_id, element in self._elements.items():
+            handler = self._model.handler_of(node_id)
+            if handler is not None:
+                element.record = RecordSpec(element, entries[handler], names_read_by(self._model, handler))
+            elif _undoes_its_scope(element):
+                element.record = RecordSpec(element, element, names_read_by(self._model, node_id))
+            elif isinstance(element, SubprocessSpec | EventSubprocessSpec | CallActivitySpec):
+                element.record = RecordSpec(element)
+            if entries[node_id] is not element:
+                entries[node_id].record = RecordSpec(entries[node_id])
+
+    def _can_be_undone(self, element: ElementSpec) -> bool:
+        has_handler = self._model.handler_of(element.node.id) is not None
+        return has_handler or isinstance(element, CallActivitySpec) or _undoes_its_scope(element)
+
+
+def _undoes_its_scope(element: ElementSpec) -> bool:
+    return isinstance(element, EventSubprocessSpec) and isinstance(element.start.trigger, CompensationTrigger)

@@ -37,11 +37,24 @@ class Spec(BpmnTaskSpec):
         is_token: Whether the scope around it is not over as long as it is there.
         keeps_outputs: Whether what its scope holds is no variable.
         waits_outside: Whether its waiting task waits for somebody or something outside the instance.
+        is_record: Whether its tasks are over, and only kept to be compensated.
+        is_snapshot: Whether what its scope holds is all that can be seen below it, and is not written to.
+        record: What its completed tasks may leave behind for compensation.
+        origin: Of a record, the spec that was completed.
     """
 
     is_token = True
     keeps_outputs = False
     waits_outside = False
+    is_record = False
+    is_snapshot = False
+    record: Any = None
+    origin: Any = None
+
+    @property
+    def stored_name(self) -> str:
+        """The name under which a task of it is stored."""
+        return str(self.name)
 
     def test(self) -> None:
         """Accept any connections: deployment has verified the diagram."""

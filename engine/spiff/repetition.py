@@ -84,7 +84,7 @@ class MultiInstanceSpec(RepeatingSpec):
             output = compile_expression(self.loop.output_element).evaluate(variables)
             workflow.scopes.assign(body.id, {_output(instance.internal_data["item"]["loopCounter"]): output})
         local = dict(instance.internal_data["item"]) | workflow.scopes[instance.id]
-        workflow.leave(instance)
+        workflow.retire(instance)
         body.note(completed=body.internal_data["completed"] + 1)
         counts = body.internal_data
         if counts["completed"] == counts["total"] or self._is_enough(body, local):
@@ -125,7 +125,8 @@ class MultiInstanceSpec(RepeatingSpec):
     def _finish(self, body: InstanceTask) -> None:
         workflow: InstanceWorkflow = body.workflow
         for child in body.children_now:
-            workflow.cancel_task(child)
+            if not child.task_spec.is_record:
+                workflow.cancel_task(child)
         if self.loop.output_collection is not None:
             workflow.assign(body, {self.loop.output_collection: self._collected(body)})
         body._ready()
@@ -161,7 +162,7 @@ class StandardLoopSpec(RepeatingSpec):
 
     def child_completed(self, my_task: InstanceTask, child: InstanceTask) -> None:
         """Begin another round, or go on."""
-        child.workflow.leave(child)
+        child.workflow.retire(child)
         my_task.note(rounds=my_task.internal_data["rounds"] + 1)
         if self._goes_on(my_task):
             self._start(my_task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from pydantic import JsonValue
 from SpiffWorkflow.util.task import TaskState
@@ -11,6 +12,7 @@ from SpiffWorkflow.util.task import TaskState
 from engine.errors import CorruptStateError
 from engine.spiff.activities import CallActivitySpec, SubprocessSpec, WaitingSpec
 from engine.spiff.boundary import AttachedEventSpec
+from engine.spiff.compensation import CompensatingSpec, RecordSpec, RollingBackSpec
 from engine.spiff.gateways import EventBasedGatewaySpec, InclusiveGatewaySpec, JoiningSpec
 from engine.spiff.repetition import MultiInstanceSpec, RepeatingSpec, StandardLoopSpec
 from engine.spiff.scope_specs import EventSubprocessSpec, ListenerSpec, is_interrupted
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from engine.spiff.changes import TaskRow
 
 _ITEM_KEYS = {"item", "round"}
+_RECORD_IDS = {"activity", "undoing"}
+_RECORD_KEYS = {"completion", "cut", *_RECORD_IDS}
 
 
 def restore_tasks(workflow: InstanceWorkflow, rows: Iterable[TaskRow]) -> None:
@@ -38,14 +42,18 @@ def restore_tasks(workflow: InstanceWorkflow, rows: Iterable[TaskRow]) -> None:
 
 def _restore(workflow: InstanceWorkflow, row: TaskRow) -> None:
     try:
-        task_spec = workflow.subprocess_specs[row.process_id].task_specs[row.spec]
+        task_spec: Any = workflow.subprocess_specs[row.process_id].task_specs[row.spec]
         parent = workflow.tasks[row.parent_id]
     except KeyError as error:
         raise CorruptStateError(subject=f"task {row.task_id}", reason=f"{error.args[0]} is not there") from error
+    if row.state == TaskState.COMPLETED:
+        task_spec = getattr(task_spec, "record", None) or task_spec
     if not (_has_place(task_spec, parent, row.internal) and _has_form(task_spec, row.state, row.internal)):
         raise CorruptStateError(subject=f"task {row.task_id}", reason="its state is none that can be stored")
     task = InstanceTask(workflow, task_spec, parent, row.state, row.task_id, row.position)
     task.internal_data = dict(row.internal)
+    if isinstance(task_spec, CompensatingSpec | RollingBackSpec):
+        workflow.compensations[task.id] = task
     if isinstance(task_spec, JoiningSpec):
         workflow.joins[row.parent_id, row.spec].append(task)
     if isinstance(task_spec, InclusiveGatewaySpec):
@@ -57,8 +65,14 @@ def _restore(workflow: InstanceWorkflow, row: TaskRow) -> None:
 def _has_place(task_spec: Any, parent: InstanceTask, internal: Mapping[str, JsonValue]) -> bool:  # noqa: PLR0911 - one case a kind of place
     """Return whether a task of this kind can hang below the parent."""
     around = parent.task_spec
+    if isinstance(task_spec, RecordSpec):
+        return _can_hold(around, task_spec)
+    if isinstance(around, RecordSpec):
+        return around.handler is task_spec
     if task_spec is task_spec._wf_spec.start:
         return isinstance(around, CallActivitySpec) and around.called == task_spec._wf_spec.name
+    if isinstance(task_spec, RollingBackSpec):
+        return parent is parent.workflow.task_tree
     if around._wf_spec is not task_spec._wf_spec:
         return False
     match task_spec:
@@ -74,6 +88,25 @@ def _has_place(task_spec: Any, parent: InstanceTask, internal: Mapping[str, Json
             scope = around.node.id if isinstance(around, SubprocessSpec | EventSubprocessSpec) else None
             is_scope = scope is not None or around is task_spec._wf_spec.start
             return is_scope and getattr(task_spec, "node", None) is not None and task_spec.node.scope == scope
+
+
+def _can_hold(around: Any, record: RecordSpec) -> bool:
+    """Return whether what a record is of can have completed below a task of this kind."""
+    around, completed = around.origin or around, record.origin
+    if completed is completed._wf_spec.start:
+        return isinstance(around, CallActivitySpec) and around.called == completed._wf_spec.name
+    if around._wf_spec is not completed._wf_spec:
+        return False
+    if record.handler is completed:
+        return _compensation(around) is completed
+    if isinstance(around, RepeatingSpec):
+        return around.inner is completed
+    scope = around.node.id if isinstance(around, SubprocessSpec | EventSubprocessSpec) else None
+    return (scope is not None or around is completed._wf_spec.start) and completed.node.scope == scope
+
+
+def _compensation(around: Any) -> Any:
+    return getattr(getattr(around, "content", None), "compensation", None)
 
 
 def _content(around: Any, part: str) -> list[Any]:
@@ -100,6 +133,10 @@ def _is_item(internal: Mapping[str, JsonValue]) -> bool:
 def _resting_state(task_spec: Any) -> int | None:
     """Return the state in which tasks of a kind rest between two steps; `None` where they never rest."""
     match task_spec:
+        case RecordSpec():
+            return int(TaskState.COMPLETED)
+        case CompensatingSpec() | RollingBackSpec():
+            return int(TaskState.STARTED)
         case RepeatingSpec() | CallActivitySpec() | SubprocessSpec() | EventSubprocessSpec() | EventBasedGatewaySpec():
             return int(TaskState.STARTED)
         case JoiningSpec() | WaitingSpec() | AttachedEventSpec() | ListenerSpec() | ErrorEndEventSpec():
@@ -110,6 +147,8 @@ def _resting_state(task_spec: Any) -> int | None:
 
 def _has_values(task_spec: Any, values: Mapping[str, JsonValue]) -> bool:  # noqa: PLR0911 - one case a kind
     match task_spec, values:
+        case RecordSpec() | CompensatingSpec() | RollingBackSpec(), _:
+            return _has_values_of_compensation(task_spec, values)
         case MultiInstanceSpec(), {"total": int(), "started": int(), "completed": int()}:
             return len(values) == 3  # noqa: PLR2004 - those of the pattern
         case StandardLoopSpec(), {"rounds": int()}:
@@ -126,12 +165,26 @@ def _has_values(task_spec: Any, values: Mapping[str, JsonValue]) -> bool:  # noq
             return not values
 
 
+def _has_values_of_compensation(task_spec: Any, values: Mapping[str, JsonValue]) -> bool:
+    match task_spec, values:
+        case RecordSpec(), {"completion": int()}:
+            return values.keys() <= _RECORD_KEYS and all(_is_id(values[key]) for key in values.keys() & _RECORD_IDS)
+        case CompensatingSpec(), {"before": int()}:
+            return len(values) == 1
+        case RollingBackSpec(), {"before": int(), "request": dict()}:
+            return len(values) == 2  # noqa: PLR2004 - those of the pattern
+        case _:
+            return False
+
+
 def _is_whole(task: InstanceTask) -> bool:  # noqa: PLR0911 - one case a kind
     """Return whether the tasks and values that it cannot go on without are there."""
     task_spec, children = task.task_spec, task.children_now
     match task_spec:
+        case RecordSpec():
+            return _is_whole_record(task)
         case MultiInstanceSpec():
-            instances = sum("item" in child.internal_data for child in children)
+            instances = sum("item" in child.internal_data for child in children if child.task_spec.is_token)
             counts = task.internal_data
             return instances == counts["started"] - counts["completed"] > 0 and task_spec.has_items(task)
         case StandardLoopSpec():
@@ -149,6 +202,28 @@ def _is_whole(task: InstanceTask) -> bool:  # noqa: PLR0911 - one case a kind
             return (task.tokens > 0 and _listens(task)) or (task is task.workflow.task_tree and not children)
         case _:
             return True
+
+
+def _is_whole_record(record: InstanceTask) -> bool:
+    """Return whether a record holds what can be undone, and what undoes it for a throw that is there."""
+    throw, held = record.internal_data.get("undoing"), [each for each in record.children_now if not _is_token(each)]
+    if throw is not None and UUID(throw) not in record.workflow.compensations:
+        return False
+    if record.task_spec.handler is not None:
+        return not held and record.tokens == (throw is not None)
+    is_going_on = throw is None or sum(each.internal_data.get("undoing") == throw for each in held) == 1
+    return record.tokens == 0 and (bool(held) or "cut" in record.internal_data) and is_going_on
+
+
+def _is_token(task: InstanceTask) -> bool:
+    return bool(task.task_spec.is_token)
+
+
+def _is_id(value: JsonValue) -> bool:
+    try:
+        return isinstance(value, str) and bool(UUID(value))
+    except ValueError:
+        return False
 
 
 def _listens(scope: InstanceTask) -> bool:

@@ -24,12 +24,14 @@ class ScopeContent:
         entry: Where its first token arrives.
         listeners: Start events of event subprocesses that wait while it is open.
         handlers: Event subprocesses that catch what is thrown within it.
+        compensation: The event subprocess that undoes it once it has completed.
     """
 
     def __init__(self) -> None:
         self.entry: ElementSpec | None = None
         self.listeners: list[ListenerSpec] = []
         self.handlers: list[EventSubprocessSpec] = []
+        self.compensation: EventSubprocessSpec | None = None
 
     def open(self, scope: InstanceTask) -> None:
         """Let events begin to wait, and the first token arrive."""
@@ -59,6 +61,9 @@ class ProcessRunSpec(Spec):
         if run is not run.workflow.task_tree:
             caller = run.scope_parent
             caller.task_spec.return_from(caller, run)
+            return
+        for record in run.children_now:
+            run.workflow.leave(record)
 
 
 class ProcessSpec(BpmnProcessSpec):
@@ -102,6 +107,13 @@ class EventSubprocessSpec(ElementSpec):
         run = workflow.add(self, scope, TaskState.STARTED)
         workflow.journal.append(("activated", run))
         workflow.assign(run, written)
+        self.content.open(run)
+
+    def open(self, parent: InstanceTask) -> None:
+        """Run it below what it compensates."""
+        workflow: InstanceWorkflow = parent.workflow
+        run = workflow.add(self, parent, TaskState.STARTED)
+        workflow.journal.append(("activated", run))
         self.content.open(run)
 
     def end(self, run: InstanceTask) -> None:

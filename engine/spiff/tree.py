@@ -15,7 +15,16 @@ from engine.errors import StepLimitError, TaskGoneError
 from engine.feel import compile_expression
 from engine.spiff.activities import WaitingSpec
 from engine.spiff.boundary import find_catch
-from engine.spiff.changes import TreeChanges, TreeState, WaitingTask, journal_entry, row_of, waiting_task
+from engine.spiff.changes import (
+    TreeChanges,
+    TreeState,
+    WaitingTask,
+    compensation,
+    journal_entry,
+    row_of,
+    waiting_task,
+)
+from engine.spiff.compensation import RecordSpec, go_on_compensating, holds_records
 from engine.spiff.compiler import BODY, ELEMENT, CompiledProcess
 from engine.spiff.conditions import judge_conditions
 from engine.spiff.elements import evaluate_mappings
@@ -201,6 +210,36 @@ class ProcessTree:
         for child in self._workflow.task_tree.children_now:
             self._workflow.cancel_task(child)
 
+    def roll_back(self, request: Scope) -> bool:
+        """Cancel everything alive and begin to compensate all that has completed, the last completion first.
+
+        Args:
+            request: Given back by `take_changes` once that is done and the instance is over.
+
+        Returns:
+            False, with nothing changed, where nothing can be compensated.
+        """
+        run = self._workflow.task_tree
+        if not holds_records(run):
+            return False
+        run.task_spec.rolling_back.begin(run, request)
+        self._run()
+        return True
+
+    @property
+    def can_compensate(self) -> bool:
+        """Whether a diagram, its own or that of a called process, says how something is undone."""
+        return any(
+            isinstance(spec, RecordSpec) and spec.handler is not None
+            for compiled in self._compiled.specs.values()
+            for spec in compiled.task_specs.values()
+        )
+
+    @property
+    def has_compensated(self) -> bool:
+        """Whether a compensation has come to its end since changes were last taken."""
+        return bool(self._workflow.compensated)
+
     def set_variables(self, variables: Scope) -> None:
         """Write variables of the process; a condition that waits for them may become true."""
         self._workflow.scopes.assign(self._workflow.task_tree.id, variables)
@@ -257,10 +296,12 @@ class ProcessTree:
             escalations=tuple(workflow.thrown.escalations),
             positions=workflow.positions,
             is_completed=self.is_completed,
+            compensations=tuple(compensation(task) for task in workflow.compensated),
+            rolled_back=workflow.rolled_back,
         )
         workflow.stored -= workflow.closed.keys()
         workflow.stored.update(task.id for task in changed)
-        for kept in (workflow.journal, workflow.opened, workflow.closed, workflow.changed):
+        for kept in (workflow.journal, workflow.opened, workflow.closed, workflow.changed, workflow.compensated):
             kept.clear()
         workflow.thrown = Outgoing()
         return changes
@@ -282,7 +323,9 @@ class ProcessTree:
         for join in workflow.joins_to_judge():
             if join.task_spec.is_complete(join):
                 join.task_spec.go_on(join)
-        return bool(workflow.ready) or judge_conditions(workflow)
+        if workflow.ready or judge_conditions(workflow):
+            return True
+        return bool(workflow.compensations) and go_on_compensating(workflow)
 
     def _task(self, task_id: UUID) -> InstanceTask:
         task: InstanceTask | None = self._workflow.tasks.get(task_id)
@@ -295,7 +338,8 @@ def _is_token(task: InstanceTask) -> bool:
     spec = task.task_spec
     if not spec.is_token or not hasattr(spec, "node") or isinstance(spec, EventSubprocessSpec):
         return False
-    return not isinstance(task.scope_parent.task_spec, RepeatingSpec | EventBasedGatewaySpec)
+    around = task.scope_parent.task_spec
+    return not (around.is_record or isinstance(around, RepeatingSpec | EventBasedGatewaySpec))
 
 
 def _is_open(task: InstanceTask) -> bool:

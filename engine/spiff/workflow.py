@@ -160,6 +160,9 @@ class InstanceWorkflow(BpmnWorkflow):
         inclusive_joins: Those of them that go on once nothing more can come, by scope.
         moved: Scopes in which tokens have come or gone since inclusive joins were last looked at.
         conditions: Events that wait for a condition.
+        compensations: Throws that are compensating.
+        compensated: Throws that have done so since changes were last taken.
+        rolled_back: What was asked for by who had the whole instance compensated, once that is done.
     """
 
     def __init__(self, spec: Any, subprocess_specs: dict[str, Any], scopes: Scopes, next_id: Any) -> None:
@@ -175,6 +178,9 @@ class InstanceWorkflow(BpmnWorkflow):
         self.inclusive_joins: dict[UUID, dict[UUID, InstanceTask]] = {}
         self.moved: dict[UUID, None] = {}
         self.conditions: dict[UUID, InstanceTask] = {}
+        self.compensations: dict[UUID, InstanceTask] = {}
+        self.compensated: list[InstanceTask] = []
+        self.rolled_back: dict[str, JsonValue] | None = None
         self.changed: dict[UUID, InstanceTask] = {}
         self.stored: set[UUID] = set()
         self._next_id = next_id
@@ -202,7 +208,7 @@ class InstanceWorkflow(BpmnWorkflow):
     def replace(self, task: InstanceTask, ways: Iterable[tuple[Any, ElementSpec]]) -> None:
         """Replace a token by one on each flow that it takes; the scope may be over then."""
         scope = task.scope_parent
-        self.leave(task)
+        self.retire(task)
         for flow, target in ways:
             self.enter(target, scope, flow.id)
         self.close_if_over(scope)
@@ -225,6 +231,13 @@ class InstanceWorkflow(BpmnWorkflow):
         if task.is_alive:
             self.changed[task.id] = task
 
+    def retire(self, task: InstanceTask) -> None:
+        """Take a completed task out of the tree, but for what its compensation may need."""
+        if task.task_spec.record is None:
+            self.leave(task)
+        else:
+            task.task_spec.record.keep(task)
+
     def leave(self, task: InstanceTask) -> None:
         """Take a task that is over out of the tree, with everything below it."""
         parent = self.tasks.get(task._parent)
@@ -237,6 +250,7 @@ class InstanceWorkflow(BpmnWorkflow):
             self.scopes.drop(each.id)
             self.opened.pop(each.id, None)
             self.conditions.pop(each.id, None)
+            self.compensations.pop(each.id, None)
             self._forget_join(each)
             self.changed.pop(each.id, None)
             if each.id in self.stored:
@@ -244,11 +258,14 @@ class InstanceWorkflow(BpmnWorkflow):
 
     def cancel_task(self, task: InstanceTask) -> None:
         """End a task and everything below it before its time."""
+        throws = [each for each in self.compensations.values() if self._is_within(each, task)]
         for each in self.branch(task):
             if each is not self.task_tree and hasattr(each.task_spec, "node") and not each.has_state(_OVER):
                 self.journal.append(("cancelled", each))
             each._state = TaskState.CANCELLED
         self.leave(task)
+        for throw in throws:
+            throw.task_spec.stop(throw)
 
     def branch(self, task: InstanceTask) -> Iterator[InstanceTask]:
         """Yield a task and all below it."""
@@ -257,6 +274,11 @@ class InstanceWorkflow(BpmnWorkflow):
             each = frontier.pop()
             yield each
             frontier += [self.tasks[child_id] for child_id in each._children]
+
+    def _is_within(self, task: InstanceTask, branch: InstanceTask) -> bool:
+        while task is not branch and task is not self.task_tree:
+            task = task.scope_parent
+        return task is branch
 
     def _forget_join(self, task: InstanceTask) -> None:
         self.forget_inclusive_join(task)
@@ -295,7 +317,7 @@ class InstanceWorkflow(BpmnWorkflow):
                 scopes.append(own)
             if task.internal_data and task.item:
                 scopes.append(task.item)
-            if is_process_run(task):
+            if task.task_spec.is_snapshot or is_process_run(task):
                 break
             task = task.scope_parent
         match scopes:
@@ -311,14 +333,18 @@ class InstanceWorkflow(BpmnWorkflow):
 
         An instance of a multi-instance activity keeps to itself what it and everything in it produces: its output
         collection is what leaves it. Of two parallel branches that write one variable, the later commit wins; nothing
-        else is touched.
+        else is touched. A compensation handler sees its activity's snapshot with what it has written itself.
         """
         if not values:
             return
         homes = self._homes(task)
         for name, value in values.items():
-            home = next((each for each in homes if name in self.scopes[each.id] or name in each.item), homes[-1])
-            self.scopes.assign(home.id, {name: value})
+            for home in homes:
+                if home.task_spec.is_snapshot:
+                    self.scopes.assign(home.id, {name: value})
+                elif home is homes[-1] or name in self.scopes[home.id] or name in home.item:
+                    self.scopes.assign(home.id, {name: value})
+                    break
 
     def _homes(self, task: InstanceTask) -> list[InstanceTask]:
         """Return the scopes in which a task's results can be kept, innermost first."""
@@ -334,4 +360,5 @@ _OVER = TaskState.COMPLETED
 
 def is_process_run(task: Task) -> bool:
     """Return whether a task stands for the run of a process, the outermost or a called one."""
-    return task.task_spec is task.task_spec._wf_spec.start
+    spec = task.task_spec
+    return (spec.origin or spec) is spec._wf_spec.start

@@ -92,7 +92,7 @@ NEEDED = {"needed": "=a"}
         ),
         pytest.param(
             diagram("p", WORK.replace("id=", 'isForCompensation="true" id=')),
-            "ATTRIBUTE_UNSUPPORTED",
+            "COMPENSATION_HANDLER_UNUSED",
             "Work",
             id="compensation",
         ),

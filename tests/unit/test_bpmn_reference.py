@@ -10,6 +10,7 @@ from diagram_findings import ASSIGNED, TYPE, findings_of
 from diagrams import (
     activity,
     attributes,
+    boundary,
     document,
     end,
     error,
@@ -28,6 +29,8 @@ from diagrams import (
     signal,
     start,
     subprocess,
+    transaction,
+    undone_by,
 )
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "bpmn.md").read_text(encoding="utf-8")
@@ -99,7 +102,7 @@ ACTIVITIES = {
         *STRAIGHT, service_task("X", "plain"),
         event_subprocess("Y", start("In", signal_ref="S"), path("In", "Out"), end("Out")),
     ),
-    "transaction": node('<bpmn:transaction id="X" />'),
+    "transaction": node(transaction("X", start("In"), path("In", "Out"), end("Out"))),
     "adHocSubProcess": node('<bpmn:adHocSubProcess id="X" />'),
     "multiInstanceLoopCharacteristics": repeated(""),
     "completionCondition": repeated("<bpmn:completionCondition>=true</bpmn:completionCondition>"),
@@ -152,7 +155,15 @@ def executed(name: str) -> bytes:
 
 
 ATTRIBUTES = {
-    "isForCompensation": marked("serviceTask", isForCompensation="true"),
+    "isForCompensation": node(service_task("X", "plain") + undone_by("X", service_task("Y", "plain"))),
+    "activityRef": drawn(start(), path("Begin", "X", "Done"), service_task("X", "plain"), end(compensates="X"),
+                         undone_by("X", service_task("Y", "plain"))),
+    "waitForCompletion": drawn(start(), path("Begin", "Done"), end(compensates="")).replace(
+        b"<bpmn:compensateEventDefinition", b'<bpmn:compensateEventDefinition waitForCompletion="false"'
+    ),
+    "method": node(transaction("X", start("In"), path("In", "Out"), end("Out"))).replace(
+        b"<bpmn:transaction ", b'<bpmn:transaction method="##Store" '
+    ),
     "instantiate": node(receive_task("X", "M").replace(" id=", ' instantiate="true" id=')),
     "parallelMultiple": node('<bpmn:intermediateCatchEvent id="X" parallelMultiple="true" />'),
     "startQuantity": marked("serviceTask", startQuantity="2"),
@@ -203,9 +214,39 @@ def definition(name: str, place: str) -> str:
     return f"<bpmn:{name}{attributes(**{attribute: reference})}>{part}</bpmn:{name}>"
 
 
-def placed(name: str, place: str) -> bytes:
+def placed_around_transaction(name: str, place: str) -> bytes | None:
+    """A document in which the event of this definition stands at a transaction or in it, where it belongs there."""
+    inside = (start("In"), path("In", "Out"), end("Out"))
+    straight = (start(), path("Begin", "Sub", "Done"), end())
+    marks = {"cancelActivity": "false", "isInterrupting": "false"} if "," not in place else {}
+    match name, place.partition(",")[0]:
+        case "compensateEventDefinition", "boundary":
+            undone = undone_by("Sub", service_task("Y", "plain"))
+            if marks:
+                undone = undone.replace(" attachedToRef", ' cancelActivity="false" attachedToRef')
+            return drawn(*straight, transaction("Sub", *inside), undone)
+        case "compensateEventDefinition", "beside":
+            begin = start("X", compensates="", interrupting=not marks)
+            events = event_subprocess("Events", begin, path("X", "Handled"), end("Handled"))
+            return drawn(*straight, subprocess("Sub", *inside, events))
+        case "cancelEventDefinition", "boundary":
+            event = boundary("X", "Sub", cancels=True, interrupting=not marks)
+            return drawn(*straight, transaction("Sub", *inside), event, path("X", "Done"))
+        case "cancelEventDefinition", "end":
+            inside = (start("In"), path("In", "X"), end("X", cancels=True))
+            event = boundary("Off", "Sub", cancels=True)
+            return drawn(*straight, transaction("Sub", *inside), event, path("Off", "Done"))
+        case _:
+            return None
+
+
+def placed(name: str, place: str) -> bytes:  # noqa: PLR0911 - one case a place
     """A document with an event of this definition at this place."""
     part = definition(name, place)
+    if name in {"compensateEventDefinition", "cancelEventDefinition"}:
+        around = placed_around_transaction(name, place)
+        if around is not None:
+            return around
     inside = subprocess("Sub", start("In"), path("In", "Out"), end("Out"))
     match place:
         case "process start":
