@@ -12,9 +12,12 @@ from engine_peers import CommitFloor, child_process
 from engine_plant import ALONE, PEOPLE, Plant, cluster, copy_instance, new_database, new_plant
 from measurement import Measurement
 
+from engine import WorkerPolicy
+
 _ROUNDS = 5
 _SECONDS = 1.0
 _INSTANCES = 60
+_AT_A_TIME = WorkerPolicy().batch
 _PARKED = 100_000
 _OPEN_USER_TASKS = 10_000
 _PAGES = 100
@@ -69,8 +72,9 @@ def _throughput(url: str) -> list[Measurement]:
 def _many_tasks(url: str) -> list[Measurement]:
     with new_plant(url, "many_tasks") as plant:
         ratio = _ratio(
-            lambda: plant.seconds_per_step("two_hundred_external", 3, 200),
-            lambda: plant.seconds_per_step("ten_external", 60, 10),
+            # As many instances at a time, as many steps to a commit.
+            lambda: plant.seconds_per_step("two_hundred_external", _AT_A_TIME, 200),
+            lambda: plant.seconds_per_step("ten_external", 10 * _AT_A_TIME, 10),
         )
     return [Measurement("engine.step_of_200_tasks", ratio, "x", 1.3, "lower", "a step of a process of 10 tasks")]
 
@@ -121,7 +125,7 @@ def _many_workers(url: str) -> list[Measurement]:
         children = [stack.enter_context(child_process("worker_child.py", plant.url)) for _ in range(4)]
 
         def seconds(workers: int) -> float:
-            plant.start("ten_external", 2 * _INSTANCES)
+            plant.start("ten_external", 8 * _INSTANCES)
             for child in children[:workers]:
                 child.send("go")
             return max(child.receive() for child in children[:workers])

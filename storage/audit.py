@@ -24,6 +24,7 @@ from storage.security import SecurityContext
 from storage.sql import Queries
 
 _LARGEST_EXACT_INTEGER = 2**53 - 1
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 class AuditEntry(BaseModel):
@@ -101,7 +102,7 @@ def canonical_leaf(audit_ref: UUID, entry: AuditEntry, context: SecurityContext,
         "recorded_at": at.isoformat(),
         "tenant_id": context.tenant_id,
         "actor": context.user_id,
-        "roles": sorted(context.roles),
+        "roles": sorted(map(str, context.roles)),
         "action": entry.action,
         "subject": entry.subject,
         "details": entry.details,
@@ -112,10 +113,9 @@ def canonical_leaf(audit_ref: UUID, entry: AuditEntry, context: SecurityContext,
 
 
 def _canonical(document: Mapping[str, object]) -> bytes:
+    if _is_plain(document):
+        return _ENCODER.encode(document).encode()
     value = to_jsonable_python(document)
-    if _is_plain(value):
-        # Without floats, and with ASCII names, this is what RFC 8785 says, at a tenth of the cost.
-        return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
     try:
         return rfc8785.dumps(_exact(value))
     except rfc8785.CanonicalizationError:
@@ -123,18 +123,23 @@ def _canonical(document: Mapping[str, object]) -> bytes:
         raise
 
 
-def _is_plain(value: JsonValue) -> bool:
-    match value:
-        case dict():
-            return all(name.isascii() and _is_plain(item) for name, item in value.items())
-        case list():
-            return all(map(_is_plain, value))
-        case str():
-            return value.isascii()
-        case int():  # a boolean is one too
-            return abs(value) <= _LARGEST_EXACT_INTEGER
-        case _:
-            return value is None
+def _is_plain(value: object) -> bool:
+    """Return whether sorted JSON without spaces is what RFC 8785 says: no floats, exact integers, ASCII.
+
+    Loops and exact types, because every step asks this of all its leaves: it takes a third of what a `match` takes.
+    """
+    if type(value) is str:
+        return value.isascii()
+    if type(value) is dict:
+        for name, item in value.items():
+            if type(name) is not str or not name.isascii() or not _is_plain(item):
+                return False
+        return True
+    if type(value) is list:
+        return all(map(_is_plain, value))
+    if type(value) is int:
+        return -_LARGEST_EXACT_INTEGER <= value <= _LARGEST_EXACT_INTEGER
+    return value is None or type(value) is bool
 
 
 def _exact(value: JsonValue) -> JsonValue:

@@ -11,6 +11,7 @@ from pydantic_core import to_jsonable_python
 
 from storage.errors import RecordNumberError, RecordTextError
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _HALF_CHARACTER = "half of a surrogate pair"
 
 
@@ -29,7 +30,7 @@ def jsonb_text(document: object, *, model: str) -> str:
         value = to_jsonable_python(document)
     except UnicodeEncodeError as error:  # only names are encoded here
         raise RecordTextError(model=model, field="a name", reason=_HALF_CHARACTER) from error
-    text = json.dumps(value, ensure_ascii=False)
+    text = _ENCODER.encode(value)
     if "\\u0000" in text or "NaN" in text or "Infinity" in text or not _is_encodable(text):
         require_storable(value, model=model)
     return text
