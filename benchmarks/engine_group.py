@@ -16,7 +16,7 @@ from engine import WorkerPolicy
 
 _ROUNDS = 5
 _SECONDS = 1.0
-_INSTANCES = 60
+_INSTANCES = 200
 _AT_A_TIME = WorkerPolicy().batch
 _PARKED = 100_000
 _OPEN_USER_TASKS = 10_000
@@ -125,7 +125,7 @@ def _many_workers(url: str) -> list[Measurement]:
         children = [stack.enter_context(child_process("worker_child.py", plant.url)) for _ in range(4)]
 
         def seconds(workers: int) -> float:
-            plant.start("ten_external", 8 * _INSTANCES)
+            plant.start("ten_external", 480)
             for child in children[:workers]:
                 child.send("go")
             return max(child.receive() for child in children[:workers])
