@@ -63,13 +63,21 @@ class InlineTasks:
         crash_point("after_handler")
         complete_task(step, run_of(job), result.model_dump(mode="json"))
 
-    def following(self, step: Step, handlers: int) -> None:
+    def deadline(self) -> float:
+        """Return until when a transaction that begins now may begin handlers, on the clock of `time.monotonic`."""
+        return time.monotonic() + self._policy.step_seconds
+
+    def following(self, step: Step, handlers: int, deadline: float) -> None:
         """Run handlers that the step leads to, until the budget is spent or something else waits.
+
+        Args:
+            step: Its task is completed.
+            handlers: How many may run.
+            deadline: Of the transaction, which steps of other instances may share.
 
         Raises:
             InlineFailedError: One of them failed.
         """
-        deadline = time.monotonic() + self._policy.step_seconds
         done = 0
         while done < handlers and time.monotonic() < deadline:
             waiting = self.next(step.tree)

@@ -141,7 +141,7 @@ class JobSteps:
             try:
                 with self._storage.transaction() as work:
                     step = self._loaded(work, [run.job], hand)[0]
-                    self._run_handlers(step, run, handlers)
+                    self._run_handlers(step, run, handlers, self._inline.deadline())
                     finished = finish_step(step, step.row.started_by)
                     crash_point("before_commit")
             except InlineFailedError as failure:
@@ -159,9 +159,9 @@ class JobSteps:
         in_order = sorted(runs, key=lambda run: run.job.process_instance_id)
         collected: list[CollectedStep] = []
         with self._storage.transaction() as work:
-            steps = self._loaded(work, [run.job for run in in_order], hand)
+            steps, deadline = self._loaded(work, [run.job for run in in_order], hand), self._inline.deadline()
             for step, run in zip(steps, in_order, strict=True):
-                self._run_handlers(step, run, self._budget(run.job))
+                self._run_handlers(step, run, self._budget(run.job), deadline)
                 collected.append(collect_step(step, step.row.started_by))
             if not write_steps(work, [step.text for step in collected]):
                 raise StepsRefusedError
@@ -189,10 +189,10 @@ class JobSteps:
             logger.info("step repeated on the stored instance", extra={"job_id": str(job.job_id)}, exc_info=True)
             return None, None
 
-    def _run_handlers(self, step: Step, run: TransactionalRun, handlers: int) -> None:
+    def _run_handlers(self, step: Step, run: TransactionalRun, handlers: int, deadline: float) -> None:
         self._inline.first(step, run.task, run.job, run.request)
         resolve_incident(step, run.job, step.row.started_by)
-        self._inline.following(step, handlers - 1)
+        self._inline.following(step, handlers - 1, deadline)
 
     def _budget(self, job: ClaimedJob) -> int:
         """Return how many handlers a step may run: a job that failed before goes alone, to find out what ends it."""
@@ -209,7 +209,7 @@ class JobSteps:
                 step = replace(computed, transaction=work)
                 if handlers and self._inline.next(step.tree) is not None:
                     hold_version(step)
-            self._inline.following(step, handlers)
+            self._inline.following(step, handlers, self._inline.deadline())
             finished = finish_step(step, step.row.started_by)
             crash_point("before_commit")
         return finished

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from uuid import UUID
 
 import pytest
+from diagrams import diagram, end, path, service_task, start
 from engine_shop import ADMIN, EAGER, ONE_JOB, Nothing, Result, Shop, becomes, external, five, running, transactional
 from sqlalchemy import text
 
-from engine import InstanceStatus, JobContext, NotificationHub, TaskContext, Worker, WorkerPolicy
+from engine import (
+    InstanceStatus,
+    JobContext,
+    NotificationHub,
+    TaskContext,
+    TransactionalTask,
+    Worker,
+    WorkerPolicy,
+    inline_tasks,
+)
 from storage import Storage
 
 EVERY_JOB_IS_BRIEF = WorkerPolicy(lease_seconds=60, backoff_seconds=0, brief_seconds=3_600, patience_seconds=0.05)
@@ -140,6 +151,28 @@ def test_a_transactional_handler_that_fails_undoes_nothing_of_the_others(
 
     assert [shop.variables(each) for each in instances] == [{"value": 1}, {"value": 2}, {"value": 1}]
     assert len(failures) == 2  # once together with the others, once alone
+
+
+def test_the_time_that_a_transaction_may_take_is_that_of_all_its_steps_together(
+    storage: Storage, hub: NotificationHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_slow(_context: TaskContext, _request: Nothing) -> Result:
+        clock[0] += 0.6 * slowness
+        return Result()
+
+    clock, slowness = [0.0], 0
+    tasks = service_task("Work", "t"), service_task("Slow", "slow")
+    chain = diagram("p", start(), path("Begin", "Work", "Slow", "Done"), *tasks, end())
+    shop = Shop(storage, hub, chain, transactional(idle), TransactionalTask("slow", Nothing, be_slow))
+    worker = seasoned(shop)
+    instances = [shop.start() for _ in range(5)]
+    monkeypatch.setattr(inline_tasks, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    slowness = 1
+
+    worker.run_one()
+
+    assert statuses(shop, instances) == [InstanceStatus.COMPLETED] * 5
+    assert commits(shop, instances) > 1  # two fit into the second that a step may take
 
 
 def test_an_instance_suspended_while_its_step_waits_keeps_the_result(storage: Storage, hub: NotificationHub) -> None:
