@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 import pytest
 from diagrams import diagram, end, path, service_task, start
+from outage import Outage, listening
 from pydantic import BaseModel
-from sqlalchemy import make_url
 
 from engine import (
     Engine,
@@ -38,35 +36,10 @@ class Nothing(BaseModel):
     """No fields."""
 
 
-class Outage(logging.Handler):
-    """Shuts a database, and opens it again when the worker has noticed."""
-
-    def __init__(self, database_url: str, cluster_url: str) -> None:
-        super().__init__()
-        self._name = make_url(database_url).database
-        self._cluster_url = cluster_url
-        self.noticed: list[str] = []
-
-    def begin(self) -> None:
-        self._execute(f'alter database "{self._name}" allow_connections false')
-        self._execute(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{self._name}'")
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.getMessage().startswith("database lost"):
-            self.noticed.append(record.getMessage())
-            self._execute(f'alter database "{self._name}" allow_connections true')
-
-    def _execute(self, statement: str) -> None:
-        with psycopg.connect(self._cluster_url, autocommit=True) as connection:
-            connection.execute(statement.encode())
-
-
 @pytest.fixture
 def outage(database_url: str, cluster_url: str) -> Iterator[Outage]:
-    outage = Outage(database_url, cluster_url)
-    logging.getLogger("engine").addHandler(outage)
-    yield outage
-    logging.getLogger("engine").removeHandler(outage)
+    with listening(Outage(database_url, cluster_url, notice="database lost"), "engine") as outage:
+        yield outage
 
 
 @contextmanager

@@ -2,50 +2,24 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-import psycopg
 import pytest
 from clockwork import JOIN_SECONDS, Clockwork, ago, every
 from engine_shop import becomes
-from sqlalchemy import make_url
+from outage import Outage, listening
 
 from engine import Engine, Scheduler, SchedulerPolicy, ServiceTaskRegistry
 from storage import Storage
 
 
-class Outage(logging.Handler):
-    """Shuts a database, and opens it again when a scheduler has told of it."""
-
-    def __init__(self, database_url: str, cluster_url: str) -> None:
-        super().__init__()
-        self._name = make_url(database_url).database
-        self._cluster_url = cluster_url
-        self.noticed: list[str] = []
-
-    def begin(self) -> None:
-        self._execute(f'alter database "{self._name}" allow_connections false')
-        self._execute(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{self._name}'")
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self._execute(f'alter database "{self._name}" allow_connections true')
-        self.noticed.append(record.getMessage())
-
-    def _execute(self, statement: str) -> None:
-        with psycopg.connect(self._cluster_url, autocommit=True) as connection:
-            connection.execute(statement.encode())
-
-
 @pytest.fixture
 def outage(database_url: str, cluster_url: str) -> Iterator[Outage]:
-    outage = Outage(database_url, cluster_url)
-    logging.getLogger("engine.scheduler").addHandler(outage)
-    yield outage
-    logging.getLogger("engine.scheduler").removeHandler(outage)
+    with listening(Outage(database_url, cluster_url), "engine.scheduler") as outage:
+        yield outage
 
 
 class OnceInterrupted(Engine):
