@@ -83,7 +83,8 @@ REFUSED = [
 WORST = [GROWING[4], GROWING[15], GROWING[-4], REFUSED[0], REFUSED[6]]
 PLACES = [
     *("condition", "input source", "output source", "priority", "context source", "submission source", "call source"),
-    *("assignee", "due date", "follow-up date", "duration", "correlation key", "received source"),
+    *("assignee", "candidate groups", "candidate users"),
+    *("due date", "follow-up date", "duration", "correlation key", "received source"),
     *("input collection", "output element", "completion condition"),
     *("script", "loop condition", "awaited condition", "time to live", "sent source"),
     *("literal expression", "table input", "table cell", "table output"),
