@@ -179,6 +179,7 @@ ATTRIBUTES = {
                     + service_task("Y", "plain")),
     "isSequential": node(service_task("X", "plain", multi_instance=for_each("=a", sequential=True))),
     "testBefore": looping("<bpmn:loopCondition>=a</bpmn:loopCondition>", ' testBefore="true"'),
+    "any that BPMN does not give to the element": marked("serviceTask", invented="a"),
     "implementation": marked("serviceTask", implementation="##WebService"),
     "gatewayDirection": node('<bpmn:exclusiveGateway id="X" gatewayDirection="Diverging" />'),
     "isClosed": node(service_task("X", "plain")).replace(b"<bpmn:process ", b'<bpmn:process isClosed="true" '),
