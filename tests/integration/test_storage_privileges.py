@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -23,6 +25,7 @@ from storage.tenants import enter_tenant
 NORTH = SecurityContext(user_id="ada", tenant_id="north", roles=frozenset({RoleType.OWNER}))
 SOUTH = SecurityContext(user_id="sven", tenant_id="south", roles=frozenset({RoleType.OWNER}))
 DENIED = "42501"
+WAITING = "select 1 from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
 TENANT_CONDITION = re.compile(r" and tenant_id = :tenant_id|tenant_id = :tenant_id and ")
 
 
@@ -34,9 +37,10 @@ def create(storage: Storage, context: SecurityContext) -> Dataset:
 
 def refusal(storage: Storage, statement: str) -> str | None:
     """Return the SQLSTATE with which the application's role is refused a statement."""
-    with pytest.raises(DBAPIError) as error, storage.transaction() as work:
+    with storage.transaction() as work:
         enter_tenant(work.connection, "north")
-        work.connection.execute(text(statement))
+        with pytest.raises(DBAPIError) as error:
+            work.connection.execute(text(statement))
     return getattr(error.value.orig, "sqlstate", None)
 
 
@@ -104,8 +108,7 @@ def test_a_tenant_does_not_outlive_its_transaction(database_url: str, tmp_path: 
         "alter table audit_leaf disable row level security",
         "drop policy audit_leaf_of_tenant on audit_leaf",
         "drop table audit_leaf",
-        "insert into audit_leaf (audit_ref, tenant_id, canonical_bytes, leaf_hash, xid)"
-        " values (gen_random_uuid(), 'north', '', '', '1')",
+        "insert into audit_leaf select gen_random_uuid(), tenant_id, '', '', '1' from audit_leaf",
         "update process_definition set name = 'another'",
         "delete from event",
         "delete from document",
@@ -177,7 +180,7 @@ def login(cluster_url: str, testrun_uid: str) -> Iterator[Any]:
         connection.execute(f'drop role "{name}"'.encode())
 
 
-def test_a_login_that_may_not_act_as_the_role_is_told_so_and_works_once_it_may(login: Any, storage: Storage) -> None:
+def test_a_login_that_may_not_act_as_the_role_is_told_so_and_works_once_it_may(login: Any) -> None:
     url, administrator = login
     owner = connect_as_owner(url)
 
@@ -223,3 +226,26 @@ def test_a_login_that_owns_nothing_can_run_the_platform_and_not_upgrade_it(clust
             owner.dispose()
             engine.dispose()
             connection.execute(b"drop role ami_test_runtime")
+
+
+def test_databases_of_one_cluster_may_make_the_role_at_the_same_time(cluster_url: str, database_url: str) -> None:
+    with (
+        psycopg.connect(database_url) as first,
+        psycopg.connect(_another(cluster_url)) as second,
+        psycopg.connect(cluster_url, autocommit=True) as observer,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        first.execute("select ensure_role('ami_test_race')")
+        made = threads.submit(second.execute, "select ensure_role('ami_test_race')")
+        while not observer.execute(WAITING, [second.info.backend_pid]).fetchone():
+            assert not made.done()
+        first.commit()
+        made.result()
+        second.execute("drop role ami_test_race")
+
+
+def _another(cluster_url: str) -> str:
+    name = f"race_{uuid4().hex}"
+    with psycopg.connect(cluster_url, autocommit=True) as connection:
+        connection.execute(f'create database "{name}" template "migrated"'.encode())
+    return make_url(cluster_url).set(database=name).render_as_string(hide_password=False)
