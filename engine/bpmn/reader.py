@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from engine.bpmn.activities import REPETITIONS, ActivityReader
 from engine.bpmn.attributes import require_plain_meaning
+from engine.bpmn.drawn_data import pass_over_drawn_data
 from engine.bpmn.events import EventReader
 from engine.bpmn.known_attributes import require_known_attributes
 from engine.bpmn.links import linking_flows
@@ -71,6 +72,7 @@ class _Reader:
 
     def models(self) -> tuple[ProcessModel, ...]:
         self._require_ids()
+        pass_over_drawn_data(self._root, self.refusals)
         for child in self._root:
             if local_name(child) not in _TOP_LEVEL:
                 self.refusals.unsupported(child)

@@ -66,9 +66,9 @@ NEEDED = {"needed": "=a"}
             id="message name is an expression",
         ),
         pytest.param(
-            document(process("p", boundary("B", "Work", "E")), error("E", None)),
+            document(process("p", end("X", error_ref="E")), error("E", None)),
             "ERROR_CODE_MISSING",
-            "B",
+            "X",
             id="no error code",
         ),
         pytest.param(diagram("p", boundary("B", "Work", "E")), "ERROR_CODE_MISSING", "B", id="no error"),

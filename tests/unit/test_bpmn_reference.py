@@ -129,6 +129,8 @@ DATA = {
                     "correlationSubscription", "auditing", "monitoring", "textAnnotation", "association", "group",
                     "laneSet", "documentation", "resourceRole", "performer", "humanPerformer", "potentialOwner")},
     **{name: within(f"<bpmn:{name} />") for name in ("dataInputAssociation", "dataOutputAssociation")},
+    **{name: within(f"<bpmn:dataInputAssociation><bpmn:{name} /></bpmn:dataInputAssociation>")
+       for name in ("transformation", "assignment")},
     "rendering": node(activity("userTask", "X", ASSIGNED, "<bpmn:rendering />")),
 }  # fmt: skip
 DECLARING = ("message", "signal", "error", "escalation", "process")
