@@ -134,12 +134,6 @@ def beside(*within: str) -> bytes:
             id="unreachable within",
         ),
         pytest.param(
-            drawn(*STRAIGHT, script_task("X", "=1", "a"), boundary("B", "X", escalation_ref=""), path("B", "Done")),
-            "BOUNDARY_MISPLACED",
-            "B",
-            id="an escalation of a script",
-        ),
-        pytest.param(
             drawn(*STRAIGHT, script_task("X", "=1", "x"), boundary("B", "X", timer=duration("PT1H")),
                   path("B", "Done")),
             "BOUNDARY_MISPLACED",
