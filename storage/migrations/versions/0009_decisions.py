@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0009"
-down_revision = "0005"
+down_revision = "0006"
 
 _DECISIONS = """
 create table decision_definition (
@@ -23,6 +23,7 @@ create table decision_definition (
 create trigger decision_definition_is_immutable before update or delete on decision_definition
     for each row execute function refuse_change();
 create trigger decision_definition_is_kept before truncate on decision_definition execute function refuse_change();
+revoke update, delete on decision_definition from ami_application;
 """
 # Null for what was deployed before: it cannot be changed any more, and can be computed from the text.
 _PROCESSES = "alter table process_definition add column canonical_sha256 text"
