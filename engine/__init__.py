@@ -12,6 +12,7 @@ from engine.bpmn import (
     read_document,
     verify,
 )
+from engine.compensations import CompensationAccount
 from engine.deployment import Deployment
 from engine.description import InstanceDescription, InstanceSummary, StepDescription, UserTaskDescription
 from engine.dmn import DecisionRef
@@ -68,6 +69,7 @@ __all__ = [
     "AbsolutePeriod",
     "BpmnError",
     "BroadcastSignal",
+    "CompensationAccount",
     "Contracts",
     "CronTrigger",
     "DateTrigger",

@@ -231,10 +231,21 @@ class ProfiledVersionInput(VersionInput):
     profile: DatasetProfile
 
 
+class MarkOutput(BaseModel):
+    """Whether this made the version usable; otherwise it was so before."""
+
+    newly_validated: bool
+
+
 class WithdrawInput(VersionInput):
-    """A version and why it goes."""
+    """A version and why it goes.
+
+    Attributes:
+        applies: False leaves the version as it is: it was validated by somebody else.
+    """
 
     findings: tuple[RuleFinding, ...] | None = None
+    applies: bool = True
 
 
 class ValidationOutput(BaseModel):
@@ -293,7 +304,7 @@ def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> Validat
     return ValidationOutput(validation_passed=passed, findings=findings)
 
 
-def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> Nothing:
+def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> MarkOutput:
     """Store the profile with the version and open it for training; a version that has it already stays as it is."""
     dataset, version = _locked(context, request.dataset_version_id)
     patch: dict[str, object] = {
@@ -310,12 +321,14 @@ def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> Nothi
     }
     if any(getattr(dataset, name) != value for name, value in status.items()):
         context.work.get_crud(Dataset).update(dataset, status, context=context.principal)
-    return Nothing()
+    return MarkOutput(newly_validated=version.validation_status is not ValidationStatus.VALIDATED)
 
 
 def withdraw_version(context: TaskContext, request: WithdrawInput) -> ValidationOutput:
     """Take a version back: one never validated leaves the registry, one in use is marked rejected."""
     findings = request.findings or ()
+    if not request.applies:
+        return ValidationOutput(validation_passed=True, findings=findings)
     versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
     dataset, version = _locked(context, request.dataset_version_id)
     if version.validation_status is ValidationStatus.PENDING:
@@ -344,6 +357,8 @@ SERVICE_TASKS = (
         "datasets.profile_version", VersionInput, profile_version, ProfileOutput, errors=("DATASET_UNREADABLE",)
     ),
     TransactionalTask("datasets.check_rules", ProfiledVersionInput, check_rules, ValidationOutput),
-    TransactionalTask("datasets.mark_validated", ProfiledVersionInput, mark_validated, Nothing),
+    TransactionalTask(
+        "datasets.mark_validated", ProfiledVersionInput, mark_validated, MarkOutput, inverse="datasets.withdraw_version"
+    ),
     TransactionalTask("datasets.withdraw_version", WithdrawInput, withdraw_version, ValidationOutput),
 )
