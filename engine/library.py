@@ -19,7 +19,7 @@ from engine.bpmn import (
 )
 from engine.errors import UnknownDefinitionError, UnknownProcessError
 from engine.persistence import DefinitionRef, Definitions
-from engine.spiff import CompiledProcess, compile_process
+from engine.spiff import CompiledProcess, Judge, compile_process, holds
 from storage import UnitOfWork
 
 _CAPACITY = 256
@@ -28,9 +28,14 @@ Value = TypeVar("Value")
 
 
 class ProcessLibrary:
-    """Models by definition id, and compiled processes by what they pin; safe between threads."""
+    """Models by definition id, and compiled processes by what they pin; safe between threads.
 
-    def __init__(self) -> None:
+    Args:
+        judge: Says whether the condition of a flow holds.
+    """
+
+    def __init__(self, judge: Judge = holds) -> None:
+        self._judge = judge
         self._lock = threading.Lock()
         self._models: OrderedDict[UUID, ProcessModel] = OrderedDict()
         self._compiled: OrderedDict[tuple[object, ...], CompiledProcess] = OrderedDict()
@@ -95,7 +100,7 @@ class ProcessLibrary:
                 return self._compiled[key]
         models = {name: self.model(work, ref_id, process_of(name)) for name, ref_id in pinned.items()}
         own = next(name for name, ref_id in pinned.items() if ref_id == definition_id)
-        compiled = compile_process(models.pop(own), models, start_event_id)
+        compiled = compile_process(models.pop(own), models, start_event_id, self._judge)
         with self._lock:
             return _keep(self._compiled, key, compiled)
 

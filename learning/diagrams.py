@@ -11,6 +11,7 @@ import typer
 
 from engine import Finding, called_processes, canonical_digest, read_diagram
 from learning import bootstrap
+from learning.diagram_simulation import simulate_files
 from learning.diagram_verification import FileFindings, verify_diagrams
 from learning.element_templates import element_templates
 from learning.service_task_catalogue import catalogue_page
@@ -19,6 +20,7 @@ from learning.settings import LearningSettings
 app = typer.Typer(no_args_is_help=True, help="BPMN diagrams: verify, describe, deploy, list.")
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, readable=True)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.command(name="simulate")(simulate_files)
 
 
 @app.command(name="verify")

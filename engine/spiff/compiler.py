@@ -42,7 +42,7 @@ from engine.bpmn import (
 from engine.spiff.activities import AutomaticTaskSpec, CallActivitySpec, ReceivingSpec, SubprocessSpec, WaitingSpec
 from engine.spiff.boundary import ActivitySpec, AttachedEventSpec, BoundaryEventSpec
 from engine.spiff.compensation import CancelEndSpec, CompensatingSpec, RecordSpec, RollingBackSpec
-from engine.spiff.elements import ElementSpec, LinkEventSpec, StartEventSpec
+from engine.spiff.elements import ElementSpec, Judge, LinkEventSpec, StartEventSpec, holds
 from engine.spiff.gateways import (
     EventBasedGatewaySpec,
     ExclusiveGatewaySpec,
@@ -74,16 +74,19 @@ class CompiledProcess:
         return self.specs[self.model.process_id]
 
 
-def compile_process(model: ProcessModel, called: Mapping[str, ProcessModel], start_event_id: str) -> CompiledProcess:
+def compile_process(
+    model: ProcessModel, called: Mapping[str, ProcessModel], start_event_id: str, judge: Judge = holds
+) -> CompiledProcess:
     """Return `model`, started at one of its start events, with the processes that it calls, directly or not.
 
     Args:
         model: The process.
         called: The called processes by their keys: see `called_key`.
         start_event_id: Where the instance begins.
+        judge: Says whether the condition of a flow holds.
     """
-    specs = {key: _Compiler(child, key, _none_start(child)).spec for key, child in called.items()}
-    own = _Compiler(model, model.process_id, start_event_id).spec
+    specs = {key: _Compiler(child, key, _none_start(child), judge).spec for key, child in called.items()}
+    own = _Compiler(model, model.process_id, start_event_id, judge).spec
     return CompiledProcess(model=model, specs={**specs, model.process_id: own})
 
 
@@ -95,13 +98,15 @@ def _none_start(model: ProcessModel) -> str:
 class _Compiler:
     """Compiles what can be reached from one start event; a gateway does not wait for what cannot come."""
 
-    def __init__(self, model: ProcessModel, key: str, start_event_id: str) -> None:
+    def __init__(self, model: ProcessModel, key: str, start_event_id: str, judge: Judge) -> None:
         self._model = model
         self._reachable = reached_within(model, [start_event_id])
         self.spec = ProcessSpec(key, model.process_id, model.name)
         nodes = [model.nodes[node_id] for node_id in sorted(self._reachable)]
         self._elements = {node.id: self._element(node) for node in nodes if not isinstance(node, CompensationEvent)}
         entries = {node_id: self._entry(element) for node_id, element in self._elements.items()}
+        for element in (*self._elements.values(), *entries.values()):
+            element.judge = judge
         for element in self._elements.values():
             if isinstance(element.node, Activity):
                 self._attach(entries[element.node.id])

@@ -8,7 +8,7 @@ from typing import Any
 from SpiffWorkflow.util.task import TaskState
 
 from engine.bpmn import FlowNode
-from engine.spiff.elements import ElementSpec, Way, holds
+from engine.spiff.elements import ElementSpec, Way
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow
 
 
@@ -20,7 +20,7 @@ class ExclusiveGatewaySpec(ElementSpec):
         variables = task.workflow.visible(task)
         default = getattr(self.node, "default_flow", None)
         for flow, target in self.flows:
-            if flow.id != default and holds(flow, variables):
+            if flow.id != default and self.judge(flow, variables):
                 return [(flow, target)]
         return [(flow, target) for flow, target in self.flows if flow.condition is None or flow.id == default]
 

@@ -1,0 +1,44 @@
+"""A database for one purpose: an embedded cluster in a temporary folder, at the newest revision, gone afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from storage.database import connect, migrate
+from storage.embedded_postgres import embedded_postgres
+from storage.objects import FolderObjectStore
+from storage.storage import Storage
+
+_POOL_SIZE = 4
+
+
+@contextmanager
+def throwaway_database() -> Iterator[str]:
+    """Yield the URL of a fresh database that nobody else knows; at the end its server and its files are gone.
+
+    Raises:
+        DatabaseUnavailableError: The server does not start.
+    """
+    with tempfile.TemporaryDirectory(prefix="ami-simulation-") as name:
+        Path(name).chmod(0o755)  # a cluster of root runs as another user, who has to get through
+        with embedded_postgres(Path(name) / "postgres") as server:
+            database = connect(server.url, pool_size=1)
+            try:
+                migrate(database)
+            finally:
+                database.dispose()
+            yield server.url
+
+
+@contextmanager
+def throwaway_storage(url: str) -> Iterator[Storage]:
+    """Yield the stores on a throw-away database; its objects are in a folder that goes with it."""
+    database = connect(url, pool_size=_POOL_SIZE)
+    try:
+        with tempfile.TemporaryDirectory(prefix="ami-simulation-") as name:
+            yield Storage(database, FolderObjectStore(Path(name)))
+    finally:
+        database.dispose()
