@@ -8,7 +8,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, JsonValue
 
-from engine.bpmn import ProcessModel, ServiceTask
+from engine.bpmn import ProcessModel, ServiceTask, UserTask
 from engine.engine import Engine
 from engine.persistence import NotificationHub
 from engine.persistence.simulation import SimulatedTime, SimulatedWork
@@ -63,8 +63,10 @@ def build_world(
     nodes = [node for model in prepared.models for node in model.nodes.values()]
     outcomes = Outcomes()
     registry = stub_registry((node.type for node in nodes if isinstance(node, ServiceTask)), outcomes)
-    form_ids = {form_id for node in nodes if (form_id := getattr(node, "form_id", None)) is not None}
-    all_forms = {**dict.fromkeys(form_ids, AnyValues), **forms}
+    all_forms: dict[str, type[BaseModel]] = {
+        node.form_id: AnyValues for node in nodes if isinstance(node, UserTask) and node.form_id is not None
+    }
+    all_forms |= forms
     engine = _SimulatedEngine(registry, all_forms, judge=ToldWays(book, prepared.models).judge)
     return World(
         storage=storage,

@@ -1,7 +1,7 @@
 """Playing a process through: one thing after the other, and a clock that jumps when nothing can be done.
 
-At one instant jobs come first, then timers, then the answers of people and the messages and signals from outside, in the
-order in which they became due.
+At one instant jobs come first, then timers, then the answers of people and the messages and signals from outside, in
+the order in which they became due.
 """
 
 from __future__ import annotations

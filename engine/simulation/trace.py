@@ -93,10 +93,12 @@ class SimulationResult(BaseModel):
 
 
 def iso_duration(length: timedelta) -> str:
-    """Return a length of time as ISO 8601 writes it, in days, hours, minutes and seconds: `PT0S`, `P1DT2H`, `PT1.5S`."""
-    seconds, fraction = divmod(
-        length.days * 86_400 * 1_000_000 + length.seconds * 1_000_000 + length.microseconds, 10**6
-    )
+    """Return a length of time as ISO 8601 writes it, in days, hours, minutes and seconds: `PT0S`, `P1DT2H`, `PT1.5S`.
+
+    Args:
+        length: Zero or more.
+    """
+    seconds, fraction = divmod(length // timedelta(microseconds=1), 1_000_000)
     minutes, second = divmod(seconds, 60)
     hours, minute = divmod(minutes, 60)
     days, hour = divmod(hours, 24)
