@@ -1,6 +1,6 @@
-"""What a simulation sees and holds of a throw-away database: its clock, jobs that it releases one by one, what waits.
+"""What a simulation sees and holds of a throw-away database: its clock, what is to be done, what waits.
 
-Never to be used on a database that anything else works on: the clock stands still there, and no worker gets a job.
+Never to be used on a database that anything else works on: the clock stands still there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
+from engine.persistence.jobs import ClaimedJob
 from engine.persistence.waiting import EventKind
 from storage import UnitOfWork
 from storage.json_documents import jsonb_text
@@ -20,12 +21,8 @@ from storage.sql import Queries
 _QUERIES = Queries(Path(__file__).with_name("simulation.sql"))
 
 
-class HeldJob(BaseModel):
-    """A job that waits to be released.
-
-    Attributes:
-        due_at: From when on a worker could have had it.
-    """
+class OfferedJob(BaseModel):
+    """A job that a worker can have, or will be able to have again."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,7 +32,7 @@ class HeldJob(BaseModel):
     element_id: str
     type: str
     attempt: int
-    due_at: AwareDatetime
+    available_at: AwareDatetime
 
 
 class OpenUserTask(BaseModel):
@@ -130,15 +127,21 @@ class SimulatedWork:
     def __init__(self, work: UnitOfWork) -> None:
         self._connection = work.connection
 
-    def hold_jobs(self) -> list[HeldJob]:
-        """Keep every job that came up from workers, and return them, oldest first."""
-        rows = _QUERIES.rows(self._connection, "hold_jobs")
-        held = [HeldJob.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
-        return sorted(held, key=lambda job: job.job_id)
+    def offered_jobs(self) -> list[OfferedJob]:
+        """Return the jobs that are offered, be it for later, oldest first."""
+        rows = _QUERIES.rows(self._connection, "offered_jobs")
+        return [OfferedJob.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
 
-    def release_job(self, job_id: UUID) -> bool:
-        """Let a worker have a held job; return False where it is no more."""
-        return _QUERIES.first(self._connection, "release_job", {"job_id": job_id}) is not None
+    def claim_job(self, job_id: UUID, worker_id: str, lease_seconds: float) -> ClaimedJob | None:
+        """Let a worker have an offered job; return `None` where it is no more."""
+        parameters = {"job_id": job_id, "worker_id": worker_id, "lease_seconds": lease_seconds}
+        row = _QUERIES.first(self._connection, "claim_job", parameters)
+        return None if row is None else ClaimedJob.model_validate(row._mapping)  # noqa: SLF001 - SQLAlchemy's name
+
+    def next_fire(self) -> datetime | None:
+        """Return when the next timer is due, of a waiting event or of one that would start a process."""
+        row = _QUERIES.first(self._connection, "next_fire")
+        return None if row is None else row.due_at
 
     def open_user_tasks(self) -> list[OpenUserTask]:
         """Return the open user tasks, oldest first."""

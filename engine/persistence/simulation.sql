@@ -25,18 +25,17 @@ insert into simulated_clock values (:shows)
 -- name: set_clock
 update simulated_clock set shows = :shows
 
--- name: hold_jobs
--- Jobs that came up, or are to be tried again: no worker gets them before they are released.
-with offered as (
-    select job_id, available_at as due_at from job
-    where status = 'available' and available_at < 'infinity' order by job_id for update
-)
-update job set available_at = 'infinity'
-from offered where job.job_id = offered.job_id
-returning job.job_id, job.process_instance_id, job.task_id, job.element_id, job.type, job.attempt, offered.due_at
+-- name: offered_jobs
+select job_id, process_instance_id, task_id, element_id, type, attempt, available_at from job
+where status = 'available' order by job_id
 
--- name: release_job
-update job set available_at = engine_now() where job_id = :job_id and status = 'available' returning job_id
+-- name: claim_job
+-- Of several that are due it is the simulation that chooses.
+update job set status = 'running', epoch = epoch + 1, lease_owner = :worker_id,
+    lease_until = engine_now() + make_interval(secs => :lease_seconds)
+where job_id = :job_id and status = 'available'
+returning job_id, process_instance_id, task_id, element_id, type, input, attempt, max_attempts, epoch, tenant_id,
+    priority, lost_leases, payload, result
 
 -- name: open_user_tasks
 select user_task_id, process_instance_id, task_id, element_id, candidate_groups, candidate_users, assignee
@@ -48,6 +47,9 @@ from subscription where task_id is not null order by subscription_id
 
 -- name: start_subscriptions
 select element_id, process_id, kind, name from subscription where task_id is null order by subscription_id
+
+-- name: next_fire
+select least((select min(due_at) from timer), (select min(due_at) from schedule where status = 'active')) as due_at
 
 -- name: timers_running
 select process_instance_id, element_id, due_at from timer order by due_at, timer_id

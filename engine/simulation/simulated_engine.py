@@ -24,10 +24,10 @@ from storage.models import RoleType
 
 TENANT = "simulation"
 STARTER = SecurityContext(user_id="starter", tenant_id=TENANT, roles=frozenset({RoleType.ADMIN}))
-_LEASE_SECONDS = 3_600.0
+LEASE_SECONDS = 3_600.0
 _MEAN = 0.5
-# No job is taken that was not released; a failed attempt is repeated after the mean of the delays that workers wait.
-POLICY = WorkerPolicy(lease_seconds=_LEASE_SECONDS, chance=lambda: _MEAN, batch=1, chain=0)
+# No job is taken that was not chosen; a failed attempt is repeated after the mean of the delays that workers wait.
+POLICY = WorkerPolicy(lease_seconds=LEASE_SECONDS, chance=lambda: _MEAN, batch=1, chain=0)
 
 
 class _SimulatedEngine(Engine):

@@ -18,7 +18,7 @@ from engine.bpmn import ProcessModel
 from engine.persistence import MESSAGE_TYPE, SIGNAL_TYPE, TRIGGER_TYPE, EventKind
 from engine.persistence.simulation import (
     AwaitedEvent,
-    HeldJob,
+    OfferedJob,
     OpenUserTask,
     SimulatedTime,
     SimulatedWork,
@@ -26,12 +26,12 @@ from engine.persistence.simulation import (
 from engine.simulation.answers import AnswerBook, Ending, MessageAnswer, SignalAnswer, require_possible
 from engine.simulation.endings import end_event, end_user_task, escalate
 from engine.simulation.preparation import Prepared
-from engine.simulation.simulated_engine import STARTER, World
+from engine.simulation.simulated_engine import LEASE_SECONDS, STARTER, World
 from engine.simulation.trace import SimulatedIncident, iso_duration
 from engine.waiting_events import correlation_text
 from storage import ReportedError
 
-MOST_TURNS = 5_000
+MOST_TURNS = 3_000
 _KEPT_SECONDS = 365 * 24 * 3_600.0
 _INTERNAL = frozenset({TRIGGER_TYPE, SIGNAL_TYPE, MESSAGE_TYPE})
 
@@ -76,8 +76,6 @@ class Simulation:
         self._book = book
         self._variables = dict(variables)
         self._made_for = made_for
-        self._jobs: dict[UUID, HeldJob] = {}
-        self._due_at: dict[UUID, datetime] = {}
         self._due: list[_Due] = []
         self._floating: list[MessageAnswer | SignalAnswer] = []
         self._noted: set[UUID] = set()
@@ -146,36 +144,31 @@ class Simulation:
 
     def _work(self) -> bool:
         """Do the job that has been due longest."""
-        self._take_jobs()
-        due = [job for job in self._jobs.values() if self._due_at[job.job_id] <= self.now]
-        if not due:
+        job = min(self._offered(), key=lambda each: (self._ends_at(each), each.job_id), default=None)
+        if job is None or self._ends_at(job) > self.now:
             return False
-        job = min(due, key=lambda each: (self._due_at[each.job_id], each.job_id))
-        del self._jobs[job.job_id]
         if job.type not in _INTERNAL:
             self._escalate(job)
-        with self.world.storage.transaction() as work:
-            is_there = SimulatedWork(work).release_job(job.job_id)
-        if is_there:
-            self.world.worker.work_on(*self.world.worker.claim())
+        with self.world.storage.statement() as work:
+            claimed = SimulatedWork(work).claim_job(job.job_id, self.world.worker.worker_id, LEASE_SECONDS)
+        if claimed is not None:
+            self.world.worker.work_on(claimed)
         return True
 
-    def _take_jobs(self) -> None:
-        with self.world.storage.transaction() as work:
-            held = SimulatedWork(work).hold_jobs()
-        for job in held:
-            self._jobs[job.job_id] = job
-            self._due_at[job.job_id] = job.due_at + self._time_taken(job)
+    def _offered(self) -> list[OfferedJob]:
+        with self.world.storage.statement() as work:
+            return SimulatedWork(work).offered_jobs()
 
-    def _time_taken(self, job: HeldJob) -> timedelta:
-        """Decide how a service task ends when it is seen first; return how long it takes until then."""
-        if job.type in _INTERNAL or job.task_id in self.world.outcomes.endings:
-            return timedelta(0)
-        ending = self._book.ending(job.element_id) or Ending(output=self._made_for(job.type))
-        self.world.outcomes.endings[job.task_id] = ending
-        return ending.after
+    def _ends_at(self, job: OfferedJob) -> datetime:
+        """Return when a job is done; how a service task ends is decided when it is seen first."""
+        if job.type in _INTERNAL:
+            return job.available_at
+        endings = self.world.outcomes.endings
+        if job.task_id not in endings:
+            endings[job.task_id] = self._book.ending(job.element_id) or Ending(output=self._made_for(job.type))
+        return job.available_at + (endings[job.task_id].after if job.attempt == 1 else timedelta(0))
 
-    def _escalate(self, job: HeldJob) -> None:
+    def _escalate(self, job: OfferedJob) -> None:
         ending = self.world.outcomes.endings[job.task_id]
         if ending.escalation is not None and job.task_id not in self._escalated:
             self._escalated.add(job.task_id)
@@ -186,14 +179,15 @@ class Simulation:
     # Timers.
 
     def _fire(self) -> bool:
-        with self.world.storage.transaction() as work:
-            simulated = SimulatedWork(work)
-            moments = [timer.due_at for timer in simulated.timers()[:1]]
-            moments += [schedule.due_at for schedule in simulated.schedules()[:1]]
-        if not any(moment <= self.now for moment in moments):
+        moment = self._next_fire()
+        if moment is None or moment > self.now:
             return False
         self.world.scheduler.fire_due()
         return True
+
+    def _next_fire(self) -> datetime | None:
+        with self.world.storage.statement() as work:
+            return SimulatedWork(work).next_fire()
 
     def _find_root(self) -> None:
         """Notice that the process was started from outside; then no timer starts it again."""
@@ -221,7 +215,7 @@ class Simulation:
 
     def _note_waiting(self) -> None:
         """Look for tasks that have begun to wait, and plan how those end that are answered."""
-        with self.world.storage.transaction() as work:
+        with self.world.storage.statement() as work:
             simulated = SimulatedWork(work)
             tasks, events = simulated.open_user_tasks(), simulated.awaited_events()
         for task in tasks:
@@ -295,12 +289,9 @@ class Simulation:
     # Time, and what goes wrong.
 
     def _next_moment(self) -> datetime | None:
-        with self.world.storage.transaction() as work:
-            simulated = SimulatedWork(work)
-            moments = [timer.due_at for timer in simulated.timers()[:1]]
-            moments += [schedule.due_at for schedule in simulated.schedules()[:1]]
-        moments += [self._due_at[job_id] for job_id in self._jobs] + [each.at for each in self._due]
-        return min(moments, default=None)
+        fire = self._next_fire()
+        moments = [each.at for each in self._due] + [self._ends_at(job) for job in self._offered()]
+        return min(moments if fire is None else [*moments, fire], default=None)
 
     def _guarded(self, element_id: str | None, act: Callable[[], None]) -> None:
         try:
