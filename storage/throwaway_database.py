@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from storage.database import connect, migrate
+from storage.database import connect, connect_as_owner, migrate
 from storage.embedded_postgres import embedded_postgres
 from storage.objects import FolderObjectStore
 from storage.storage import Storage
@@ -25,12 +25,18 @@ def throwaway_database() -> Iterator[str]:
     with tempfile.TemporaryDirectory(prefix="ami-simulation-") as name:
         Path(name).chmod(0o755)  # a cluster of root runs as another user, who has to get through
         with embedded_postgres(Path(name) / "postgres") as server:
-            database = connect(server.url, pool_size=1)
-            try:
-                migrate(database)
-            finally:
-                database.dispose()
+            _migrate(server.url)
             yield server.url
+
+
+@contextmanager
+def owner_storage(url: str) -> Iterator[Storage]:
+    """Yield the stores as who owns the tables, to make the database what is needed before anything happens in it."""
+    database = connect_as_owner(url)
+    try:
+        yield Storage(database, FolderObjectStore(Path(tempfile.gettempdir())))
+    finally:
+        database.dispose()
 
 
 @contextmanager
@@ -40,5 +46,13 @@ def throwaway_storage(url: str) -> Iterator[Storage]:
     try:
         with tempfile.TemporaryDirectory(prefix="ami-simulation-") as name:
             yield Storage(database, FolderObjectStore(Path(name)))
+    finally:
+        database.dispose()
+
+
+def _migrate(url: str) -> None:
+    database = connect_as_owner(url)
+    try:
+        migrate(database)
     finally:
         database.dispose()

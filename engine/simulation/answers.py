@@ -81,9 +81,9 @@ class Ending:
     """How a task ends.
 
     Attributes:
-        output: What it brings; with an error, the variables that come with it.
+        output: What it brings; an error and an escalation bring it too.
         after: How long it takes.
-        escalation: What it throws before it ends; where that interrupts it, it never ends.
+        escalation: What it throws before it completes, unless that interrupts it.
         failure: The text with which every attempt fails.
     """
 
@@ -128,8 +128,8 @@ def read_ending(element_id: str, answer: JsonValue) -> Ending:
         reason = f"{unknown[0]} is none of {', '.join(sorted(_DIRECTIONS))}"
         raise AnswersInvalidError(place=place, reason=reason)
     texts = {name: _text(place, name, value) for name, value in directions.items()}
-    if len(texts.keys() & {_BPMN_ERROR, _FAIL}) > 1:
-        raise AnswersInvalidError(place=place, reason="a task that fails throws no error")
+    if len(texts.keys() & {_BPMN_ERROR, _ESCALATION, _FAIL}) > 1:
+        raise AnswersInvalidError(place=place, reason="a task fails, throws an error or escalates: one of them")
     try:
         after = _length(texts.get(_AFTER, "PT0S"))
     except ValueError as error:

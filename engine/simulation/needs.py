@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from engine.bpmn import FlowNode, ProcessModel, ServiceTask, UserTask
+from engine.bpmn import CandidateExpression, FlowNode, ProcessModel, ServiceTask, UserTask
 from engine.service_tasks import AnyTask, ExternalTask, ServiceTaskRegistry
 
 
@@ -41,6 +41,10 @@ def _needs(node: FlowNode, known: ServiceTaskRegistry, default_profile: str) -> 
             yield Need(node.id, f"permission EXECUTE, {' or '.join(who)}{form}")
         case ServiceTask():
             yield Need(node.id, _work(node.type, known, default_profile))
+
+
+def _names(candidates: tuple[str, ...] | CandidateExpression) -> tuple[str, ...]:
+    return (f"={candidates.source}",) if isinstance(candidates, CandidateExpression) else candidates
 
 
 def _work(task_type: str, known: ServiceTaskRegistry, default_profile: str) -> str:

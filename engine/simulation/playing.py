@@ -14,7 +14,7 @@ from engine.simulation.answers import AnswerBook, Answers
 from engine.simulation.made_outputs import made_output
 from engine.simulation.outcome import result_of
 from engine.simulation.preparation import Prepared
-from engine.simulation.simulated_engine import build_world, deploy
+from engine.simulation.simulated_engine import build_world, deploy, install_clock
 from engine.simulation.simulation import MOST_TURNS, Simulation
 from engine.simulation.trace import SimulationResult
 from storage.throwaway_database import throwaway_database, throwaway_storage
@@ -59,9 +59,10 @@ def play(subject: Play, until: timedelta = LONGEST) -> SimulationResult:
 def opened(subject: Play, database_url: str) -> Iterator[Simulation]:
     """Yield a simulation that has not begun, on a database that is its own."""
     book = AnswerBook(subject.answers.tasks)
+    install_clock(database_url, subject.begin)
     with throwaway_storage(database_url) as storage:
         world = build_world(storage, database_url, subject.prepared, book, subject.forms)
-        deploy(world, subject.prepared, subject.begin, subject.variables)
+        deploy(world, subject.prepared, subject.variables)
         simulation = Simulation(
             world,
             subject.prepared,

@@ -21,6 +21,7 @@ from engine.worker import Worker
 from engine.worker_policy import WorkerPolicy
 from storage import SecurityContext, Storage, UnitOfWork
 from storage.models import RoleType
+from storage.throwaway_database import owner_storage
 
 TENANT = "simulation"
 STARTER = SecurityContext(user_id="starter", tenant_id=TENANT, roles=frozenset({RoleType.ADMIN}))
@@ -77,10 +78,14 @@ def build_world(
     )
 
 
-def deploy(world: World, prepared: Prepared, begin: datetime, variables: Mapping[str, JsonValue]) -> None:
-    """Deploy what is simulated under a clock that shows `begin`; only the chosen process may be started by a timer."""
-    with world.storage.transaction() as work:
+def install_clock(database_url: str, begin: datetime) -> None:
+    """Let the time of a throw-away database be what a clock of the simulation shows."""
+    with owner_storage(database_url) as storage, storage.transaction() as work:
         SimulatedTime(work).install(begin)
+
+
+def deploy(world: World, prepared: Prepared, variables: Mapping[str, JsonValue]) -> None:
+    """Deploy what is simulated; only the chosen process may be started by a timer."""
     with world.storage.transaction() as work:
         world.engine.deploy(work, *prepared.documents, context=STARTER)
         simulated = SimulatedWork(work)

@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from engine.bpmn import ProcessModel
+from engine.errors import TaskGoneError, UserTaskClosedError
 from engine.persistence import MESSAGE_TYPE, SIGNAL_TYPE, TRIGGER_TYPE, EventKind
 from engine.persistence.simulation import (
     AwaitedEvent,
@@ -24,7 +25,7 @@ from engine.persistence.simulation import (
     SimulatedWork,
 )
 from engine.simulation.answers import AnswerBook, Ending, MessageAnswer, SignalAnswer, require_possible
-from engine.simulation.endings import end_event, end_user_task, escalate
+from engine.simulation.endings import end_event, end_user_task
 from engine.simulation.preparation import Prepared
 from engine.simulation.simulated_engine import LEASE_SECONDS, STARTER, World
 from engine.simulation.trace import SimulatedIncident, iso_duration
@@ -79,7 +80,6 @@ class Simulation:
         self._due: list[_Due] = []
         self._floating: list[MessageAnswer | SignalAnswer] = []
         self._noted: set[UUID] = set()
-        self._escalated: set[UUID] = set()
         self._people = 0
         self._order = 0
 
@@ -147,8 +147,6 @@ class Simulation:
         job = min(self._offered(), key=lambda each: (self._ends_at(each), each.job_id), default=None)
         if job is None or self._ends_at(job) > self.now:
             return False
-        if job.type not in _INTERNAL:
-            self._escalate(job)
         with self.world.storage.statement() as work:
             claimed = SimulatedWork(work).claim_job(job.job_id, self.world.worker.worker_id, LEASE_SECONDS)
         if claimed is not None:
@@ -167,14 +165,6 @@ class Simulation:
         if job.task_id not in endings:
             endings[job.task_id] = self._book.ending(job.element_id) or Ending(output=self._made_for(job.type))
         return job.available_at + (endings[job.task_id].after if job.attempt == 1 else timedelta(0))
-
-    def _escalate(self, job: OfferedJob) -> None:
-        ending = self.world.outcomes.endings[job.task_id]
-        if ending.escalation is not None and job.task_id not in self._escalated:
-            self._escalated.add(job.task_id)
-            self._guarded(
-                job.element_id, partial(escalate, self.world, job.process_instance_id, job.task_id, ending.escalation)
-            )
 
     # Timers.
 
@@ -296,6 +286,8 @@ class Simulation:
     def _guarded(self, element_id: str | None, act: Callable[[], None]) -> None:
         try:
             act()
+        except (TaskGoneError, UserTaskClosedError):
+            pass  # it was interrupted meanwhile
         except ReportedError as error:
             self._note_incident(element_id, error)
 

@@ -47,4 +47,6 @@ def _end(outcomes: Outcomes, context: JobContext, _request: AnyValues) -> AnyVal
         raise SimulatedFailure(ending.failure)
     if ending.bpmn_error is not None:
         raise BpmnError(ending.bpmn_error, "the answer says so", variables=ending.output)
+    if ending.escalation is not None:
+        context.escalate(ending.escalation, ending.output)
     return AnyValues.model_validate(ending.output)

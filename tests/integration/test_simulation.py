@@ -29,6 +29,7 @@ from diagrams import (
     service_task,
     signal,
     start,
+    subprocess,
     throw,
     undone_by,
     user_task,
@@ -124,18 +125,18 @@ def test_an_error_leaves_a_task_of_people_or_messages_too(database_url: str, tas
         process(
             "caught",
             start(),
-            task,
-            boundary("Failed", "Work", "Error_Full"),
+            subprocess("Part", start("In"), task, end("Out"), path("In", "Work", "Out")),
+            boundary("Failed", "Part", "Error_Full"),
             end(),
             end("Refused"),
-            path("Begin", "Work", "Done"),
+            path("Begin", "Part", "Done"),
             path("Failed", "Refused"),
         ),
         error("Error_Full", "FULL"),
         message("Message_Note", "note", '="a"'),
     )
     result = simulated(database_url, caught, tasks={"Work": {"$bpmn_error": "FULL"}})
-    assert happened(result, "completed") == ["Begin", "Failed", "Refused"]
+    assert happened(result, "completed") == ["Begin", "In", "Failed", "Refused"]
 
 
 def test_an_error_that_nothing_catches_becomes_an_incident(database_url: str) -> None:
@@ -146,9 +147,7 @@ def test_an_error_that_nothing_catches_becomes_an_incident(database_url: str) ->
 
 def test_a_failing_task_is_tried_again_and_becomes_one_incident(database_url: str) -> None:
     result = simulated(database_url, _STRAIGHT, tasks={"Work": {"$fail": "disk full"}})
-    assert result.incidents == (
-        SimulatedIncident(element="Work", code="TASK_FAILED", message="disk full", at="PT3S"),
-    )
+    assert result.incidents == (SimulatedIncident(element="Work", code="TASK_FAILED", message="disk full", at="PT3S"),)
     assert happened(result, "failed") == ["Work"]
 
 
@@ -431,7 +430,9 @@ def test_an_answer_that_does_not_fit_the_form_leaves_the_task_waiting(database_u
 
 
 def test_a_condition_that_never_holds_is_waited_for(database_url: str) -> None:
-    conditional = diagram("conditional", start(), catch("Full", condition="=n > 3"), end(), path("Begin", "Full", "Done"))
+    conditional = diagram(
+        "conditional", start(), catch("Full", condition="=n > 3"), end(), path("Begin", "Full", "Done")
+    )
     result = simulated(database_url, conditional, variables={"n": 1})
     assert result.waiting == (Waiting(element="Full", kind="condition", awaited="n > 3"),)
 
@@ -482,7 +483,9 @@ def test_parallel_work_of_one_instant_is_done_in_the_order_of_the_diagram(databa
 
 
 def test_a_date_is_waited_for_from_the_begin_of_the_simulation(database_url: str) -> None:
-    dated = diagram("dated", start(), catch("On", timer=date("2026-01-03T00:00:00Z")), end(), path("Begin", "On", "Done"))
+    dated = diagram(
+        "dated", start(), catch("On", timer=date("2026-01-03T00:00:00Z")), end(), path("Begin", "On", "Done")
+    )
     assert times(simulated(database_url, dated))["On"] == "P2D"
 
 
