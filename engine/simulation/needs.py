@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from engine.bpmn import CandidateExpression, FlowNode, ProcessModel, ServiceTask, UserTask
+from engine.bpmn import FlowNode, ProcessModel, ServiceTask, UserTask
+from engine.bpmn.nodes import CandidateExpression
 from engine.service_tasks import AnyTask, ExternalTask, ServiceTaskRegistry
 
 
@@ -33,9 +34,8 @@ def needs_of(models: Iterable[ProcessModel], known: ServiceTaskRegistry, default
 def _needs(node: FlowNode, known: ServiceTaskRegistry, default_profile: str) -> Iterator[Need]:
     match node:
         case UserTask():
-            who = [f"group {name}" for name in node.candidate_groups] + [
-                f"user {name}" for name in node.candidate_users
-            ]
+            who = [f"group {name}" for name in _names(node.candidate_groups)]
+            who += [f"user {name}" for name in _names(node.candidate_users)]
             who += [] if node.assignee is None else [f"assignee {node.assignee}"]
             form = "" if node.form_id is None else f", form {node.form_id}"
             yield Need(node.id, f"permission EXECUTE, {' or '.join(who)}{form}")
