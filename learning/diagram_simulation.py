@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -49,7 +50,6 @@ def simulate_files(
 
     Several files: the others hold called processes and decisions. Exit code 1 where a diagram is refused.
     """
-    logging.getLogger("engine").setLevel(logging.CRITICAL)  # failures are in the result
     length, values = _duration(until), _parsed(variables)
     told = Answers() if answers is None else read_answers(answers.read_bytes())
     registry, forms = bootstrap.contracts()
@@ -68,7 +68,8 @@ def simulate_files(
         raise typer.Exit(1) from error
     _print_findings(prepared.warnings)
     start = datetime.now(UTC).replace(microsecond=0) if begin is None else begin.replace(tzinfo=UTC)
-    result = play(Play(prepared, told, registry, forms, values, start), length)
+    with _quiet():
+        result = play(Play(prepared, told, registry, forms, values, start), length)
     if as_json:
         typer.echo(json.dumps(result.document()))
     else:
@@ -78,6 +79,18 @@ def simulate_files(
 def _shipped() -> Iterator[SourceFile]:
     for path in sorted(bootstrap.WORKFLOWS.glob("*.bpmn")):
         yield SourceFile(str(path), path.read_bytes())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the engine from logging failures: they are in the result."""
+    engine = logging.getLogger("engine")
+    level = engine.level
+    engine.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        engine.setLevel(level)
 
 
 def _duration(text: str) -> timedelta:
