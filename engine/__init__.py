@@ -4,6 +4,7 @@ from engine.bpmn import (
     Contracts,
     Document,
     ProcessModel,
+    asked_decisions,
     called_processes,
     canonical_digest,
     check_geometry,
@@ -11,7 +12,9 @@ from engine.bpmn import (
     read_document,
     verify,
 )
+from engine.deployment import Deployment
 from engine.description import InstanceDescription, InstanceSummary, StepDescription, UserTaskDescription
+from engine.dmn import DecisionRef
 from engine.engine import Engine, Forms
 from engine.errors import (
     BpmnError,
@@ -68,7 +71,9 @@ __all__ = [
     "Contracts",
     "CronTrigger",
     "DateTrigger",
+    "DecisionRef",
     "DefinitionRef",
+    "Deployment",
     "DiagramError",
     "Document",
     "Engine",
@@ -129,6 +134,7 @@ __all__ = [
     "WeeklyPeriod",
     "Worker",
     "WorkerPolicy",
+    "asked_decisions",
     "called_processes",
     "canonical_digest",
     "check_geometry",

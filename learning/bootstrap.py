@@ -18,7 +18,7 @@ from pydantic_core import to_json
 
 import engine as engine_package
 from engine import (
-    DefinitionRef,
+    Deployment,
     Engine,
     Forms,
     Migrations,
@@ -113,11 +113,16 @@ def require_current_schema(database_url: str) -> None:
         raise SchemaOutdatedError(found=found, newest=newest)
 
 
-def deploy_shipped(services: Services) -> tuple[DefinitionRef, ...]:
-    """Deploy the diagrams in `workflows/`; those that are deployed already stay as they are."""
-    diagrams = [path.read_bytes() for path in sorted(WORKFLOWS.glob("*.bpmn"))]
+def deploy_shipped(services: Services) -> Deployment:
+    """Deploy the diagrams and decisions in `workflows/`; those that are deployed already stay as they are."""
+    documents = [path.read_bytes() for path in shipped_documents()]
     with services.storage.transaction() as work:
-        return services.engine.deploy(work, *diagrams, context=SYSTEM)
+        return services.engine.deploy(work, *documents, context=SYSTEM)
+
+
+def shipped_documents() -> list[Path]:
+    """Return the files of the diagrams and decisions that ship."""
+    return sorted((*WORKFLOWS.glob("*.bpmn"), *WORKFLOWS.glob("*.dmn")))
 
 
 @contextmanager

@@ -77,7 +77,7 @@ def simulate_files(
 
 
 def _shipped() -> Iterator[SourceFile]:
-    for path in sorted(bootstrap.WORKFLOWS.glob("*.bpmn")):
+    for path in bootstrap.shipped_documents():
         yield SourceFile(str(path), path.read_bytes())
 
 

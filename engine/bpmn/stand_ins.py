@@ -29,11 +29,13 @@ class StandIns:
         answers: By element id; only whether there is one counts, but for conditional events.
         foreign: Whether the diagrams are of other engines.
         process_ids: The processes that can be called; of another engine's diagram, other calls are stood in for.
+        decision_ids: As `process_ids`, the decisions.
     """
 
     answers: Mapping[str, JsonValue] = field(default_factory=dict)
     foreign: bool = False
     process_ids: Collection[str] = ()
+    decision_ids: Collection[str] = ()
 
 
 def process_ids_of(content: bytes) -> frozenset[str]:
@@ -63,7 +65,7 @@ def with_stand_ins(content: bytes, stand_ins: StandIns) -> bytes:
 
 def _stand_in(element: Element, stand_ins: StandIns) -> None:
     element_id, kind = element.get("id", ""), local_name(element)
-    if kind == "callActivity" and stand_ins.foreign and _called(element) not in stand_ins.process_ids:
+    if stand_ins.foreign and _calls_what_is_not_there(element, stand_ins):
         _replace(element)
     elif element_id not in stand_ins.answers:
         return
@@ -74,10 +76,12 @@ def _stand_in(element: Element, stand_ins: StandIns) -> None:
             condition.text = "=true" if stand_ins.answers[element_id] is True else "=false"
 
 
-def _called(activity: Element) -> str | None:
-    called = activity.find(f"{{{BPMN}}}extensionElements/{{{ZEEBE}}}calledElement")
-    process_id: str | None = None if called is None else called.get("processId")
-    return process_id
+def _calls_what_is_not_there(activity: Element, stand_ins: StandIns) -> bool:
+    extensions = f"{{{BPMN}}}extensionElements/{{{ZEEBE}}}"
+    process, decision = activity.find(f"{extensions}calledElement"), activity.find(f"{extensions}calledDecision")
+    if process is not None:
+        return process.get("processId") not in stand_ins.process_ids
+    return decision is not None and decision.get("decisionId") not in stand_ins.decision_ids
 
 
 def _replace(task: Element) -> None:

@@ -11,6 +11,7 @@ from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
     BoundaryTrigger,
+    BusinessRuleTask,
     CancelTrigger,
     CompensationTrigger,
     ConditionTrigger,
@@ -69,7 +70,7 @@ def _times(node: FlowNode) -> Iterator[Finding]:
 
 def _boundary(model: ProcessModel, event: BoundaryEvent) -> Iterator[Finding]:
     host = model.nodes.get(event.attached_to)
-    if not isinstance(host, Activity) or isinstance(host, PlainTask | ScriptTask | SendTask):
+    if not isinstance(host, Activity) or isinstance(host, PlainTask | ScriptTask | BusinessRuleTask | SendTask):
         message = "It is attached to nothing that takes time, and so can be interrupted."
         hint = "Attach it to a subprocess, a call activity, or a service, user or receive task."
         yield finding_at(event, "BOUNDARY_MISPLACED", message, hint)

@@ -21,8 +21,9 @@ from engine.bpmn import (
     read_document,
     verify,
 )
-from engine.bpmn.calls import find_call_cycles
+from engine.bpmn.calls import asked_decisions, find_call_cycles
 from engine.bpmn.stand_ins import StandIns, process_ids_of, with_stand_ins
+from engine.dmn import DecisionModel, is_dmn, read_decisions
 from engine.errors import (
     AnsweredElementUnknownError,
     AnswersInvalidError,
@@ -36,7 +37,6 @@ from engine.service_tasks import ServiceTaskRegistry
 from engine.simulation.answers import Answers
 
 _DONE_WITHOUT = frozenset({"HANDLER_UNKNOWN", "FORM_UNKNOWN", "GROUP_UNKNOWN"})
-DECISIONS = ".dmn"
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,6 @@ class SourceFile:
 
     name: str
     content: bytes
-
-    @property
-    def holds_decisions(self) -> bool:
-        """Whether it is a DMN document."""
-        return self.name.lower().endswith(DECISIONS)
 
 
 @dataclass(frozen=True)
@@ -120,10 +115,9 @@ def prepare(
         SimulatedProcessError: The process is not among the files.
         AnsweredElementUnknownError, AnswersInvalidError: The answers do not fit the diagrams.
     """
-    decisions = tuple(file for file in files if file.holds_decisions)
-    diagrams = [file for file in files if not file.holds_decisions]
-    read = _Reading(StandIns(answers.tasks, foreign), [])
-    read.take(diagrams, decisions)
+    diagrams = [file for file in files if not is_dmn(file.content)]
+    read = _Reading(StandIns(answers.tasks, foreign))
+    read.take(diagrams, [file for file in files if is_dmn(file.content)])
     if not foreign:
         read.add_called(surroundings.shipped)
     read.verify(surroundings)
@@ -135,7 +129,7 @@ def prepare(
     return Prepared(
         process_id=_chosen(own, process_id),
         documents=tuple(document.text for document in read.documents),
-        decisions=tuple(file.content for file in decisions),
+        decisions=tuple(file.content for file in read.decision_files),
         models=models,
         warnings=tuple(read.findings),
     )
@@ -151,37 +145,45 @@ class _ReadDocument:
 class _Reading:
     """Files as they are read, one after the other; faults are collected."""
 
-    def __init__(self, stand_ins: StandIns, findings: list[FileFinding]) -> None:
-        self.findings = findings
+    def __init__(self, stand_ins: StandIns) -> None:
+        self.findings: list[FileFinding] = []
         self.documents: list[_ReadDocument] = []
+        self.decision_files: list[SourceFile] = []
+        self.decisions: list[DecisionModel] = []
         self._stand_ins = stand_ins
 
     def take(self, diagrams: Sequence[SourceFile], decisions: Sequence[SourceFile]) -> None:
-        process_ids = [process_id for file in diagrams for process_id in self._process_ids(file)]
-        self._stand_ins = replace(self._stand_ins, process_ids=frozenset(process_ids))
         for file in decisions:
             self._read_decisions(file)
+        process_ids = [process_id for file in diagrams for process_id in self._process_ids(file)]
+        decision_ids = [decision_id for model in self.decisions for decision_id in model.decisions]
+        self._stand_ins = replace(self._stand_ins, process_ids=process_ids, decision_ids=decision_ids)
         for file in diagrams:
             self._read(file)
 
     def add_called(self, shipped: Sequence[SourceFile]) -> None:
-        """Take the shipped files too whose processes are called, directly or not."""
+        """Take the shipped files too whose processes are called, directly or not, or whose decisions are asked."""
         left = list(shipped)
-        while True:
-            known = {model.process_id for document in self.documents for model in document.models}
-            called = {
-                each for document in self.documents for model in document.models for each in called_processes(model)
-            }
-            wanted = [file for file in left if self._process_ids(file) & (called - known)]
-            if not wanted:
-                return
+        while wanted := [file for file in left if self._misses(file)]:
             for file in wanted:
                 left.remove(file)
-                self._read(file)
+                self._read_decisions(file) if is_dmn(file.content) else self._read(file)
+
+    def _misses(self, file: SourceFile) -> bool:
+        models = [model for document in self.documents for model in document.models]
+        if is_dmn(file.content):
+            asked = {each for model in models for each in asked_decisions(model)}
+            known = {decision_id for model in self.decisions for decision_id in model.decisions}
+            return not read_decisions(file.content).decisions.keys().isdisjoint(asked - known)
+        called = {each for model in models for each in called_processes(model)}
+        known = {model.process_id for model in models}
+        return not self._process_ids(file).isdisjoint(called - known)
 
     def verify(self, surroundings: Surroundings) -> None:
         models = [model for document in self.documents for model in document.models]
-        contracts = contracts_of(surroundings.registry, surroundings.forms, models, surroundings.groups)
+        contracts = contracts_of(
+            surroundings.registry, surroundings.forms, models, surroundings.groups, decisions=self.decisions
+        )
         for document in self.documents:
             for model in document.models:
                 if self._stand_ins.foreign:
@@ -207,12 +209,12 @@ class _Reading:
             self._note(file.name, document.warnings)
 
     def _read_decisions(self, file: SourceFile) -> None:
-        from engine.dmn import read_decisions
-
         try:
-            read_decisions(file.content)
+            self.decisions.append(read_decisions(file.content))
         except DecisionModelError as error:
-            self._note(file.name, tuple(Finding.model_validate(each.model_dump()) for each in error.findings))
+            self._note(file.name, error.findings)
+        else:
+            self.decision_files.append(file)
 
     def _note(self, file: str, findings: Sequence[Finding]) -> None:
         for finding in dict.fromkeys(findings):

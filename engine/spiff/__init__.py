@@ -8,13 +8,14 @@ from engine.spiff.compiler import CompiledProcess, compile_process
 from engine.spiff.elements import Judge, holds
 from engine.spiff.scopes import VariableRow
 from engine.spiff.tree import ProcessTree, Token
-from engine.spiff.workflow import ThrownEscalation, ThrownMessage
+from engine.spiff.workflow import MadeDecision, ThrownEscalation, ThrownMessage
 
 __all__ = [
     "Compensation",
     "CompiledProcess",
     "JournalEntry",
     "Judge",
+    "MadeDecision",
     "ProcessTree",
     "TaskRow",
     "ThrownEscalation",
