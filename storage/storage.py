@@ -35,7 +35,7 @@ class UnitOfWork:
         self.connection = connection
         self.objects = objects
         self._queries = queries
-        self.audit = AuditTrail(connection, queries)
+        self.audit = AuditTrail(connection)
 
     def get_crud(self, model: type[ModelT]) -> UnifiedCRUD[ModelT]:
         """Return the records of `model` on this transaction."""

@@ -1,0 +1,50 @@
+"""A database with an audit trail and somebody who seals it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import text
+
+from storage import AuditEntry, SecurityContext, Storage
+from storage.audit.keys import KeyFile
+from storage.audit.sealer import Sealer, SealerPolicy
+from storage.models import RoleType
+
+ADA = SecurityContext(user_id="ada", tenant_id="north", roles=frozenset({RoleType.MEMBER}))
+SVEN = SecurityContext(user_id="sven", tenant_id="south", roles=frozenset({RoleType.ADMIN}))
+
+
+class AuditOffice:
+    """Writes leaves and seals them."""
+
+    def __init__(self, storage: Storage, folder: Path) -> None:
+        self.storage = storage
+        self.key_file = KeyFile(folder / "audit-key.json")
+        self.sealer = self.new_sealer("first")
+
+    def new_sealer(self, holder: str, **policy: float) -> Sealer:
+        """Return another sealer of the same log."""
+        return Sealer(self.storage, self.key_file, holder, SealerPolicy(**policy))  # type: ignore[arg-type]
+
+    def record(self, number: int, context: SecurityContext = ADA, **entry: object) -> list[UUID]:
+        """Write leaves, all in one transaction."""
+        with self.storage.transaction() as work:
+            return [
+                work.audit.record(
+                    AuditEntry.model_validate({"action": "a", "subject": f"thing/{each}", **entry}), context=context
+                )
+                for each in range(number)
+            ]
+
+    def order(self, tenant_id: str = "north") -> list[UUID]:
+        """Return the leaves of a tenant's tree in their order."""
+        query = "select audit_ref from audit_position where tenant_id = :tenant_id order by position"
+        with self.storage.transaction() as work:
+            return list(work.connection.execute(text(query), {"tenant_id": tenant_id}).scalars())
+
+    def rows(self, query: str, **parameters: object) -> list[tuple[object, ...]]:
+        """Return what a query finds."""
+        with self.storage.transaction() as work:
+            return [tuple(row) for row in work.connection.execute(text(query), parameters)]
