@@ -106,3 +106,9 @@ order by n.tree
 
 -- name: write_copy
 insert into audit_checkpoint_copy (tree, size, uri) values (:tree, :size, :uri) on conflict do nothing
+
+-- name: erase_person
+delete from audit_personal where tenant_id = :tenant_id and person = :person returning audit_ref
+
+-- name: erase_leaf
+delete from audit_personal where tenant_id = :tenant_id and audit_ref = :audit_ref returning audit_ref
