@@ -336,7 +336,9 @@ class AuditSizeError(StorageError):
     """A tree never had, or does not have yet, the size that is asked about."""
 
     code = "AUDIT_SIZE_UNKNOWN"
-    hint = "Give the size of a checkpoint of this very log; a later one than the newest here means that leaves are lost."
+    hint = (
+        "Give the size of a checkpoint of this very log; a later one than the newest here means that leaves are lost."
+    )
 
     def __init__(self, *, tree: str, size: int, newest: int) -> None:
         self.tree = tree

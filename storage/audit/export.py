@@ -73,7 +73,7 @@ def export_bundle(
     try:
         with tarfile.open(incoming, "w") as bundle:
             _add_json(bundle, "bundle.json", described)
-            _add_json(bundle, "keys.json", [key.model_dump(mode="json") for key in proofs.keys()])
+            _add_json(bundle, "keys.json", [key.model_dump(mode="json") for key in proofs.signers()])
             _add(bundle, "checkpoint", [checkpoint.note.encode()])
             _add_json(bundle, "checkpoints.json", [*proofs.earlier_checkpoints(tree, checkpoint.size, _CHECKPOINTS)])
             _add_json(bundle, "global.json", over_all)
@@ -83,9 +83,7 @@ def export_bundle(
         incoming.replace(out)
     finally:
         incoming.unlink(missing_ok=True)
-    return ExportedBundle(
-        path=out, tenant_id=context.tenant_id, leaves=checkpoint.size, checkpoint=checkpoint.note
-    )
+    return ExportedBundle(path=out, tenant_id=context.tenant_id, leaves=checkpoint.size, checkpoint=checkpoint.note)
 
 
 def _hashes(connection: Connection, tree: str, size: int) -> Iterable[bytes]:

@@ -56,7 +56,7 @@ def perfect_root(hashes: bytes) -> bytes:
 
 
 def inclusion_path(position: int, size: int, range_hash: RangeHash) -> list[bytes]:
-    """Return the proof that leaf `position` is in the tree of `size` leaves, from the leaf upwards (RFC 6962, 2.1.1)."""
+    """Return the proof that leaf `position` is in a tree of `size` leaves, from the leaf upwards (RFC 6962, 2.1.1)."""
     start, end, path = 0, size, []
     while end - start > 1:
         middle = start + _split(end - start)

@@ -214,7 +214,7 @@ class Bundle:
         """Return a member as text."""
         return self.open(name).read().decode()
 
-    def json(self, name: str) -> Any:  # noqa: ANN401 - what is in the file is what is being examined
+    def json(self, name: str) -> Any:
         """Return a member that is JSON."""
         return json.loads(self.open(name).read())
 
@@ -240,13 +240,12 @@ def _verify(bundle: Bundle, keys: Keys, known: list[Checkpoint]) -> tuple[int, l
     findings += _tree_findings(tree, checkpoint, earlier, keys)
     findings += _leaf_findings(bundle, hashes)
     findings += _global_findings(described, checkpoint, over_all, keys)
-    findings += _known_findings(described, tree, checkpoint, over_all, known, keys)
+    for each in known:
+        findings += _known_findings(each, tree, checkpoint, over_all, keys)
     return checkpoint.size, findings
 
 
-def _signature_findings(
-    checkpoint: Checkpoint, origin: str, keys: Keys, over_all: dict[str, Any]
-) -> Iterator[Finding]:
+def _signature_findings(checkpoint: Checkpoint, origin: str, keys: Keys, over_all: dict[str, Any]) -> Iterator[Finding]:
     if checkpoint.origin != origin:
         yield Finding("CHECKPOINT_FORGED", f"The checkpoint is of {checkpoint.origin}, not of {origin}.")
     if not keys.have_signed(checkpoint.note):
@@ -351,24 +350,18 @@ def _global_findings(
 
 
 def _known_findings(
-    described: dict[str, Any],
-    tree: Tree,
-    checkpoint: Checkpoint,
-    over_all: dict[str, Any],
-    known: list[Checkpoint],
-    keys: Keys,
+    known: Checkpoint, tree: Tree, checkpoint: Checkpoint, over_all: dict[str, Any], keys: Keys
 ) -> Iterator[Finding]:
-    """Compare the bundle with checkpoints that the auditor has from before."""
+    """Compare the bundle with a checkpoint that the auditor has from before."""
     whole = read_checkpoint(over_all["inclusion"]["checkpoint"]["note"])
-    for each in known:
-        if not keys.have_signed(each.note):
-            yield Finding("KNOWN_NOT_SIGNED", f"The known checkpoint of size {each.size} is not signed by this log.")
-        elif each.origin == described["origin"]:
-            yield from _compare(each, checkpoint, tree.root(each.size) if each.size <= tree.size else b"")
-        elif each.origin == whole.origin:
-            yield from _compare_whole(each, whole, over_all.get("consistency"))
-        else:
-            yield Finding("KNOWN_OF_ANOTHER", f"The known checkpoint is of {each.origin}.")
+    if not keys.have_signed(known.note):
+        yield Finding("KNOWN_NOT_SIGNED", f"The known checkpoint of size {known.size} is not signed by this log.")
+    elif known.origin == checkpoint.origin:
+        yield from _compare(known, checkpoint, tree.root(known.size) if known.size <= tree.size else b"")
+    elif known.origin == whole.origin:
+        yield from _compare_whole(known, whole, over_all.get("consistency"))
+    else:
+        yield Finding("KNOWN_OF_ANOTHER", f"The known checkpoint is of {known.origin}.")
 
 
 def _compare(known: Checkpoint, newest: Checkpoint, root: bytes) -> Iterator[Finding]:

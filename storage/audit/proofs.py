@@ -147,7 +147,7 @@ class AuditProofs:
         path = consistency_path(old_size, size, stored_range_hash(self._connection, tree))
         return Consistency(tree=tree, old_size=old_size, size=size, path=_hexadecimal(path))
 
-    def keys(self) -> list[SignerKey]:
+    def signers(self) -> list[SignerKey]:
         """Return the public keys, in the order in which they followed each other."""
         rows = TREE_QUERIES.rows(self._connection, "all_keys")
         return [SignerKey(verifier=row.verifier, endorsement=row.endorsement) for row in rows]
@@ -161,9 +161,7 @@ class AuditProofs:
 
     def _inclusion(self, tree: str, position: int, leaf: bytes, checkpoint: SignedCheckpoint) -> Inclusion:
         path = inclusion_path(position, checkpoint.size, stored_range_hash(self._connection, tree))
-        return Inclusion(
-            position=position, leaf_hash=leaf.hex(), path=_hexadecimal(path), checkpoint=checkpoint
-        )
+        return Inclusion(position=position, leaf_hash=leaf.hex(), path=_hexadecimal(path), checkpoint=checkpoint)
 
 
 def verify_inclusion(inclusion: Inclusion, origin: str, keys: Sequence[VerifierKey]) -> bool:

@@ -64,7 +64,7 @@ def test_checkpoints_are_signed_by_the_key_that_the_log_names(office: AuditOffic
     office.sealer.seal()
 
     with office.storage.transaction() as work:
-        (key,) = AuditProofs(work.connection).keys()
+        (key,) = AuditProofs(work.connection).signers()
     notes = [str(note) for (note,) in office.rows("select note from audit_checkpoint")]
     assert [VerifierKey.parse(key.verifier).verifies(note) for note in notes] == [True, True]
     assert key.endorsement is None
@@ -204,7 +204,7 @@ def test_a_new_key_is_endorsed_by_the_old_one_which_signs_no_more(office: AuditO
     office.sealer.seal()
 
     with office.storage.transaction() as work:
-        first, second = AuditProofs(work.connection).keys()
+        first, second = AuditProofs(work.connection).signers()
     old = VerifierKey.parse(first.verifier)
     assert second.verifier == str(new)
     assert old.verifies(second.endorsement or "")

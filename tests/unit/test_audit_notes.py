@@ -21,9 +21,7 @@ LOG = UUID("0199d1a0-0000-7000-8000-000000000001")
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # The key and the note that golang.org/x/mod/sumdb/note gives as its example.
 GO_VERIFIER = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
-GO_TEXT = (
-    "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
-)
+GO_TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
 GO_NOTE = (
     f"{GO_TEXT}\n\N{EM DASH} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotp"
     "RZb6KE6RyyBwJnAM=\n"

@@ -135,7 +135,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("""
-        drop table audit_checkpoint_copy, audit_checkpoint, audit_key, audit_head, audit_tile, audit_position, audit_log;
+        drop table audit_checkpoint_copy, audit_checkpoint, audit_key, audit_head, audit_tile, audit_position,
+            audit_log;
         drop function refuse_rewriting_tile();
         drop index audit_leaf_order;
         create or replace function append_audit_leaves(leaves jsonb) returns void language sql as $$
