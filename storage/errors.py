@@ -32,6 +32,7 @@ step.
 from __future__ import annotations
 
 from domain_sdk.errors import ReportedError
+from storage.security import SecurityContext
 
 __all__ = [
     "AccessDeniedError",
@@ -150,7 +151,10 @@ class AccessDeniedError(StorageError):
     code = "FORBIDDEN"
     hint = "Ask an administrator of your tenant for a role that carries the permission."
 
-    def __init__(self, *, user_id: str, permission: str, resource: str, reason: str) -> None:
+    def __init__(
+        self, *, user_id: str, permission: str, resource: str, reason: str, context: SecurityContext | None = None
+    ) -> None:
+        self.context = context
         self.user_id = user_id
         self.permission = permission
         self.resource = resource

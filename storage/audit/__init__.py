@@ -6,7 +6,8 @@ Merkle tree (`merkle`, `tiles`), puts the trees' roots into a tree over all tena
 `personal_data` erases what is about persons; the trees stay as they are.
 """
 
+from storage.audit.denials import denial_entry, denial_leaves
 from storage.audit.leaves import AuditEntry, AuditLeaf, canonical_leaf, make_leaf
 from storage.audit.trail import AuditTrail
 
-__all__ = ["AuditEntry", "AuditLeaf", "AuditTrail", "canonical_leaf", "make_leaf"]
+__all__ = ["AuditEntry", "AuditLeaf", "AuditTrail", "canonical_leaf", "denial_entry", "denial_leaves", "make_leaf"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from uuid import UUID
 
@@ -28,15 +29,31 @@ class AuditOffice:
         """Return another sealer of the same log."""
         return Sealer(self.storage, self.key_file, holder, SealerPolicy(**policy))  # type: ignore[arg-type]
 
-    def record(self, number: int, context: SecurityContext = ADA, **entry: object) -> list[UUID]:
+    def record(
+        self, number: int, context: SecurityContext = ADA, *, settles: bool = True, **entry: object
+    ) -> list[UUID]:
         """Write leaves, all in one transaction."""
         with self.storage.transaction() as work:
-            return [
+            leaves = [
                 work.audit.record(
                     AuditEntry.model_validate({"action": "a", "subject": f"thing/{each}", **entry}), context=context
                 )
                 for each in range(number)
             ]
+        if settles:
+            self.settle()
+        return leaves
+
+    def settle(self) -> None:
+        """Wait until all that is committed can be sealed: transactions of other tests can hold it up."""
+        query = "select coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) from audit_leaf"
+        pause = threading.Event()
+        assert any(self.rows(query) == [(True,)] or pause.wait(0.02) for _ in range(3_000))
+
+    def seal(self) -> int:
+        """Seal all that is committed, at most one batch."""
+        self.settle()
+        return self.sealer.seal()
 
     def order(self, tenant_id: str = "north") -> list[UUID]:
         """Return the leaves of a tenant's tree in their order."""

@@ -113,10 +113,10 @@ def sealed(archive: Archive) -> Archive:
     for number in (3, 4):
         archive.office.record(number)
         archive.office.record(1, SVEN)
-        archive.office.sealer.seal()
+        archive.office.seal()
     archive.office.record(4)
     archive.office.record(1, personal={"reason": "because", "ä": "\N{SNOWMAN}"})
-    archive.office.sealer.seal()
+    archive.office.seal()
     return archive
 
 
@@ -280,7 +280,7 @@ def test_a_truncated_tail_is_found_with_a_checkpoint_from_before(sealed: Archive
     earlier = sealed.export("earlier.tar")
     whole = sealed.checkpoint(GLOBAL_TREE)
     sealed.office.record(3)
-    sealed.office.sealer.seal()
+    sealed.office.seal()
     later = sealed.checkpoint(tenant_tree("north"))
     auditor = sealed.auditor()
 
@@ -325,9 +325,9 @@ def _verifiers(proofs: AuditProofs) -> list[Any]:
 
 def test_the_verifier_follows_the_keys_from_the_one_that_is_trusted(sealed: Archive) -> None:
     rotate_key(sealed.office.storage, sealed.office.key_file, context=ADA)
-    sealed.office.sealer.seal()
+    sealed.office.seal()
     rotate_key(sealed.office.storage, sealed.office.key_file, context=ADA)
-    sealed.office.sealer.seal()
+    sealed.office.seal()
     bundle, auditor = sealed.export(), sealed.auditor()
 
     assert auditor.verify(bundle).lines == ("OK: 14 leaves, each as it was signed.",)
@@ -343,7 +343,7 @@ def test_a_key_that_was_replaced_signs_nothing_new(sealed: Archive) -> None:
     with sealed.office.storage.transaction() as work:
         stolen = sealed.office.key_file.key(_verifiers(AuditProofs(work.connection))[0])
     rotate_key(sealed.office.storage, sealed.office.key_file, context=ADA)
-    sealed.office.sealer.seal()
+    sealed.office.seal()
     checkpoint = Checkpoint.parse(sealed.checkpoint(tenant_tree("north")))
 
     def sign(members: Members) -> None:
@@ -362,7 +362,7 @@ def test_the_tree_survives_an_erasure_that_is_itself_on_the_record(sealed: Archi
     with sealed.office.storage.transaction() as work:
         assert erase_person(work, "ada", reason="Article 17", context=OLGA) == 1
         assert erase_leaf(work, other, reason="it is about ada", context=OLGA) == 1
-    sealed.office.sealer.seal()
+    sealed.office.seal()
     bundle = sealed.export()
 
     assert sealed.auditor().verify(bundle, before).lines == ("OK: 15 leaves, each as it was signed.",)
@@ -386,7 +386,7 @@ def test_an_actor_whose_id_is_an_e_mail_address_can_be_erased(archive: Archive) 
     with archive.office.storage.transaction() as work:
         assert work.audit.read(leaf, context=ADA)["personal"] == {"actor": "ada@example.org"}
         erase_person(work, "ada@example.org", reason="r", context=OLGA)
-    archive.office.sealer.seal()
+    archive.office.seal()
 
     bundle = archive.export()
     assert archive.auditor().verify(bundle).code == 0

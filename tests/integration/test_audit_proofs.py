@@ -25,7 +25,7 @@ def test_every_leaf_is_proved_by_the_newest_checkpoints(office: AuditOffice) -> 
     for number in (1, 6, 300):
         leaves += office.record(number)
         office.record(2, SVEN)
-        office.sealer.seal()
+        office.seal()
 
     with office.storage.transaction() as work:
         proofs = AuditProofs(work.connection)
@@ -38,7 +38,7 @@ def test_every_leaf_is_proved_by_the_newest_checkpoints(office: AuditOffice) -> 
 
 def test_a_proof_holds_for_no_other_leaf_tenant_or_key(office: AuditOffice) -> None:
     leaf, _ = office.record(2)
-    office.sealer.seal()
+    office.seal()
 
     with office.storage.transaction() as work:
         proofs = AuditProofs(work.connection)
@@ -53,7 +53,7 @@ def test_a_proof_holds_for_no_other_leaf_tenant_or_key(office: AuditOffice) -> N
 
 def test_what_is_not_sealed_yet_is_told_apart_from_what_is_not_there(office: AuditOffice) -> None:
     office.record(1)
-    office.sealer.seal()
+    office.seal()
     (leaf,) = office.record(1)
 
     with office.storage.transaction() as work:
@@ -73,7 +73,7 @@ def test_before_the_first_round_there_is_no_checkpoint(office: AuditOffice) -> N
 
 def test_a_size_that_the_tree_does_not_have_is_refused(office: AuditOffice) -> None:
     office.record(3)
-    office.sealer.seal()
+    office.seal()
 
     with office.storage.transaction() as work:
         proofs, tree = AuditProofs(work.connection), tenant_tree("north")
