@@ -46,9 +46,10 @@ class AuditOffice:
 
     def settle(self) -> None:
         """Wait until all that is committed can be sealed: transactions of other tests can hold it up."""
-        query = "select coalesce(max(xid) < pg_snapshot_xmin(pg_current_snapshot()), true) from audit_leaf"
+        ((newest,),) = self.rows("select cast(pg_snapshot_xmax(pg_current_snapshot()) as text)")
+        query = "select pg_snapshot_xmin(pg_current_snapshot()) >= cast(:newest as xid8)"
         pause = threading.Event()
-        assert any(self.rows(query) == [(True,)] or pause.wait(0.02) for _ in range(3_000))
+        assert any(self.rows(query, newest=newest) == [(True,)] or pause.wait(0.02) for _ in range(3_000))
 
     def seal(self) -> int:
         """Seal all that is committed, at most one batch."""

@@ -1,4 +1,4 @@
-"""Denials, transitions and sign-ins: what is on the record though nothing was changed, and what a step says of itself."""
+"""Denials, transitions and sign-ins: what is on the record though nobody changed a record."""
 
 from __future__ import annotations
 
@@ -45,9 +45,13 @@ def leaves(storage: Storage, *actions: str) -> list[dict[str, Any]]:
 
 
 def test_a_denial_is_on_the_record_though_its_transaction_was_rolled_back(storage: Storage) -> None:
-    with pytest.raises(AccessDeniedError), storage.transaction() as work:
-        work.audit.record(AuditEntry(action="effect", subject="s"), context=GIL)
-        work.get_crud(Dataset).create(Dataset(tenant_id="north", name="n", source_uri="file:n"), context=GIL)
+    def record_and_be_refused() -> None:
+        with storage.transaction() as work:
+            work.audit.record(AuditEntry(action="effect", subject="s"), context=GIL)
+            work.get_crud(Dataset).create(Dataset(tenant_id="north", name="n", source_uri="file:n"), context=GIL)
+
+    with pytest.raises(AccessDeniedError):
+        record_and_be_refused()
 
     (leaf,) = leaves(storage, "access.denied", "effect")
     assert (leaf["actor"], leaf["roles"], leaf["tenant_id"]) == ("gil", ["guest"], "north")
