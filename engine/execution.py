@@ -13,9 +13,10 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from engine.assignment import user_task_row
-from engine.bpmn import Activity, EndEvent, ServiceTask, UserTask
+from engine.bpmn import Activity, BusinessRuleTask, EndEvent, ServiceTask, UserTask
 from engine.compensations import close_compensations, undone_payload
 from engine.crash_points import crash_point
+from engine.decision_record import record_decision
 from engine.errors import StaleInstanceError
 from engine.persistence import (
     ClaimedJob,
@@ -35,7 +36,7 @@ from engine.persistence import (
 )
 from engine.priorities import job_priority
 from engine.spiff import JournalEntry, ProcessTree, TreeChanges, WaitingTask
-from engine.throws import send_off, uncaught_error_job
+from engine.throws import second_try_job, send_off
 from engine.waiting_events import exchange_events
 from engine.warm import WarmInstances, after_step
 from storage import SecurityContext, UnitOfWork
@@ -146,6 +147,8 @@ def collect_step(step: Step, context: SecurityContext, status: InstanceStatus | 
     changes = step.tree.take_changes()
     for entry in changes.journal:
         _record_change(step, entry, context)
+    for decision in changes.decisions:
+        record_decision(step.document, decision, context)
     if changes.compensations:
         close_compensations(step.work, step.document, changes, context)
     taken = [job for waiting in changes.opened if (job := _offer(step, waiting)) is not None]
@@ -258,8 +261,8 @@ def _offer(step: Step, waiting: WaitingTask) -> ClaimedJob | None:
             return _offer_job(step, waiting, waiting.element)
         case UserTask():
             _offer_user_task(step, waiting, waiting.element)
-        case EndEvent() as end:
-            step.document.add_job(uncaught_error_job(step.row, waiting.task_id, end), None)
+        case EndEvent() | BusinessRuleTask():
+            step.document.add_job(second_try_job(step.row, waiting.task_id, waiting.element), None)
     return None
 
 

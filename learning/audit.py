@@ -42,7 +42,7 @@ def show(audit_ref: Reference, *, tenant: Tenant = DEVELOPMENT_TENANT) -> None:
 def prove(audit_ref: Reference, *, tenant: Tenant = DEVELOPMENT_TENANT) -> None:
     """Print the proof that a leaf is in the signed trees."""
     with audit_storage(LearningSettings()) as storage, storage.transaction() as work:
-        proof = AuditProofs(work.connection).prove(audit_ref, context=_context(tenant))
+        proof = AuditProofs(work.connection, _context(tenant)).prove(audit_ref)
     _print(proof)
 
 
@@ -50,7 +50,7 @@ def prove(audit_ref: Reference, *, tenant: Tenant = DEVELOPMENT_TENANT) -> None:
 def checkpoint(*, tenant: Tenant = DEVELOPMENT_TENANT, whole_log: Whole = False) -> None:
     """Print the newest checkpoint, to be kept where nobody here can change it."""
     with audit_storage(LearningSettings()) as storage, storage.transaction() as work:
-        signed = AuditProofs(work.connection).checkpoint(_tree(tenant, whole_log=whole_log))
+        signed = AuditProofs(work.connection, _context(tenant)).checkpoint(_tree(tenant, whole_log=whole_log))
     typer.echo(signed.note, nl=False)
 
 
@@ -63,7 +63,7 @@ def consistency(
 ) -> None:
     """Print the proof that the newest tree begins with what it was at an earlier size."""
     with audit_storage(LearningSettings()) as storage, storage.transaction() as work:
-        proof = AuditProofs(work.connection).consistency(_tree(tenant, whole_log=whole_log), size)
+        proof = AuditProofs(work.connection, _context(tenant)).consistency(_tree(tenant, whole_log=whole_log), size)
     _print(proof)
 
 
@@ -71,7 +71,7 @@ def consistency(
 def keys() -> None:
     """Print the public keys in their order; auditors begin with the first."""
     with audit_storage(LearningSettings()) as storage, storage.transaction() as work:
-        for key in AuditProofs(work.connection).signers():
+        for key in AuditProofs(work.connection, OPERATOR).signers():
             typer.echo(key.verifier)
 
 

@@ -19,7 +19,7 @@ from pydantic_core import to_json
 
 import engine as engine_package
 from engine import (
-    DefinitionRef,
+    Deployment,
     Engine,
     Forms,
     Migrations,
@@ -43,7 +43,7 @@ from storage import FolderObjectStore, ObjectStore, SecurityContext, Storage
 from storage.audit.keys import KeyFile
 from storage.audit.sealer import Sealer
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
-from storage.database import connect, current_revision, migrate, newest_revision
+from storage.database import SEALER_ROLE, connect, connect_as_owner, current_revision, migrate, newest_revision
 from storage.embedded_postgres import embedded_postgres
 from storage.identifiers import new_id
 from storage.models import RoleType
@@ -95,7 +95,7 @@ def open_database_server(settings: LearningSettings) -> Iterator[DatabaseServer]
 
 def prepare_database(database_url: str) -> None:
     """Bring the schema up to date and deploy the diagrams that ship."""
-    database = connect(database_url, pool_size=1)
+    database = connect_as_owner(database_url)
     try:
         migrate(database)
     finally:
@@ -108,7 +108,7 @@ def require_current_schema(database_url: str) -> None:
     Raises:
         SchemaOutdatedError: It is not; nothing was changed.
     """
-    database = connect(database_url, pool_size=1)
+    database = connect_as_owner(database_url)
     try:
         found, newest = current_revision(database), newest_revision()
     finally:
@@ -117,11 +117,16 @@ def require_current_schema(database_url: str) -> None:
         raise SchemaOutdatedError(found=found, newest=newest)
 
 
-def deploy_shipped(services: Services) -> tuple[DefinitionRef, ...]:
-    """Deploy the diagrams in `workflows/`; those that are deployed already stay as they are."""
-    diagrams = [path.read_bytes() for path in sorted(WORKFLOWS.glob("*.bpmn"))]
+def deploy_shipped(services: Services) -> Deployment:
+    """Deploy the diagrams and decisions in `workflows/`; those that are deployed already stay as they are."""
+    documents = [path.read_bytes() for path in shipped_documents()]
     with services.storage.transaction() as work:
-        return services.engine.deploy(work, *diagrams, context=SYSTEM)
+        return services.engine.deploy(work, *documents, context=SYSTEM)
+
+
+def shipped_documents() -> list[Path]:
+    """Return the files of the diagrams and decisions that ship."""
+    return sorted((*WORKFLOWS.glob("*.bpmn"), *WORKFLOWS.glob("*.dmn")))
 
 
 @contextmanager
@@ -183,7 +188,7 @@ def audit_storage(settings: LearningSettings) -> Iterator[Storage]:
     """
     with open_database(settings) as database_url:
         require_current_schema(database_url)
-        database = connect(database_url, pool_size=2)
+        database = connect(database_url, pool_size=2, role=SEALER_ROLE)
         try:
             yield Storage(database, object_store(settings))
         finally:

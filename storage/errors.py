@@ -17,6 +17,7 @@ StorageError
 ├── ObjectSourceChangedError    OBJECT_SOURCE_CHANGED
 ├── ObjectStoreUnavailableError OBJECT_STORE_UNAVAILABLE
 ├── DatabaseUnavailableError    DATABASE_UNAVAILABLE
+├── DatabaseRoleError           DATABASE_ROLE_MISSING
 ├── AuditNotSealedError         AUDIT_NOT_SEALED
 ├── AuditTreeDamagedError       AUDIT_TREE_DAMAGED
 ├── AuditNoteInvalidError       AUDIT_NOTE_INVALID
@@ -44,6 +45,7 @@ __all__ = [
     "AuditSizeError",
     "AuditTreeDamagedError",
     "AuthenticationError",
+    "DatabaseRoleError",
     "DatabaseUnavailableError",
     "FixedFieldError",
     "InvalidTokenError",
@@ -264,6 +266,18 @@ class DatabaseUnavailableError(StorageError):
         self.reason = reason
         self.hint = "Check LEARNING_DATABASE_URL, or remove it to use the embedded PostgreSQL."
         super().__init__(f"The database is not available: {reason.rstrip('.')}.")
+
+
+class DatabaseRoleError(StorageError):
+    """The login cannot act as the role that the platform works under."""
+
+    code = "DATABASE_ROLE_MISSING"
+    hint = "Let an administrator of the server run what docs/how-to/point-to-a-database-server.md says about roles."
+
+    def __init__(self, *, role: str, reason: str) -> None:
+        self.role = role
+        self.reason = reason
+        super().__init__(f"The database's login cannot act as {role}: {reason.rstrip('.')}.")
 
 
 class AuditNotSealedError(StorageError):

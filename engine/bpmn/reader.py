@@ -190,6 +190,8 @@ class _Reader:
                 return self._activities.send_task(element, identity)
             case "scriptTask":
                 return self._activities.script_task(element, identity)
+            case "businessRuleTask":
+                return self._activities.business_rule_task(element, identity)
             case "task" | "manualTask":
                 return self._activities.plain_task(element, identity)
             case "callActivity":

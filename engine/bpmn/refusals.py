@@ -12,7 +12,6 @@ _INSTEAD = {
     "loopCardinality": "Give an input collection instead, of as many items.",
     "adHocSubProcess": "Draw the order of the activities, or choose between them with gateways.",
     "complexGateway": "Draw what it means with inclusive and parallel gateways.",
-    "businessRuleTask": "Give it a task definition, and let a handler decide.",
     "script": "Write the script in FEEL, as a zeebe:script expression.",
 }
 

@@ -8,6 +8,7 @@ EngineError
 │   ├── DecisionModelError                  DECISIONS_REFUSED
 │   ├── DecisionEvaluationError             DECISION_FAILED
 │   ├── UnknownDecisionError                DECISION_NOT_FOUND
+│   ├── UnknownDecisionVersionError         DECISION_NOT_DEPLOYED
 │   ├── UnknownProcessError                 PROCESS_NOT_FOUND
 │   └── UnknownDefinitionError              PROCESS_DEFINITION_NOT_FOUND
 ├── instances.py: process instances
@@ -69,6 +70,7 @@ from engine.errors.diagrams import (
     ExpressionEvaluationError,
     Finding,
     UnknownDecisionError,
+    UnknownDecisionVersionError,
     UnknownDefinitionError,
     UnknownProcessError,
 )
@@ -167,6 +169,7 @@ __all__ = [
     "UncaughtBpmnError",
     "UnknownCursorError",
     "UnknownDecisionError",
+    "UnknownDecisionVersionError",
     "UnknownDefinitionError",
     "UnknownIncidentError",
     "UnknownInstanceError",

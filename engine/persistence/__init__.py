@@ -1,5 +1,6 @@
 """The engine's tables, always on the caller's transaction, and waiting for their changes."""
 
+from engine.persistence.decisions import DecisionDefinitions
 from engine.persistence.definitions import DefinitionRef, Definitions
 from engine.persistence.events import Event, EventLog
 from engine.persistence.incidents import Incident, Incidents, IncidentStatus
@@ -45,6 +46,7 @@ __all__ = [
     "TRIGGER_TYPE",
     "Claim",
     "ClaimedJob",
+    "DecisionDefinitions",
     "DefinitionRef",
     "Definitions",
     "EngineStatistics",

@@ -7,12 +7,13 @@ from engine.spiff.changes import Compensation, JournalEntry, TaskRow, TreeChange
 from engine.spiff.compiler import CompiledProcess, compile_process
 from engine.spiff.scopes import VariableRow
 from engine.spiff.tree import ProcessTree, Token
-from engine.spiff.workflow import ThrownEscalation, ThrownMessage
+from engine.spiff.workflow import MadeDecision, ThrownEscalation, ThrownMessage
 
 __all__ = [
     "Compensation",
     "CompiledProcess",
     "JournalEntry",
+    "MadeDecision",
     "ProcessTree",
     "TaskRow",
     "ThrownEscalation",

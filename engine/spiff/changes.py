@@ -11,7 +11,7 @@ from SpiffWorkflow.util.task import TaskState
 from engine.bpmn import BoundaryEvent, FlowNode, MessageTrigger, SignalTrigger, StartEvent, TimerTrigger, Trigger
 from engine.spiff.repetition import RepeatingSpec
 from engine.spiff.scopes import VariableRow
-from engine.spiff.workflow import InstanceTask, ThrownEscalation, ThrownMessage
+from engine.spiff.workflow import InstanceTask, MadeDecision, ThrownEscalation, ThrownMessage
 
 
 @dataclass(frozen=True)
@@ -102,6 +102,7 @@ class TreeChanges:
         escalations: Escalations, caught or passing on.
         compensations: Those that are done.
         rolled_back: What an operator asked for who had the instance rolled back, once that is done.
+        decisions: Those that were made, in their order.
     """
 
     journal: tuple[JournalEntry, ...]
@@ -118,6 +119,7 @@ class TreeChanges:
     is_completed: bool
     compensations: tuple[Compensation, ...] = ()
     rolled_back: dict[str, JsonValue] | None = None
+    decisions: tuple[MadeDecision, ...] = ()
 
 
 def waiting_task(task: InstanceTask) -> WaitingTask:

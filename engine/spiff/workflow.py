@@ -21,6 +21,7 @@ from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 
 from engine.bpmn import FlowNode
+from engine.dmn import DecisionRef, DecisionResult
 from engine.spiff.scopes import Scope, Scopes
 
 if TYPE_CHECKING:
@@ -138,13 +139,24 @@ class ThrownEscalation:
     caught_by: str | None
 
 
+@dataclass(frozen=True)
+class MadeDecision:
+    """A decision that a task has asked, and how its value came about."""
+
+    task_id: UUID
+    element: FlowNode
+    ref: DecisionRef
+    result: DecisionResult
+
+
 @dataclass
 class Outgoing:
-    """What the instance has thrown since changes were last taken."""
+    """What the instance has thrown, and decided, since changes were last taken."""
 
     signals: list[str] = field(default_factory=list)
     messages: list[ThrownMessage] = field(default_factory=list)
     escalations: list[ThrownEscalation] = field(default_factory=list)
+    decisions: list[MadeDecision] = field(default_factory=list)
 
 
 class InstanceWorkflow(BpmnWorkflow):

@@ -54,9 +54,9 @@ def export_bundle(
         AuditNotSealedError: Nothing of the tenant is sealed yet.
         AuditSizeError: `known` is larger than the newest tree over all tenants.
     """
-    proofs, tree = AuditProofs(connection), tenant_tree(context.tenant_id)
+    proofs, tree = AuditProofs(connection, context), tenant_tree(context.tenant_id)
     checkpoint = proofs.checkpoint(tree)
-    head = proofs.head_inclusion(context.tenant_id, checkpoint)
+    head = proofs.head_inclusion(checkpoint)
     over_all: dict[str, JsonValue] = {"inclusion": head.model_dump(mode="json")}
     if known is not None:
         consistency = proofs.consistency(GLOBAL_TREE, known.size, head.checkpoint.size)

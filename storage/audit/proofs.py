@@ -18,6 +18,7 @@ from storage.audit.stored_trees import newest_sizes, stored_range_hash
 from storage.errors import AuditNotSealedError, AuditSizeError, RecordNotFoundError
 from storage.security import SecurityContext
 from storage.sql import Queries
+from storage.tenants import enter_tenant
 
 QUERIES = Queries(Path(__file__).with_name("proofs.sql"))
 
@@ -80,29 +81,31 @@ class Consistency(BaseModel):
 
 
 class AuditProofs:
-    """Proofs about the trail of the caller's tenant, on one connection."""
+    """Proofs about the trail of the caller's tenant, on one transaction."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, context: SecurityContext) -> None:
         self._connection = connection
+        self._tenant_id = context.tenant_id
+        enter_tenant(connection, context.tenant_id)
 
-    def prove(self, audit_ref: UUID, *, context: SecurityContext) -> AuditProof:
+    def prove(self, audit_ref: UUID) -> AuditProof:
         """Return the proof that a leaf of the caller's tenant is in the newest signed trees.
 
         Raises:
             RecordNotFoundError: The tenant has no such leaf.
             AuditNotSealedError: It is not in its tree yet; that takes a second.
         """
-        key = {"audit_ref": audit_ref, "tenant_id": context.tenant_id}
+        key = {"audit_ref": audit_ref, "tenant_id": self._tenant_id}
         row = QUERIES.first(self._connection, "leaf_position", key)
         if row is None:
             known = QUERIES.first(self._connection, "is_recorded", key)
             if known is None or not known.is_recorded:
                 raise RecordNotFoundError(model="AuditLeaf", record_id=audit_ref)
             raise AuditNotSealedError(subject=f"The audit leaf {audit_ref}")
-        checkpoint = self.checkpoint(tenant_tree(context.tenant_id))
-        in_tenant = self._inclusion(tenant_tree(context.tenant_id), row.position, bytes(row.leaf_hash), checkpoint)
-        in_log = self.head_inclusion(context.tenant_id, checkpoint)
-        return AuditProof(audit_ref=audit_ref, tenant_id=context.tenant_id, in_tenant=in_tenant, in_log=in_log)
+        checkpoint = self.checkpoint(tenant_tree(self._tenant_id))
+        in_tenant = self._inclusion(tenant_tree(self._tenant_id), row.position, bytes(row.leaf_hash), checkpoint)
+        in_log = self.head_inclusion(checkpoint)
+        return AuditProof(audit_ref=audit_ref, tenant_id=self._tenant_id, in_tenant=in_tenant, in_log=in_log)
 
     def checkpoint(self, tree: str) -> SignedCheckpoint:
         """Return the newest checkpoint of a tree.
@@ -120,13 +123,13 @@ class AuditProofs:
         parameters = {"tree": tree, "size": size, "most": most}
         return [row.note for row in QUERIES.rows(self._connection, "checkpoint_notes", parameters)]
 
-    def head_inclusion(self, tenant_id: str, checkpoint: SignedCheckpoint) -> Inclusion:
-        """Return the proof that a checkpoint of a tenant is in the newest tree over all tenants."""
-        row = QUERIES.first(self._connection, "head", {"tenant_id": tenant_id, "size": checkpoint.size})
+    def head_inclusion(self, checkpoint: SignedCheckpoint) -> Inclusion:
+        """Return the proof that a checkpoint of the tenant is in the newest tree over all tenants."""
+        row = QUERIES.first(self._connection, "head", {"tenant_id": self._tenant_id, "size": checkpoint.size})
         if row is None:
-            raise AuditNotSealedError(subject=f"The root of {tenant_tree(tenant_id)}")
+            raise AuditNotSealedError(subject=f"The root of {tenant_tree(self._tenant_id)}")
         root = Checkpoint.parse(checkpoint.note).root
-        leaf = leaf_hash(head_leaf(tenant_id, checkpoint.size, root))
+        leaf = leaf_hash(head_leaf(self._tenant_id, checkpoint.size, root))
         return self._inclusion(GLOBAL_TREE, row.position, leaf, self.checkpoint(GLOBAL_TREE))
 
     def consistency(self, tree: str, old_size: int, size: int | None = None) -> Consistency:

@@ -19,6 +19,7 @@ from storage.audit.leaves import AuditEntry, AuditLeaf, make_leaf
 from storage.errors import RecordNotFoundError
 from storage.security import SecurityContext
 from storage.sql import Queries
+from storage.tenants import enter_tenant
 
 _QUERIES = Queries(Path(__file__).with_name("trail.sql"))
 
@@ -62,6 +63,7 @@ class AuditTrail:
         Raises:
             RecordNotFoundError: The tenant has no such leaf.
         """
+        enter_tenant(self._connection, context.tenant_id)
         parameters = {"audit_ref": audit_ref, "tenant_id": context.tenant_id}
         row = _QUERIES.first(self._connection, "read_audit_leaf", parameters)
         if row is None:

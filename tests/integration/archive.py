@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from database_owner import as_owner
 from engine_shop import ADMIN
 from sqlalchemy import text
 from user_task_desk import OLGA, ReviewOffice
@@ -25,7 +26,7 @@ class Archive:
 
     def deploy(self, content: bytes) -> UUID:
         with self.storage.transaction() as work:
-            refs = self.engine.deploy(work, content, context=ADMIN)
+            refs = self.engine.deploy(work, content, context=ADMIN).processes
         return next(ref.process_definition_id for ref in refs if ref.process_id == self.process_id)
 
     def migrate(self, instance: UUID, to: UUID, context: SecurityContext = OLGA, **options: Any) -> Verdict:
@@ -37,8 +38,8 @@ class Archive:
             return Migrations(self.engine).plan(work, old, new, context=OLGA, **options)
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        with self.storage.transaction() as work:
-            return [tuple(row) for row in work.connection.execute(text(statement))]
+        with as_owner(self.storage) as connection:
+            return [tuple(row) for row in connection.execute(text(statement))]
 
     def everything(self) -> list[list[tuple[Any, ...]]]:
         """Return all that an instance consists of."""

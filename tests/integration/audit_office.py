@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -11,6 +13,7 @@ from sqlalchemy import text
 from storage import AuditEntry, SecurityContext, Storage
 from storage.audit.keys import KeyFile
 from storage.audit.sealer import Sealer, SealerPolicy
+from storage.database import SEALER_ROLE, connect
 from storage.models import RoleType
 
 ADA = SecurityContext(user_id="ada", tenant_id="north", roles=frozenset({RoleType.MEMBER}))
@@ -18,16 +21,22 @@ SVEN = SecurityContext(user_id="sven", tenant_id="south", roles=frozenset({RoleT
 
 
 class AuditOffice:
-    """Writes leaves and seals them."""
+    """Writes leaves and seals them.
 
-    def __init__(self, storage: Storage, folder: Path) -> None:
+    Attributes:
+        storage: As the application has it.
+        records: As those have it who keep the trail.
+    """
+
+    def __init__(self, storage: Storage, records: Storage, folder: Path) -> None:
         self.storage = storage
+        self.records = records
         self.key_file = KeyFile(folder / "audit-key.json")
         self.sealer = self.new_sealer("first")
 
     def new_sealer(self, holder: str, **policy: float) -> Sealer:
         """Return another sealer of the same log."""
-        return Sealer(self.storage, self.key_file, holder, SealerPolicy(**policy))  # type: ignore[arg-type]
+        return Sealer(self.records, self.key_file, holder, SealerPolicy(**policy))  # type: ignore[arg-type]
 
     def record(
         self, number: int, context: SecurityContext = ADA, *, settles: bool = True, **entry: object
@@ -59,10 +68,20 @@ class AuditOffice:
     def order(self, tenant_id: str = "north") -> list[UUID]:
         """Return the leaves of a tenant's tree in their order."""
         query = "select audit_ref from audit_position where tenant_id = :tenant_id order by position"
-        with self.storage.transaction() as work:
+        with self.records.transaction() as work:
             return list(work.connection.execute(text(query), {"tenant_id": tenant_id}).scalars())
 
     def rows(self, query: str, **parameters: object) -> list[tuple[object, ...]]:
-        """Return what a query finds."""
-        with self.storage.transaction() as work:
+        """Return what a query finds, over all tenants."""
+        with self.records.transaction() as work:
             return [tuple(row) for row in work.connection.execute(text(query), parameters)]
+
+
+@contextmanager
+def audit_office(storage: Storage, database_url: str, folder: Path) -> Iterator[AuditOffice]:
+    """Open an office on a database."""
+    database = connect(database_url, role=SEALER_ROLE)
+    try:
+        yield AuditOffice(storage, Storage(database, storage.objects), folder)
+    finally:
+        database.dispose()

@@ -8,20 +8,20 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_office import ADA, SVEN, AuditOffice
+from audit_office import ADA, SVEN, AuditOffice, audit_office
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage import Storage
 from storage.audit import offline_verifier
 from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint, tenant_tree
 from storage.audit.export import export_bundle
-from storage.audit.notes import SigningKey
+from storage.audit.notes import SigningKey, VerifierKey
 from storage.audit.personal_data import erase_leaf, erase_person
 from storage.audit.proofs import AuditProofs
 from storage.audit.signers import rotate_key
@@ -70,8 +70,8 @@ class Auditor:
 class Archive:
     """An office whose trail is exported."""
 
-    def __init__(self, storage: Storage, folder: Path) -> None:
-        self.office = AuditOffice(storage, folder)
+    def __init__(self, office: AuditOffice, folder: Path) -> None:
+        self.office = office
         self.folder = folder
 
     def export(self, name: str = "bundle.tar", known: str | None = None) -> Path:
@@ -82,11 +82,11 @@ class Archive:
 
     def checkpoint(self, tree: str) -> str:
         with self.office.storage.transaction() as work:
-            return AuditProofs(work.connection).checkpoint(tree).note
+            return AuditProofs(work.connection, ADA).checkpoint(tree).note
 
     def auditor(self) -> Auditor:
         with self.office.storage.transaction() as work:
-            key = AuditProofs(work.connection).signers()[0].verifier
+            key = AuditProofs(work.connection, ADA).signers()[0].verifier
         return Auditor(self.folder / "auditor", key)
 
     def rebuilt(self, bundle: Path, change: Callable[[Members], None]) -> Path:
@@ -103,8 +103,9 @@ class Archive:
 
 
 @pytest.fixture
-def archive(storage: Storage, tmp_path: Path) -> Archive:
-    return Archive(storage, tmp_path)
+def archive(storage: Storage, database_url: str, tmp_path: Path) -> Iterator[Archive]:
+    with audit_office(storage, database_url, tmp_path) as office:
+        yield Archive(office, tmp_path)
 
 
 @pytest.fixture
@@ -296,7 +297,9 @@ def test_a_truncated_tail_is_found_with_a_checkpoint_from_before(sealed: Archive
 def test_two_histories_that_were_both_signed_are_found(sealed: Archive, size: int) -> None:
     """Whoever has the key shows one auditor one history and another one another."""
     with sealed.office.storage.transaction() as work:
-        key = sealed.office.key_file.key(offline_verifier_key := next(iter(_verifiers(AuditProofs(work.connection)))))
+        key = sealed.office.key_file.key(
+            offline_verifier_key := next(iter(_verifiers(AuditProofs(work.connection, ADA))))
+        )
     assert key.verifier == offline_verifier_key
     origin = Checkpoint.parse(sealed.checkpoint(tenant_tree("north"))).origin
     shown_to_others = key.sign(Checkpoint(origin, size, bytes(32)).text)
@@ -308,7 +311,7 @@ def test_two_histories_that_were_both_signed_are_found(sealed: Archive, size: in
 
 def test_two_histories_of_the_whole_log_are_found(sealed: Archive) -> None:
     with sealed.office.storage.transaction() as work:
-        key = sealed.office.key_file.key(next(iter(_verifiers(AuditProofs(work.connection)))))
+        key = sealed.office.key_file.key(_verifiers(AuditProofs(work.connection, ADA))[0])
     origin = Checkpoint.parse(sealed.checkpoint(GLOBAL_TREE)).origin
     for size in (2, 5):
         other = key.sign(Checkpoint(origin, size, bytes(32)).text)
@@ -317,16 +320,14 @@ def test_two_histories_of_the_whole_log_are_found(sealed: Archive) -> None:
         assert (verdict.code, verdict.findings) == (1, ["EQUIVOCATION"])
 
 
-def _verifiers(proofs: AuditProofs) -> list[Any]:
-    from storage.audit.notes import VerifierKey
-
+def _verifiers(proofs: AuditProofs) -> list[VerifierKey]:
     return [VerifierKey.parse(key.verifier) for key in proofs.signers()]
 
 
 def test_the_verifier_follows_the_keys_from_the_one_that_is_trusted(sealed: Archive) -> None:
-    rotate_key(sealed.office.storage, sealed.office.key_file, context=ADA)
+    rotate_key(sealed.office.records, sealed.office.key_file, context=ADA)
     sealed.office.seal()
-    rotate_key(sealed.office.storage, sealed.office.key_file, context=ADA)
+    rotate_key(sealed.office.records, sealed.office.key_file, context=ADA)
     sealed.office.seal()
     bundle, auditor = sealed.export(), sealed.auditor()
 
@@ -341,8 +342,8 @@ def test_the_verifier_follows_the_keys_from_the_one_that_is_trusted(sealed: Arch
 
 def test_a_key_that_was_replaced_signs_nothing_new(sealed: Archive) -> None:
     with sealed.office.storage.transaction() as work:
-        stolen = sealed.office.key_file.key(_verifiers(AuditProofs(work.connection))[0])
-    rotate_key(sealed.office.storage, sealed.office.key_file, context=ADA)
+        stolen = sealed.office.key_file.key(_verifiers(AuditProofs(work.connection, ADA))[0])
+    rotate_key(sealed.office.records, sealed.office.key_file, context=ADA)
     sealed.office.seal()
     checkpoint = Checkpoint.parse(sealed.checkpoint(tenant_tree("north")))
 
@@ -359,7 +360,7 @@ OLGA = ADA.model_copy(update={"user_id": "olga", "roles": frozenset({RoleType.AD
 def test_the_tree_survives_an_erasure_that_is_itself_on_the_record(sealed: Archive) -> None:
     (other,) = sealed.office.record(1, OLGA, personal={"comment": "ada was late"})
     before = sealed.checkpoint(tenant_tree("north"))
-    with sealed.office.storage.transaction() as work:
+    with sealed.office.records.transaction() as work:
         assert erase_person(work, "ada", reason="Article 17", context=OLGA) == 1
         assert erase_leaf(work, other, reason="it is about ada", context=OLGA) == 1
     sealed.office.seal()
@@ -374,16 +375,16 @@ def test_the_tree_survives_an_erasure_that_is_itself_on_the_record(sealed: Archi
 
 
 def test_only_an_administrator_erases_and_only_in_their_tenant(sealed: Archive) -> None:
-    with sealed.office.storage.transaction() as work, pytest.raises(AccessDeniedError):
+    with sealed.office.records.transaction() as work, pytest.raises(AccessDeniedError):
         erase_person(work, "ada", reason="r", context=ADA)
-    with sealed.office.storage.transaction() as work:
+    with sealed.office.records.transaction() as work:
         assert erase_person(work, "ada", reason="r", context=SVEN) == 0
 
 
 def test_an_actor_whose_id_is_an_e_mail_address_can_be_erased(archive: Archive) -> None:
     mail = ADA.model_copy(update={"user_id": "ada@example.org"})
     (leaf,) = archive.office.record(1, mail)
-    with archive.office.storage.transaction() as work:
+    with archive.office.records.transaction() as work:
         assert work.audit.read(leaf, context=ADA)["personal"] == {"actor": "ada@example.org"}
         erase_person(work, "ada@example.org", reason="r", context=OLGA)
     archive.office.seal()

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from database_owner import as_owner
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -38,8 +39,8 @@ def office(storage: Storage) -> ReviewOffice:
 
 def leaves(storage: Storage, *actions: str) -> list[dict[str, Any]]:
     """Return the leaves of these actions, as they were written."""
-    with storage.transaction() as work:
-        rows = work.connection.execute(text("select canonical_bytes from audit_leaf order by audit_ref")).all()
+    with as_owner(storage) as connection:
+        rows = connection.execute(text("select canonical_bytes from audit_leaf order by audit_ref")).all()
     found = [json.loads(row.canonical_bytes) for row in rows]
     return [leaf for leaf in found if leaf["action"] in actions]
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from audit_office import ADA, SVEN, AuditOffice
+from audit_office import ADA, SVEN, AuditOffice, audit_office
 
 from storage import Storage
 from storage.audit.checkpoints import GLOBAL_TREE, tenant_tree
@@ -16,8 +17,9 @@ from storage.identifiers import new_id
 
 
 @pytest.fixture
-def office(storage: Storage, tmp_path: Path) -> AuditOffice:
-    return AuditOffice(storage, tmp_path)
+def office(storage: Storage, database_url: str, tmp_path: Path) -> Iterator[AuditOffice]:
+    with audit_office(storage, database_url, tmp_path) as opened:
+        yield opened
 
 
 def test_every_leaf_is_proved_by_the_newest_checkpoints(office: AuditOffice) -> None:
@@ -28,10 +30,10 @@ def test_every_leaf_is_proved_by_the_newest_checkpoints(office: AuditOffice) -> 
         office.seal()
 
     with office.storage.transaction() as work:
-        proofs = AuditProofs(work.connection)
+        proofs = AuditProofs(work.connection, ADA)
         keys = [VerifierKey.parse(key.verifier) for key in proofs.signers()]
         for leaf in leaves[:12] + leaves[-3:]:
-            proof = proofs.prove(leaf, context=ADA)
+            proof = proofs.prove(leaf)
             assert verify_proof(proof, proofs.log_id(), keys)
             assert (proof.in_tenant.checkpoint.size, proof.in_log.checkpoint.size) == (307, 6)
 
@@ -41,8 +43,8 @@ def test_a_proof_holds_for_no_other_leaf_tenant_or_key(office: AuditOffice) -> N
     office.seal()
 
     with office.storage.transaction() as work:
-        proofs = AuditProofs(work.connection)
-        proof, log_id = proofs.prove(leaf, context=ADA), proofs.log_id()
+        proofs = AuditProofs(work.connection, ADA)
+        proof, log_id = proofs.prove(leaf), proofs.log_id()
         keys = [VerifierKey.parse(key.verifier) for key in proofs.signers()]
     other = proof.in_tenant.model_copy(update={"leaf_hash": "00" * 32})
     assert not verify_proof(proof.model_copy(update={"in_tenant": other}), log_id, keys)
@@ -57,18 +59,18 @@ def test_what_is_not_sealed_yet_is_told_apart_from_what_is_not_there(office: Aud
     (leaf,) = office.record(1)
 
     with office.storage.transaction() as work:
-        proofs = AuditProofs(work.connection)
+        proofs = AuditProofs(work.connection, ADA)
         with pytest.raises(AuditNotSealedError):
-            proofs.prove(leaf, context=ADA)
+            proofs.prove(leaf)
         with pytest.raises(RecordNotFoundError):
-            proofs.prove(leaf, context=SVEN)
+            AuditProofs(work.connection, SVEN).prove(leaf)
         with pytest.raises(RecordNotFoundError):
-            proofs.prove(new_id(), context=ADA)
+            proofs.prove(new_id())
 
 
 def test_before_the_first_round_there_is_no_checkpoint(office: AuditOffice) -> None:
     with office.storage.transaction() as work, pytest.raises(AuditNotSealedError):
-        AuditProofs(work.connection).checkpoint(GLOBAL_TREE)
+        AuditProofs(work.connection, ADA).checkpoint(GLOBAL_TREE)
 
 
 def test_a_size_that_the_tree_does_not_have_is_refused(office: AuditOffice) -> None:
@@ -76,7 +78,7 @@ def test_a_size_that_the_tree_does_not_have_is_refused(office: AuditOffice) -> N
     office.seal()
 
     with office.storage.transaction() as work:
-        proofs, tree = AuditProofs(work.connection), tenant_tree("north")
+        proofs, tree = AuditProofs(work.connection, ADA), tenant_tree("north")
         assert len(proofs.consistency(tree, 2).path) == 1 + 0
         for sizes in ((4, None), (2, 4), (-1, None)):
             with pytest.raises(AuditSizeError) as error:

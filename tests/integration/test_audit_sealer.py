@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from audit_office import ADA, SVEN, AuditOffice
+from audit_office import ADA, SVEN, AuditOffice, audit_office
+from database_owner import as_owner
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 
@@ -20,11 +22,13 @@ from storage.audit.proofs import AuditProofs
 from storage.audit.signers import rotate_key
 from storage.audit.tiles import TileKey, TreeEdge
 from storage.errors import AuditKeyMissingError, AuditSealerBusyError, AuditTreeDamagedError
+from storage.tenants import enter_tenant
 
 
 @pytest.fixture
-def office(storage: Storage, tmp_path: Path) -> AuditOffice:
-    return AuditOffice(storage, tmp_path)
+def office(storage: Storage, database_url: str, tmp_path: Path) -> Iterator[AuditOffice]:
+    with audit_office(storage, database_url, tmp_path) as opened:
+        yield opened
 
 
 def root_over(office: AuditOffice, tenant_id: str) -> bytes:
@@ -64,7 +68,7 @@ def test_checkpoints_are_signed_by_the_key_that_the_log_names(office: AuditOffic
     office.seal()
 
     with office.storage.transaction() as work:
-        (key,) = AuditProofs(work.connection).signers()
+        (key,) = AuditProofs(work.connection, ADA).signers()
     notes = [str(note) for (note,) in office.rows("select note from audit_checkpoint")]
     assert [VerifierKey.parse(key.verifier).verifies(note) for note in notes] == [True, True]
     assert key.endorsement is None
@@ -100,7 +104,7 @@ def test_a_second_sealer_waits_until_the_first_is_silent_and_takes_over_under_a_
         second.seal()
     assert busy.value.holder == "first"
 
-    with office.storage.transaction() as work:
+    with office.records.transaction() as work:
         work.connection.execute(text("update audit_log set lease_until = engine_now() - interval '1 s'"))
     assert second.seal() == 1
 
@@ -111,7 +115,7 @@ def test_a_sealer_that_was_replaced_writes_nothing(office: AuditOffice) -> None:
     second = office.new_sealer("second", lease_seconds=60)
     office.record(1)
     office.seal()
-    with office.storage.transaction() as work:
+    with office.records.transaction() as work:
         work.connection.execute(text("update audit_log set lease_until = null"))
     office.record(1)
     second.seal()
@@ -165,10 +169,10 @@ def test_a_round_that_is_cut_short_leaves_nothing_and_the_next_sealer_does_it_ag
 def test_nothing_is_signed_on_top_of_a_tree_that_somebody_changed(office: AuditOffice) -> None:
     office.record(3)
     office.seal()
-    with office.storage.transaction() as work:
-        work.connection.execute(text("alter table audit_tile disable trigger user"))
-        work.connection.execute(text("update audit_tile set hashes = set_byte(hashes, 5, 0) where tree <> 'global'"))
-        work.connection.execute(text("alter table audit_tile enable trigger user"))
+    with as_owner(office.storage) as connection:
+        connection.execute(text("alter table audit_tile disable trigger user"))
+        connection.execute(text("update audit_tile set hashes = set_byte(hashes, 5, 0) where tree <> 'global'"))
+        connection.execute(text("alter table audit_tile enable trigger user"))
     office.record(1)
 
     with pytest.raises(AuditTreeDamagedError) as damaged:
@@ -199,12 +203,12 @@ def test_what_a_dead_sealer_did_not_copy_the_next_one_copies(office: AuditOffice
 def test_a_new_key_is_endorsed_by_the_old_one_which_signs_no_more(office: AuditOffice) -> None:
     office.record(1)
     office.seal()
-    new = rotate_key(office.storage, office.key_file, context=SVEN)
+    new = rotate_key(office.records, office.key_file, context=SVEN)
     office.record(1)
     office.seal()
 
     with office.storage.transaction() as work:
-        first, second = AuditProofs(work.connection).signers()
+        first, second = AuditProofs(work.connection, ADA).signers()
     old = VerifierKey.parse(first.verifier)
     assert second.verifier == str(new)
     assert old.verifies(second.endorsement or "")
@@ -230,15 +234,11 @@ def test_without_its_key_a_sealer_signs_nothing(office: AuditOffice, tmp_path: P
 def test_after_a_restore_into_a_younger_database_every_leaf_is_sealed_once(office: AuditOffice) -> None:
     sealed = office.record(3)
     office.seal()
-    with office.storage.transaction() as work:  # as if all this had been written at transactions far ahead
-        work.connection.execute(text("alter table audit_leaf disable trigger user"))
-        work.connection.execute(text("update audit_leaf set xid = '4000000000000'"))
-        work.connection.execute(text("update audit_log set sealed_xid = '4000000000000'"))
-    with office.storage.transaction() as work:
-        unsealed = work.audit.record(AuditEntry(action="before the dump", subject="s"), context=ADA)
-        work.connection.execute(
-            text("update audit_leaf set xid = '4000000000001' where audit_ref = :ref"), {"ref": unsealed}
-        )
+    (unsealed,) = office.record(1)
+    with as_owner(office.storage) as connection:  # as if all this had been written at transactions far ahead
+        connection.execute(text("alter table audit_leaf disable trigger user"))
+        connection.execute(text("update audit_leaf set xid = '4000000000000'"))
+        connection.execute(text("update audit_log set sealed_xid = '4000000000000'"))
     new = office.record(2)
 
     assert office.seal() == 3
@@ -272,5 +272,60 @@ def test_what_was_sealed_can_neither_be_changed_nor_removed(office: AuditOffice,
     office.record(1, personal={"reason": "why"})
     office.seal()
 
-    with pytest.raises(DatabaseError), office.storage.transaction() as work:
+    with pytest.raises(DatabaseError), as_owner(office.storage) as connection:
+        connection.execute(text(change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "insert into audit_log default values",
+        "update audit_log set holder = 'me'",
+        "insert into audit_tile values ('global', 0, 9, '')",
+        "update audit_tile set hashes = hashes",
+        "insert into audit_position values ('north', 9, gen_random_uuid())",
+        "insert into audit_head values (9, 'north', 9, '')",
+        "insert into audit_checkpoint values ('global', 9, '', '', now())",
+        "insert into audit_checkpoint_copy values ('global', 9, '')",
+        "insert into audit_key values (9, '')",
+        "delete from audit_personal",
+        "update audit_personal set content = '{}'",
+        "delete from audit_leaf",
+        "update audit_leaf set tenant_id = 'south'",
+        "insert into audit_leaf values (gen_random_uuid(), 'north', '', '', '1')",
+    ],
+)
+def test_the_application_can_only_add_leaves(office: AuditOffice, change: str) -> None:
+    office.record(1, personal={"reason": "why"})
+    office.seal()
+
+    with pytest.raises(DatabaseError, match="permission denied"), office.storage.transaction() as work:
         work.connection.execute(text(change))
+
+
+def test_the_sealer_has_no_table_but_the_audit_trails(office: AuditOffice) -> None:
+    query = "select distinct table_name from information_schema.role_table_grants where grantee = 'ami_sealer'"
+
+    assert [name for (name,) in office.rows(query) if not str(name).startswith("audit_")] == []
+
+
+def test_a_tenant_sees_no_other_tenants_part_of_the_trail(office: AuditOffice) -> None:
+    office.record(1, personal={"reason": "why"})
+    office.record(1, SVEN, personal={"reason": "why"})
+    office.seal()
+    office.sealer.copy_checkpoints()
+
+    with office.storage.transaction() as work:
+        enter_tenant(work.connection, "south")
+        seen = {
+            table: {str(name) for name in work.connection.execute(text(f"select {column} from {table}")).scalars()}
+            for table, column in (
+                ("audit_leaf", "tenant_id"), ("audit_personal", "tenant_id"), ("audit_position", "tenant_id"),
+                ("audit_head", "tenant_id"), ("audit_tile", "tree"), ("audit_checkpoint", "tree"),
+                ("audit_checkpoint_copy", "tree"),
+            )
+        }  # fmt: skip
+
+    of_tenant = {name: {"south"} for name in ("audit_leaf", "audit_personal", "audit_position", "audit_head")}
+    of_tree = {"global", "tenant/south"}
+    assert seen == of_tenant | dict.fromkeys(("audit_tile", "audit_checkpoint", "audit_checkpoint_copy"), of_tree)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from diagrams import activity, diagram, end, path, service_task, start
 
-from engine.bpmn import Contracts, read_diagram, verify
+from engine.bpmn import Contracts, DecisionContract, read_diagram, verify
 from engine.errors import DiagramError, Finding
 
 CONTRACTS = Contracts(
     inputs={"work": {"needed": True, "optional": False}, "plain": {}},
     form_ids=frozenset({"review"}),
     calls={"p": frozenset(), "child": frozenset()},
+    decisions={"policy": DecisionContract()},
 )
 WORK = service_task("Work", "plain")
 STRAIGHT = (start(), path("Begin", "Work", "Done"), end())

@@ -11,6 +11,7 @@ from diagrams import (
     activity,
     attributes,
     boundary,
+    business_rule_task,
     document,
     end,
     error,
@@ -95,7 +96,7 @@ ACTIVITIES = {
     "scriptTask": node(script_task("X", "=1", "a")),
     "script": node(activity("scriptTask", "X", "", "<bpmn:script>1</bpmn:script>")),
     "businessRuleTask with a task definition": node(activity("businessRuleTask", "X", TYPE)),
-    "businessRuleTask": node('<bpmn:businessRuleTask id="X" />'),
+    "businessRuleTask": node(business_rule_task("X", "policy", "a")),
     "callActivity": node(activity("callActivity", "X", CALLED)),
     "subProcess": node(subprocess("X", start("In"), path("In", "Out"), end("Out"))),
     "subProcess triggered by an event": drawn(

@@ -134,12 +134,6 @@ def beside(*within: str) -> bytes:
             id="unreachable within",
         ),
         pytest.param(
-            drawn(*STRAIGHT, service_task("X", "plain"), boundary("B", "X", escalation_ref=""), path("B", "Done")),
-            "BOUNDARY_MISPLACED",
-            "B",
-            id="an escalation of a handler",
-        ),
-        pytest.param(
             drawn(*STRAIGHT, script_task("X", "=1", "x"), boundary("B", "X", timer=duration("PT1H")),
                   path("B", "Done")),
             "BOUNDARY_MISPLACED",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape, quoteattr
 
+_ZEEBE = "http://camunda.org/schema/zeebe/1.0"
 NAMESPACE = "https://www.omg.org/spec/DMN/20191111/MODEL/"
 
 
@@ -17,14 +18,22 @@ def input_data(name: str, type_name: str = "Any") -> str:
 
 
 def decision(
-    name: str, logic: str, *, needs: tuple[str, ...] = (), wants: tuple[str, ...] = (), type_name: str = "Any"
+    name: str,
+    logic: str,
+    *,
+    needs: tuple[str, ...] = (),
+    wants: tuple[str, ...] = (),
+    type_name: str = "Any",
+    version_tag: str | None = None,
 ) -> str:
     """Return a decision that needs other decisions and wants input data, all by name."""
     required = [f'<requiredDecision href="#{_id(each)}" />' for each in needs]
     required += [f'<requiredInput href="#{_id(each)}" />' for each in wants]
     requirements = "".join(f"<informationRequirement>{each}</informationRequirement>" for each in required)
     variable = f'<variable name={quoteattr(name)} typeRef="{type_name}" />'
-    return f'<decision id="{_id(name)}" name={quoteattr(name)}>{variable}{requirements}{logic}</decision>'
+    tag = "" if version_tag is None else f'<versionTag xmlns="{_ZEEBE}" value={quoteattr(version_tag)} />'
+    extensions = f"<extensionElements>{tag}</extensionElements>" if tag else ""
+    return f'<decision id="{_id(name)}" name={quoteattr(name)}>{extensions}{variable}{requirements}{logic}</decision>'
 
 
 def literal(source: str) -> str:

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0007"
-down_revision = "0005"
+revision = "0008"
+down_revision = "0007"
 
 _PERSONAL = """
 -- What a leaf only commits to. Rows are erased, never changed.
@@ -127,14 +127,60 @@ begin
 end $$;
 """
 
+# The application writes leaves and what is about persons beside them. The trees, their signatures and every erasure
+# are another role's, which in turn has no other table. Each sees a tenant's rows only while it works for that tenant;
+# the sealer works for all.
+_ROLES = """
+select ensure_role('ami_sealer');
+grant usage on schema public to ami_sealer;
+grant select on audit_leaf to ami_sealer;
+grant insert (audit_ref, tenant_id, canonical_bytes, leaf_hash) on audit_leaf to ami_sealer;
+grant select, insert, delete on audit_personal to ami_sealer;
+grant select, update on audit_log to ami_sealer;
+grant select, insert, update on audit_tile to ami_sealer;
+grant select, insert on audit_position, audit_head, audit_key, audit_checkpoint, audit_checkpoint_copy to ami_sealer;
+
+revoke update, delete on audit_personal from ami_application;
+revoke insert, update, delete on audit_log, audit_tile, audit_position, audit_head, audit_key, audit_checkpoint,
+    audit_checkpoint_copy from ami_application;
+
+create policy audit_leaf_of_all on audit_leaf for select to ami_sealer using (true);
+create policy audit_personal_of_tenant on audit_personal for select to public
+    using (tenant_id = current_setting('learning.tenant_id', true));
+create policy audit_personal_is_added on audit_personal for insert to public with check (true);
+create policy audit_position_of_tenant on audit_position for select to public
+    using (tenant_id = current_setting('learning.tenant_id', true));
+create policy audit_head_of_tenant on audit_head for select to public
+    using (tenant_id = current_setting('learning.tenant_id', true));
+create policy audit_tile_of_tenant on audit_tile for select to public
+    using (tree in ('global', 'tenant/' || current_setting('learning.tenant_id', true)));
+create policy audit_checkpoint_of_tenant on audit_checkpoint for select to public
+    using (tree in ('global', 'tenant/' || current_setting('learning.tenant_id', true)));
+create policy audit_checkpoint_copy_of_tenant on audit_checkpoint_copy for select to public
+    using (tree in ('global', 'tenant/' || current_setting('learning.tenant_id', true)));
+do $$
+declare name text;
+begin
+    foreach name in array array['audit_personal', 'audit_position', 'audit_head', 'audit_tile', 'audit_checkpoint',
+                                'audit_checkpoint_copy'] loop
+        execute format('alter table %I enable row level security', name);
+        execute format('create policy %I on %I to ami_sealer using (true) with check (true)', name || '_of_all', name);
+    end loop;
+end $$;
+"""
+
 
 def upgrade() -> None:
-    for statements in (_PERSONAL, _TREES, _GUARDS):
+    for statements in (_PERSONAL, _TREES, _GUARDS, _ROLES):
         op.execute(statements)
 
 
 def downgrade() -> None:
     op.execute("""
+        drop policy audit_leaf_of_all on audit_leaf;
+        revoke all on audit_leaf from ami_sealer;
+        revoke all (audit_ref, tenant_id, canonical_bytes, leaf_hash) on audit_leaf from ami_sealer;
+        revoke usage on schema public from ami_sealer;
         drop table audit_checkpoint_copy, audit_checkpoint, audit_key, audit_head, audit_tile, audit_position,
             audit_log;
         drop function refuse_rewriting_tile();
