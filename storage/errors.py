@@ -17,7 +17,14 @@ StorageError
 ├── ObjectSourceChangedError    OBJECT_SOURCE_CHANGED
 ├── ObjectStoreUnavailableError OBJECT_STORE_UNAVAILABLE
 ├── DatabaseUnavailableError    DATABASE_UNAVAILABLE
-└── DatabaseRoleError           DATABASE_ROLE_MISSING
+├── DatabaseRoleError           DATABASE_ROLE_MISSING
+├── AuditNotSealedError         AUDIT_NOT_SEALED
+├── AuditTreeDamagedError       AUDIT_TREE_DAMAGED
+├── AuditNoteInvalidError       AUDIT_NOTE_INVALID
+├── AuditKeyInvalidError        AUDIT_KEY_INVALID
+├── AuditKeyMissingError        AUDIT_KEY_MISSING
+├── AuditSealerBusyError        AUDIT_SEALER_BUSY
+└── AuditSizeError              AUDIT_SIZE_UNKNOWN
 
 `ReportedError` is the root of every error that a person or an agent may read: a stable `code`, one sentence, one next
 step.
@@ -26,9 +33,17 @@ step.
 from __future__ import annotations
 
 from domain_sdk.errors import ReportedError
+from storage.security import SecurityContext
 
 __all__ = [
     "AccessDeniedError",
+    "AuditKeyInvalidError",
+    "AuditKeyMissingError",
+    "AuditNotSealedError",
+    "AuditNoteInvalidError",
+    "AuditSealerBusyError",
+    "AuditSizeError",
+    "AuditTreeDamagedError",
     "AuthenticationError",
     "DatabaseRoleError",
     "DatabaseUnavailableError",
@@ -138,7 +153,10 @@ class AccessDeniedError(StorageError):
     code = "FORBIDDEN"
     hint = "Ask an administrator of your tenant for a role that carries the permission."
 
-    def __init__(self, *, user_id: str, permission: str, resource: str, reason: str) -> None:
+    def __init__(
+        self, *, user_id: str, permission: str, resource: str, reason: str, context: SecurityContext | None = None
+    ) -> None:
+        self.context = context
         self.user_id = user_id
         self.permission = permission
         self.resource = resource
@@ -260,6 +278,91 @@ class DatabaseRoleError(StorageError):
         self.role = role
         self.reason = reason
         super().__init__(f"The database's login cannot act as {role}: {reason.rstrip('.')}.")
+
+
+class AuditNotSealedError(StorageError):
+    """The leaf is on the record, and not yet in its tree."""
+
+    code = "AUDIT_NOT_SEALED"
+    hint = "Ask again in two seconds; if that does not help, see that a sealer runs."
+    retryable = True
+
+    def __init__(self, *, subject: str) -> None:
+        self.subject = subject
+        super().__init__(f"{subject} is not sealed yet.")
+
+
+class AuditTreeDamagedError(StorageError):
+    """The stored tree is not the one that was signed last; nothing is signed on top of it."""
+
+    code = "AUDIT_TREE_DAMAGED"
+    hint = "Somebody changed the audit tables: export every tenant, verify, and restore the database from a backup."
+
+    def __init__(self, *, tree: str, size: int) -> None:
+        self.tree = tree
+        self.size = size
+        super().__init__(f"The audit tree {tree} of {size} leaves is not what its checkpoint says.")
+
+
+class AuditNoteInvalidError(StorageError):
+    """A text is no signed note, or no checkpoint."""
+
+    code = "AUDIT_NOTE_INVALID"
+    hint = "Give a checkpoint as 'ami-learning audit checkpoint' prints it."
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The checkpoint cannot be read: {reason}.")
+
+
+class AuditKeyInvalidError(StorageError):
+    """A key, or the file of the audit's keys, cannot be read."""
+
+    code = "AUDIT_KEY_INVALID"
+    hint = "'ami-learning audit keys' prints public keys; LEARNING_AUDIT_KEY_FILE names the private ones."
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The audit key cannot be read: {reason}.")
+
+
+class AuditKeyMissingError(StorageError):
+    """The private key with which checkpoints have to be signed is not here."""
+
+    code = "AUDIT_KEY_MISSING"
+    hint = "Restore the file that LEARNING_AUDIT_KEY_FILE names; without the key there is no new checkpoint."
+
+    def __init__(self, *, path: str, key: str) -> None:
+        self.path = path
+        self.key = key
+        super().__init__(f"{path} does not hold the audit key {key}.")
+
+
+class AuditSealerBusyError(StorageError):
+    """Another sealer has the lease."""
+
+    code = "AUDIT_SEALER_BUSY"
+    hint = "One sealer is enough; this one takes over when the other falls silent."
+    retryable = True
+
+    def __init__(self, *, holder: str) -> None:
+        self.holder = holder
+        super().__init__(f"The sealer {holder} has the lease.")
+
+
+class AuditSizeError(StorageError):
+    """A tree never had, or does not have yet, the size that is asked about."""
+
+    code = "AUDIT_SIZE_UNKNOWN"
+    hint = (
+        "Give the size of a checkpoint of this very log; a later one than the newest here means that leaves are lost."
+    )
+
+    def __init__(self, *, tree: str, size: int, newest: int) -> None:
+        self.tree = tree
+        self.size = size
+        self.newest = newest
+        super().__init__(f"The audit tree {tree} has {newest} leaves; no proof leads from {size}.")
 
 
 def _printable(text: str) -> str:
