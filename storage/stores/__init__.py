@@ -1,0 +1,19 @@
+"""The stores beside the documents: graph, aliases, time series, vectors; all in the caller's transaction.
+
+Each is a small class on a connection and a tenant. None decides who may see what: `UnifiedCRUD` and the handlers do.
+"""
+
+from storage.stores.edges import LINEAGE, Bounds, Direction, Edge, EdgeKind, Node, ReachedNode, Traversal
+from storage.stores.graph import GraphStore
+
+__all__ = [
+    "LINEAGE",
+    "Bounds",
+    "Direction",
+    "Edge",
+    "EdgeKind",
+    "GraphStore",
+    "Node",
+    "ReachedNode",
+    "Traversal",
+]
