@@ -3,12 +3,19 @@
 Each is a small class on a connection and a tenant. None decides who may see what: `UnifiedCRUD` and the handlers do.
 """
 
+from storage.stores.alias_periods import PRODUCTION, AliasName, AliasPeriod, Cause
+from storage.stores.aliases import AliasStore
 from storage.stores.edges import LINEAGE, Bounds, Direction, Edge, EdgeKind, Node, ReachedNode, Traversal
 from storage.stores.graph import GraphStore
 
 __all__ = [
     "LINEAGE",
+    "PRODUCTION",
+    "AliasName",
+    "AliasPeriod",
+    "AliasStore",
     "Bounds",
+    "Cause",
     "Direction",
     "Edge",
     "EdgeKind",

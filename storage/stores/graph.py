@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row
 from storage.json_documents import jsonb_text
 from storage.sql import Queries
 from storage.stores.edges import LINEAGE, Bounds, Direction, Edge, EdgeKind, Node, ReachedNode, Traversal
+from storage.tenants import enter_tenant
 
 _QUERIES = Queries(Path(__file__).with_name("graph.sql"))
 _DEFAULT_BOUNDS = Bounds()
@@ -69,6 +70,7 @@ class GraphStore:
             "max_depth": bounds.depth,
             "max_nodes": bounds.nodes,
         }
+        enter_tenant(self._connection, self._tenant_id)
         levels = _QUERIES.rows(self._connection, "traverse", walk)
         depths = _depths_within(levels, bounds)
         rows = _QUERIES.rows(self._connection, "edges_among", {**wanted, "nodes": list(depths)})
@@ -87,6 +89,7 @@ class GraphStore:
         return self.traverse(start, Direction.BOTH, kinds=kinds, at=at, bounds=Bounds(depth=1))
 
     def _execute(self, name: str, rows: list[dict[str, object]], more: dict[str, object] | None = None) -> int:
+        enter_tenant(self._connection, self._tenant_id)
         parameters = {"tenant_id": self._tenant_id, "edges": jsonb_text(rows, model="GraphEdge"), **(more or {})}
         return _QUERIES.execute(self._connection, name, parameters)
 
