@@ -28,6 +28,7 @@ from engine.inbox import InboxPage, InboxQuery, InboxShows
 from engine.messages import BroadcastSignal, MessageOutcome, PublishedMessage
 from engine.migration import Migrations, Verdict
 from engine.operations import OperationResult, Operations
+from engine.origins import HumanDecision, InstanceOrigin, origin_of
 from engine.persistence import (
     DefinitionRef,
     Event,
@@ -82,6 +83,7 @@ __all__ = [
     "FireOutcome",
     "FireSelection",
     "Forms",
+    "HumanDecision",
     "IdempotencyConflictError",
     "InboxPage",
     "InboxQuery",
@@ -89,6 +91,7 @@ __all__ = [
     "Incident",
     "IncidentStatus",
     "InstanceDescription",
+    "InstanceOrigin",
     "InstanceSelection",
     "InstanceStatus",
     "InstanceSummary",
@@ -135,6 +138,7 @@ __all__ = [
     "expected_by_instance",
     "expected_by_process",
     "fulfil_once",
+    "origin_of",
     "process_statistics",
     "queue_depths",
     "read_diagram",

@@ -50,7 +50,8 @@ class AliasStore:
         """
         enter_tenant(self._connection, self._tenant_id)
         key = self._key(name)
-        _QUERIES.rows(self._connection, "lock_alias", {"key": f"alias:{self._tenant_id}:{name.model_name}:{name.alias}"})
+        lock = f"alias:{self._tenant_id}:{name.model_name}:{name.alias}"
+        _QUERIES.rows(self._connection, "lock_alias", {"key": lock})
         rows = _QUERIES.rows(self._connection, "believed_periods", key)
         moment: datetime = rows[0].moment
         believed = [_period(row) for row in rows if row.alias_period_id is not None]
@@ -83,6 +84,12 @@ class AliasStore:
             ever_believed: Also what is believed no longer.
         """
         return self._periods(name, known_at=known_at, ever_believed=ever_believed)
+
+    def all_at(self, alias: str, valid_at: datetime, *, known_at: datetime | None = None) -> tuple[AliasPeriod, ...]:
+        """Return what the alias named at a moment, of every model that had it, in the order of the models' names."""
+        enter_tenant(self._connection, self._tenant_id)
+        asked = {"tenant_id": self._tenant_id, "alias": alias, "valid_at": valid_at, "known_at": known_at}
+        return tuple(map(_period, _QUERIES.rows(self._connection, "periods_at", asked)))
 
     def of_versions(self, *model_artifact_ids: UUID) -> tuple[AliasPeriod, ...]:
         """Return the periods in which any alias named one of the versions, as they are known now."""

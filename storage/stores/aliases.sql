@@ -51,3 +51,12 @@ select a.*, lower(a.valid) as valid_from, upper(a.valid) as valid_to, lower(a.re
 from model_alias a
 where a.tenant_id = :tenant_id and a.model_artifact_id = any(cast(:versions as uuid[])) and upper_inf(a.recorded)
 order by a.model_name, a.alias, lower(a.valid)
+
+-- name: periods_at
+select a.*, lower(a.valid) as valid_from, upper(a.valid) as valid_to, lower(a.recorded) as recorded_at,
+    upper(a.recorded) as superseded_at
+from model_alias a
+where a.tenant_id = :tenant_id and a.alias = :alias and a.valid @> cast(:valid_at as timestamptz)
+    and case when cast(:known_at as timestamptz) is null then upper_inf(a.recorded)
+        else a.recorded @> cast(:known_at as timestamptz) end
+order by a.model_name

@@ -19,6 +19,7 @@ class EdgeKind(StrEnum):
     USED_BY = "used_by"
     RAN = "ran"
     PRODUCED = "produced"
+    EVALUATED = "evaluated"
     SERVED_BY = "served_by"
     ANSWERED = "answered"
     APPROVED = "approved"

@@ -167,9 +167,7 @@ def test_an_alias_named_what_was_said_last_of_each_moment_at_each_time(
         said.append((begin, length and begin + length, version))
         moment = connection.execute(text("select clock_timestamp()")).scalar_one()
         believed_at.append((moment, [named_at(said, number) for number in range(-1, 15)]))
-    answers = [
-        [version_at(aliases, hour(number), known_at) for number in range(-1, 15)] for known_at, _ in believed_at
-    ]
+    answers = [[version_at(aliases, hour(number), known_at) for number in range(-1, 15)] for known_at, _ in believed_at]
     now = [version_at(aliases, hour(number), None) for number in range(-1, 15)]
     nested.rollback()
 
