@@ -7,6 +7,10 @@ from storage.stores.alias_periods import PRODUCTION, AliasName, AliasPeriod, Cau
 from storage.stores.aliases import AliasStore
 from storage.stores.edges import LINEAGE, Bounds, Direction, Edge, EdgeKind, Node, ReachedNode, Traversal
 from storage.stores.graph import GraphStore
+from storage.stores.metric_points import MetricAnswer, MetricPoint, MetricSeries, Resolution, Rollup
+from storage.stores.metric_retention import MetricRetention, Partition
+from storage.stores.rollups import MetricMaintenance, RetentionReport
+from storage.stores.timeseries import TimeseriesStore
 
 __all__ = [
     "LINEAGE",
@@ -20,7 +24,17 @@ __all__ = [
     "Edge",
     "EdgeKind",
     "GraphStore",
+    "MetricAnswer",
+    "MetricMaintenance",
+    "MetricPoint",
+    "MetricRetention",
+    "MetricSeries",
     "Node",
+    "Partition",
     "ReachedNode",
+    "Resolution",
+    "RetentionReport",
+    "Rollup",
+    "TimeseriesStore",
     "Traversal",
 ]

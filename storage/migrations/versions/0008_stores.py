@@ -81,19 +81,19 @@ create table metric_point (
 ) partition by range (at);
 create unique index metric_point_once on metric_point (tenant_id, entity_id, metric_name, at, step) nulls not distinct;
 
--- Minutes in which points have come that the roll-ups do not know yet. Without a key, so that writers never wait for
--- each other.
+-- Buckets of which the roll-ups do not know everything yet. Without a key, so that writers never wait for each other.
 create table metric_change (
     metric_change_id bigint generated always as identity primary key,
     tenant_id text not null,
     entity_id uuid not null,
     metric_name text not null,
-    minute_at timestamptz not null
+    resolution text not null,
+    bucket_at timestamptz not null
 );
-create index metric_change_by_metric on metric_change (tenant_id, entity_id, metric_name, minute_at);
+create index metric_change_by_metric on metric_change (tenant_id, entity_id, metric_name, bucket_at);
+create index metric_change_by_resolution on metric_change (resolution, metric_change_id);
 
--- `digest` counts values by bucket: bucket i > 0 holds the values from 1.02^(i - 1) to 1.02^i, shifted so that the
--- smallest is 1; negative ones mirror them, 0 holds what is nearer to nothing. Digests are merged by adding.
+-- `digest` counts values by the bucket that `metric_bucket` names. Digests are merged by adding.
 create table metric_rollup (
     tenant_id text not null,
     entity_id uuid not null,
@@ -114,6 +114,17 @@ create table metric_rollup (
 );
 create index metric_rollup_by_age on metric_rollup (resolution, bucket_at);
 
+-- DDSketch (Masson, Rim, Lee 2019): a bucket's borders are 2 percent apart, so that its middle is within 1 percent of
+-- every value in it; p for positive, n for negative values, 0 for what is next to nothing.
+create function metric_bucket(value double precision) returns text language sql immutable parallel safe as $$
+    select case
+        when abs(value) < 1e-300 then '0'
+        else case when value > 0 then 'p' else 'n' end
+            || cast(cast(ceil(ln(abs(value)) / ln(1.01 / 0.99)) as integer) as text)
+    end
+$$;
+
+-- A month whose points were dropped is closed: roll-ups of it would be computed from what comes late alone.
 create function create_metric_partition(month date) returns text language plpgsql as $$
 declare
     first_day date := date_trunc('month', month);
@@ -121,6 +132,13 @@ declare
 begin
     if to_regclass(name) is not null then
         return null;
+    end if;
+    if exists (
+        select from metric_rollup
+        where bucket_at >= first_day::timestamp at time zone 'UTC'
+            and bucket_at < (first_day + interval '1 month') at time zone 'UTC'
+    ) then
+        raise exception 'the points of this month were dropped' using errcode = 'object_not_in_prerequisite_state';
     end if;
     execute format(
         'create table %I partition of metric_point for values from (%L) to (%L)', name,
@@ -157,7 +175,7 @@ create table vector_point (
 
 _DOWN = """
 drop table vector_point, vector_collection, metric_rollup, metric_change, metric_point, model_alias, graph_edge;
-drop function create_metric_partition(date);
+drop function create_metric_partition(date), metric_bucket(double precision);
 drop function keep_alias_history();
 drop type text_range;
 do $$
@@ -173,6 +191,10 @@ end $$;
 def upgrade() -> None:
     for statements in (_GRAPH, _ALIASES, _METRICS, _VECTORS):
         op.execute(statements)
+    op.execute("""
+        select create_metric_partition(cast(now() at time zone 'UTC' + number * interval '1 month' as date))
+        from generate_series(-1, 3) as number
+    """)
 
 
 def downgrade() -> None:
