@@ -20,7 +20,8 @@ StorageError
 ├── MetricMonthClosedError      METRIC_MONTH_CLOSED
 ├── VectorDimensionError        VECTOR_DIMENSION_MISMATCH
 ├── VectorUnusableError         VECTOR_UNUSABLE
-└── DatabaseUnavailableError    DATABASE_UNAVAILABLE
+├── DatabaseUnavailableError    DATABASE_UNAVAILABLE
+└── DatabaseRoleError           DATABASE_ROLE_MISSING
 
 `ReportedError` is the root of every error that a person or an agent may read: a stable `code`, one sentence, one next
 step.
@@ -35,6 +36,7 @@ from domain_sdk.errors import ReportedError
 __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
+    "DatabaseRoleError",
     "DatabaseUnavailableError",
     "FixedFieldError",
     "InvalidTokenError",
@@ -304,6 +306,18 @@ class DatabaseUnavailableError(StorageError):
         self.reason = reason
         self.hint = "Check LEARNING_DATABASE_URL, or remove it to use the embedded PostgreSQL."
         super().__init__(f"The database is not available: {reason.rstrip('.')}.")
+
+
+class DatabaseRoleError(StorageError):
+    """The login cannot act as the role that the platform works under."""
+
+    code = "DATABASE_ROLE_MISSING"
+    hint = "Let an administrator of the server run what docs/how-to/point-to-a-database-server.md says about roles."
+
+    def __init__(self, *, role: str, reason: str) -> None:
+        self.role = role
+        self.reason = reason
+        super().__init__(f"The database's login cannot act as {role}: {reason.rstrip('.')}.")
 
 
 def _printable(text: str) -> str:

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0006"
 
 # One open edge of a kind between two nodes. Both directions have an index that finds the edges of a node.
 _GRAPH = """
@@ -173,6 +173,33 @@ create table vector_point (
 );
 """
 
+# The application adds edges and closes them, adds alias periods and ends belief in them, adds points; the rest is kept.
+# Months are made and dropped, and points rolled up, by the owner.
+_PRIVILEGES = """
+revoke update, delete on graph_edge, model_alias, metric_point, metric_change, metric_rollup, vector_collection
+    from ami_application;
+revoke insert on metric_rollup from ami_application;
+grant update (valid_to) on graph_edge to ami_application;
+grant update (recorded) on model_alias to ami_application;
+revoke execute on function create_metric_partition(date) from public;
+"""
+
+_TENANTS = """
+alter table {table} add check (tenant_id <> '');
+alter table {table} enable row level security;
+create policy {table}_of_tenant on {table} to public
+    using (tenant_id = current_setting('learning.tenant_id', true));
+"""
+_TABLES = (
+    "graph_edge",
+    "model_alias",
+    "metric_point",
+    "metric_change",
+    "metric_rollup",
+    "vector_collection",
+    "vector_point",
+)
+
 _DOWN = """
 drop table vector_point, vector_collection, metric_rollup, metric_change, metric_point, model_alias, graph_edge;
 drop function create_metric_partition(date), metric_bucket(double precision);
@@ -189,8 +216,10 @@ end $$;
 
 
 def upgrade() -> None:
-    for statements in (_GRAPH, _ALIASES, _METRICS, _VECTORS):
+    for statements in (_GRAPH, _ALIASES, _METRICS, _VECTORS, _PRIVILEGES):
         op.execute(statements)
+    for table in _TABLES:
+        op.execute(_TENANTS.format(table=table))
     op.execute("""
         select create_metric_partition(cast(now() at time zone 'UTC' + number * interval '1 month' as date))
         from generate_series(-1, 3) as number
