@@ -11,6 +11,7 @@ from storage.stores.metric_points import MetricAnswer, MetricPoint, MetricSeries
 from storage.stores.metric_retention import MetricRetention, Partition
 from storage.stores.rollups import MetricMaintenance, RetentionReport
 from storage.stores.timeseries import TimeseriesStore
+from storage.stores.vectors import Metric, Nearest, Neighbour, VectorPoint, VectorStore, create_vector_indexes
 
 __all__ = [
     "LINEAGE",
@@ -24,11 +25,14 @@ __all__ = [
     "Edge",
     "EdgeKind",
     "GraphStore",
+    "Metric",
     "MetricAnswer",
     "MetricMaintenance",
     "MetricPoint",
     "MetricRetention",
     "MetricSeries",
+    "Nearest",
+    "Neighbour",
     "Node",
     "Partition",
     "ReachedNode",
@@ -37,4 +41,7 @@ __all__ = [
     "Rollup",
     "TimeseriesStore",
     "Traversal",
+    "VectorPoint",
+    "VectorStore",
+    "create_vector_indexes",
 ]

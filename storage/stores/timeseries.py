@@ -59,7 +59,7 @@ class TimeseriesStore:
         _QUERIES.execute(self._connection, "create_staging")
         # COPY does not write below row-level security, and knows no conflicts: hence by way of a table of our own.
         with closing(self._connection.connection.cursor()) as cursor, cursor.copy(_COPY) as copy:
-            copy.write("".join(map(_line, points)))
+            copy.write("".join(map(_line, range(len(points)), points)))
         written = self._written("record_staged", points, {})
         _QUERIES.execute(self._connection, "empty_staging")
         return written
@@ -102,12 +102,12 @@ class TimeseriesStore:
         return {**series.model_dump(), "tenant_id": self._tenant_id}
 
 
-def _line(point: MetricPoint) -> str:
+def _line(position: int, point: MetricPoint) -> str:
     step = _NULL if point.step is None else point.step
     threshold = _NULL if point.threshold is None else repr(point.threshold)
     texts = [text.translate(_ESCAPED) for text in (point.metric_name, point.breach_state, point.source)]
     return (
-        f"{point.entity_id}\t{texts[0]}\t{point.at.isoformat()}\t{step}\t{point.value!r}\t{threshold}"
+        f"{position}\t{point.entity_id}\t{texts[0]}\t{point.at.isoformat()}\t{step}\t{point.value!r}\t{threshold}"
         f"\t{texts[1]}\t{texts[2]}\n"
     )
 

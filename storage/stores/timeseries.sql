@@ -18,20 +18,20 @@ select count(*) as written from new
 
 -- name: create_staging
 create temporary table if not exists metric_staging (
-    entity_id uuid, metric_name text, at timestamptz, step bigint, value double precision, threshold double precision,
-    breach_state text, source text
+    position bigint, entity_id uuid, metric_name text, at timestamptz, step bigint, value double precision,
+    threshold double precision, breach_state text, source text
 ) on commit delete rows
 
 -- name: empty_staging
 delete from metric_staging
 
 -- name: record_staged
--- In one order, so that two batches with the same points wait for each other and not in a ring.
+-- In one order, so that two batches with the same points wait for each other and not in a ring; of equal ones the first.
 with new as (
     insert into metric_point
         (tenant_id, entity_id, metric_name, at, step, value, threshold, breach_state, source)
     select :tenant_id, entity_id, metric_name, at, step, value, threshold, breach_state, source from metric_staging
-    order by entity_id, metric_name, at, step
+    order by entity_id, metric_name, at, step, position
     on conflict (tenant_id, entity_id, metric_name, at, step) do nothing
     returning entity_id, metric_name, at
 ),
