@@ -21,7 +21,8 @@ StorageError
 ├── VectorDimensionError        VECTOR_DIMENSION_MISMATCH
 ├── VectorUnusableError         VECTOR_UNUSABLE
 ├── DatabaseUnavailableError    DATABASE_UNAVAILABLE
-└── DatabaseRoleError           DATABASE_ROLE_MISSING
+├── DatabaseRoleError           DATABASE_ROLE_MISSING
+└── DatabaseExtensionError      DATABASE_EXTENSION_MISSING
 
 `ReportedError` is the root of every error that a person or an agent may read: a stable `code`, one sentence, one next
 step.
@@ -36,6 +37,7 @@ from domain_sdk.errors import ReportedError
 __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
+    "DatabaseExtensionError",
     "DatabaseRoleError",
     "DatabaseUnavailableError",
     "FixedFieldError",
@@ -318,6 +320,18 @@ class DatabaseRoleError(StorageError):
         self.role = role
         self.reason = reason
         super().__init__(f"The database's login cannot act as {role}: {reason.rstrip('.')}.")
+
+
+class DatabaseExtensionError(StorageError):
+    """The database lacks an extension, and the login may not add it."""
+
+    code = "DATABASE_EXTENSION_MISSING"
+    hint = "Install pgvector on the server, and let its administrator run 'create extension vector' in the database."
+
+    def __init__(self, *, extension: str, reason: str) -> None:
+        self.extension = extension
+        self.reason = reason
+        super().__init__(f"The database lacks the extension {extension}: {reason.rstrip('.')}.")
 
 
 def _printable(text: str) -> str:
