@@ -32,6 +32,7 @@ from engine.inbox import InboxPage, InboxQuery, InboxShows
 from engine.messages import BroadcastSignal, MessageOutcome, PublishedMessage
 from engine.migration import Migrations, Verdict
 from engine.operations import OperationResult, Operations
+from engine.origins import HumanDecision, InstanceOrigin, origin_of
 from engine.persistence import (
     DefinitionRef,
     Event,
@@ -90,6 +91,7 @@ __all__ = [
     "FireOutcome",
     "FireSelection",
     "Forms",
+    "HumanDecision",
     "IdempotencyConflictError",
     "InboxPage",
     "InboxQuery",
@@ -97,6 +99,7 @@ __all__ = [
     "Incident",
     "IncidentStatus",
     "InstanceDescription",
+    "InstanceOrigin",
     "InstanceSelection",
     "InstanceStatus",
     "InstanceSummary",
@@ -145,6 +148,7 @@ __all__ = [
     "expected_by_instance",
     "expected_by_process",
     "fulfil_once",
+    "origin_of",
     "process_statistics",
     "queue_depths",
     "read_diagram",

@@ -17,6 +17,7 @@ from handlers.dataset_rules import RuleFinding, Severity, check_profile
 from handlers.dataset_sources import private_copy
 from handlers.dataset_updates import announce_version
 from handlers.errors import ClassificationConflictError
+from handlers.lineage_edges import LineageScope, came_of, record_lineage
 from handlers.services import Services
 from handlers.workplaces import workplace
 from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork, require
@@ -36,6 +37,7 @@ from storage.models import (
     Permission,
     ValidationStatus,
 )
+from storage.stores import EdgeKind
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
 MESSAGE = "dataset-version-registered"
@@ -128,6 +130,8 @@ def _register(
     )
     work.get_crud(DatasetVersion).create(version, context=context)
     instance_id = _start_validation(services, work, version, context)
+    scope = LineageScope(work=work, principal=context, process_instance_id=instance_id)
+    record_lineage(scope, version, came_of(dataset, EdgeKind.HAS_VERSION, version))
     announce_version(services.events, work, version, versions, context=context)
     audit_ref = _audit(work, "dataset.registered", version, context)
     return Registration(dataset=dataset, version=version, process_instance_id=instance_id, audit_ref=audit_ref)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from engine import TaskContext, TransactionalTask
 from handlers.models import Replaced, model_lock
 from storage.models import EndpointState, ModelArtifact, ModelStatus, ServingEndpoint
+from storage.stores import AliasName, AliasStore, Cause
 
 
 class DemoteInput(BaseModel):
@@ -43,15 +44,27 @@ def demote_model(context: TaskContext, request: DemoteInput) -> DemoteOutput:
     closed = {"health_state": replaced.health_state, "last_validation": replaced.last_validation}
     endpoints.update(endpoint, closed, context=principal)
     artifacts.update(artifact, {"status": replaced.status, "approved_by": replaced.approved_by}, context=principal)
-    for artifact_id in replaced.archived_artifact_ids:
-        predecessor = artifacts.read(artifact_id, context=principal)
-        if predecessor.status is ModelStatus.ARCHIVED:
-            artifacts.update(predecessor, {"status": ModelStatus.PRODUCTION}, context=principal)
+    in_service_again = _put_back(context, replaced)
+    cause = Cause(
+        set_by=principal.user_id, reason="the promotion was undone", process_instance_id=context.process_instance_id
+    )
+    AliasStore(work.connection, principal.tenant_id).assign(AliasName(artifact.name), in_service_again, cause)
     for endpoint_id in replaced.retired_endpoint_ids:
         old = endpoints.read(endpoint_id, context=principal)
         if old.health_state is EndpointState.RETIRED:
             endpoints.update(old, {"health_state": EndpointState.HEALTHY}, context=principal)
     return DemoteOutput()
+
+
+def _put_back(context: TaskContext, replaced: Replaced) -> UUID | None:
+    """Put the replaced version into service again; return it, or `None` where there was none."""
+    artifacts = context.work.get_crud(ModelArtifact)
+    for artifact_id in replaced.archived_artifact_ids:
+        predecessor = artifacts.read(artifact_id, context=context.principal)
+        if predecessor.status is ModelStatus.ARCHIVED:
+            artifacts.update(predecessor, {"status": ModelStatus.PRODUCTION}, context=context.principal)
+            return predecessor.id
+    return None
 
 
 SERVICE_TASKS = (TransactionalTask("models.demote_model", DemoteInput, demote_model, DemoteOutput),)

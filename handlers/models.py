@@ -12,6 +12,7 @@ from domain_sdk.model_package import SIGNATURE_FILE, parse_manifest
 from engine import TaskContext, TransactionalTask
 from handlers.datasets import Nothing
 from handlers.experiment_runs import EvaluationSummary, TrainingSummary
+from handlers.lineage_edges import came_of, decisions_in, record_lineage
 from storage import SecurityContext, UnitOfWork
 from storage.identifiers import new_id
 from storage.models import (
@@ -26,6 +27,7 @@ from storage.models import (
     ServingEndpoint,
     TrainingRun,
 )
+from storage.stores import AliasName, AliasStore, Cause, EdgeKind
 
 _ALL_VERSIONS = 10_000
 
@@ -106,7 +108,7 @@ def register_model(context: TaskContext, request: RegisterInput) -> RegisterOutp
     """Record the runs and the next version of the experiment's model."""
     experiments = context.work.get_crud(Experiment)
     experiment = experiments.read(request.experiment_id, context=context.principal)
-    _record_runs(context, experiment, request)
+    training, evaluation = _record_runs(context, experiment, request)
     metrics = _metrics(request.evaluation)
     artifact = _next_version(context.work, experiment, context.principal).model_copy(
         update={
@@ -116,6 +118,13 @@ def register_model(context: TaskContext, request: RegisterInput) -> RegisterOutp
         }
     )
     context.work.get_crud(ModelArtifact).create(artifact, context=context.principal)
+    record_lineage(
+        context,
+        artifact,
+        came_of(training, EdgeKind.PRODUCED, artifact),
+        came_of(evaluation, EdgeKind.EVALUATED, artifact),
+        *(came_of(experiment, EdgeKind.RAN, run) for run in (training, evaluation)),
+    )
     patch = {"status": ExperimentStatus.AWAITING_REVIEW, "metrics_summary": metrics}
     experiments.update(experiment, patch, context=context.principal)
     return RegisterOutput(
@@ -154,6 +163,9 @@ def promote_model(context: TaskContext, request: PromoteInput) -> PromoteOutput:
     endpoints.update(endpoint, opened, context=principal)
     patch = {"status": ModelStatus.PRODUCTION, "approved_by": request.approved_by}
     artifacts.update(artifact, patch, context=principal)
+    record_lineage(context, artifact, *decisions_in(context, artifact))
+    cause = Cause(set_by=request.approved_by, process_instance_id=context.process_instance_id)
+    AliasStore(work.connection, principal.tenant_id).assign(AliasName(artifact.name), artifact.id, cause)
     return PromoteOutput(promoted=True, replaced=replaced)
 
 
@@ -199,23 +211,34 @@ def model_lock(name: str, context: SecurityContext) -> str:
     return f"model:{context.tenant_id}:{name}"
 
 
-def _record_runs(context: TaskContext, experiment: Experiment, request: RegisterInput) -> None:
-    runs = (
-        (RunStage.TRAIN, request.training, request.training.package_uri),
-        (RunStage.EVAL, request.evaluation, request.evaluation.report_uri),
+def _record_runs(
+    context: TaskContext, experiment: Experiment, request: RegisterInput
+) -> tuple[TrainingRun, TrainingRun]:
+    training, evaluation = request.training, request.evaluation
+    return (
+        _record_run(context, experiment, RunStage.TRAIN, training, training.package_uri),
+        _record_run(context, experiment, RunStage.EVAL, evaluation, evaluation.report_uri),
     )
-    for stage, summary, artifact in runs:
-        run = TrainingRun(
-            tenant_id=experiment.tenant_id,
-            data_classification=experiment.data_classification,
-            experiment_id=experiment.id,
-            stage=stage,
-            duration_seconds=summary.duration_seconds,
-            artifacts=(artifact,),
-            logs_uri=summary.log_uri,
-            exit_code=summary.exit_code,
-        )
-        context.work.get_crud(TrainingRun).create(run, context=context.principal)
+
+
+def _record_run(
+    context: TaskContext,
+    experiment: Experiment,
+    stage: RunStage,
+    summary: TrainingSummary | EvaluationSummary,
+    artifact: str,
+) -> TrainingRun:
+    run = TrainingRun(
+        tenant_id=experiment.tenant_id,
+        data_classification=experiment.data_classification,
+        experiment_id=experiment.id,
+        stage=stage,
+        duration_seconds=summary.duration_seconds,
+        artifacts=(artifact,),
+        logs_uri=summary.log_uri,
+        exit_code=summary.exit_code,
+    )
+    return context.work.get_crud(TrainingRun).create(run, context=context.principal)
 
 
 def _metrics(evaluation: EvaluationSummary) -> dict[str, JsonValue]:

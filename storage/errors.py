@@ -16,6 +16,10 @@ StorageError
 ├── ObjectUriError              OBJECT_URI_INVALID
 ├── ObjectSourceChangedError    OBJECT_SOURCE_CHANGED
 ├── ObjectStoreUnavailableError OBJECT_STORE_UNAVAILABLE
+├── MetricMonthMissingError     METRIC_MONTH_MISSING
+├── MetricMonthClosedError      METRIC_MONTH_CLOSED
+├── VectorDimensionError        VECTOR_DIMENSION_MISMATCH
+├── VectorUnusableError         VECTOR_UNUSABLE
 ├── DatabaseUnavailableError    DATABASE_UNAVAILABLE
 ├── DatabaseRoleError           DATABASE_ROLE_MISSING
 ├── AuditNotSealedError         AUDIT_NOT_SEALED
@@ -24,13 +28,16 @@ StorageError
 ├── AuditKeyInvalidError        AUDIT_KEY_INVALID
 ├── AuditKeyMissingError        AUDIT_KEY_MISSING
 ├── AuditSealerBusyError        AUDIT_SEALER_BUSY
-└── AuditSizeError              AUDIT_SIZE_UNKNOWN
+├── AuditSizeError              AUDIT_SIZE_UNKNOWN
+└── DatabaseExtensionError      DATABASE_EXTENSION_MISSING
 
 `ReportedError` is the root of every error that a person or an agent may read: a stable `code`, one sentence, one next
 step.
 """
 
 from __future__ import annotations
+
+from datetime import date, datetime
 
 from domain_sdk.errors import ReportedError
 from storage.security import SecurityContext
@@ -45,10 +52,13 @@ __all__ = [
     "AuditSizeError",
     "AuditTreeDamagedError",
     "AuthenticationError",
+    "DatabaseExtensionError",
     "DatabaseRoleError",
     "DatabaseUnavailableError",
     "FixedFieldError",
     "InvalidTokenError",
+    "MetricMonthClosedError",
+    "MetricMonthMissingError",
     "NotLoopbackError",
     "ObjectCorruptError",
     "ObjectNotFoundError",
@@ -62,6 +72,8 @@ __all__ = [
     "ReportedError",
     "StorageError",
     "UnknownFieldError",
+    "VectorDimensionError",
+    "VectorUnusableError",
 ]
 
 
@@ -256,6 +268,54 @@ class ObjectStoreUnavailableError(StorageError):
         super().__init__(f"The object store at {endpoint} is not available: {reason}.")
 
 
+class MetricMonthMissingError(StorageError):
+    """No month that takes metric points has room for the time of a point; none was written."""
+
+    code = "METRIC_MONTH_MISSING"
+    hint = "Let an operator run 'ami-learning metrics maintain', with --from where the month lies in the past."
+
+    def __init__(self, *, begin: datetime, end: datetime) -> None:
+        self.begin = begin
+        self.end = end
+        super().__init__(f"Points from {begin.isoformat()} to {end.isoformat()} lie in a month that takes none.")
+
+
+class MetricMonthClosedError(StorageError):
+    """The points of a month were dropped, and its roll-ups are kept: no more points can come."""
+
+    code = "METRIC_MONTH_CLOSED"
+    hint = "Begin with a later month; what is known of this one stays in its roll-ups."
+
+    def __init__(self, *, month: date) -> None:
+        self.month = month
+        super().__init__(f"The points of {month:%Y-%m} were dropped when they had had their time.")
+
+
+class VectorDimensionError(StorageError):
+    """A vector that is not as long as the others of its collection."""
+
+    code = "VECTOR_DIMENSION_MISMATCH"
+
+    def __init__(self, *, collection: str, expected: int, actual: int) -> None:
+        self.collection = collection
+        self.expected = expected
+        self.actual = actual
+        self.hint = f"Give vectors of {expected} numbers, or use another collection."
+        super().__init__(f"Collection {collection} holds vectors of dimension {expected}, not {actual}.")
+
+
+class VectorUnusableError(StorageError):
+    """A vector that has no distance from others."""
+
+    code = "VECTOR_UNUSABLE"
+    hint = "Give 1 to 16000 finite numbers of single precision, not all zero where the metric is cosine."
+
+    def __init__(self, *, collection: str, reason: str) -> None:
+        self.collection = collection
+        self.reason = reason
+        super().__init__(f"The vector for collection {collection} cannot be used: {reason}.")
+
+
 class DatabaseUnavailableError(StorageError):
     """The database cannot be reached or started."""
 
@@ -363,6 +423,18 @@ class AuditSizeError(StorageError):
         self.size = size
         self.newest = newest
         super().__init__(f"The audit tree {tree} has {newest} leaves; no proof leads from {size}.")
+
+
+class DatabaseExtensionError(StorageError):
+    """The database lacks an extension, and the login may not add it."""
+
+    code = "DATABASE_EXTENSION_MISSING"
+    hint = "Install pgvector on the server, and let its administrator run 'create extension vector' in the database."
+
+    def __init__(self, *, extension: str, reason: str) -> None:
+        self.extension = extension
+        self.reason = reason
+        super().__init__(f"The database lacks the extension {extension}: {reason.rstrip('.')}.")
 
 
 def _printable(text: str) -> str:
