@@ -187,7 +187,7 @@ def object_store(settings: LearningSettings) -> ObjectStore:
     """
     if settings.s3_endpoint is None:
         return FolderObjectStore(settings.artifacts)
-    from storage.s3_objects import S3Location, S3ObjectStore
+    from storage.objects.s3 import S3Location, S3ObjectStore
 
     if settings.s3_access_key is None or settings.s3_secret_key is None:
         raise SettingsIncompleteError(missing=("LEARNING_S3_ACCESS_KEY", "LEARNING_S3_SECRET_KEY"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import urllib3
 from pydantic import SecretStr
 
-from storage.s3_objects import S3Location
+from storage.objects.s3 import S3Location
 
 ACCESS_KEY, SECRET_KEY = "tester", "only-for-this-test"
 _PORTS = (

@@ -27,7 +27,8 @@ from storage.errors import (
     ObjectUriError,
 )
 from storage.objects import FolderObjectStore, ObjectStore, StoredObject
-from storage.s3_objects import S3Location, S3ObjectStore, _UnchangedSource
+from storage.objects.s3 import S3Location, S3ObjectStore
+from storage.objects.s3_uploads import UnchangedSource
 
 MEBIBYTE = 1024 * 1024
 
@@ -273,7 +274,7 @@ def test_the_server_refuses_to_complete_an_upload_over_an_existing_object(
     _replace_in_bucket(s3_store, stored, b"planted")
 
     with path.open("rb") as source:
-        s3_store._create(stored, _UnchangedSource(source, stored))
+        s3_store._upload(stored, UnchangedSource(source, stored))
 
     with pytest.raises(ObjectCorruptError) as raised:
         s3_store.read_bytes(stored.uri)
@@ -285,7 +286,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(s3_store: S3ObjectSt
     hashed_before_the_change = _described(b"x" * 17 * MEBIBYTE)
 
     with path.open("rb") as source, pytest.raises(ObjectSourceChangedError) as raised:
-        s3_store._create(hashed_before_the_change, _UnchangedSource(source, hashed_before_the_change))
+        s3_store._upload(hashed_before_the_change, UnchangedSource(source, hashed_before_the_change))
 
     assert raised.value.uri == hashed_before_the_change.uri
     with pytest.raises(ObjectNotFoundError):
