@@ -38,11 +38,14 @@ from learning.errors import SchemaOutdatedError, SettingsIncompleteError
 from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
 from runners.subprocess_compute import SubprocessCompute
 from serving.model_cache import ModelCache
-from storage import FolderObjectStore, ObjectStore, SecurityContext, Storage
+from storage import FolderObjectStore, ObjectStore, SealingObjectStore, SecurityContext, Storage
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
 from storage.database import connect, current_revision, migrate, newest_revision
 from storage.embedded_postgres import embedded_postgres
 from storage.models import RoleType
+from storage.objects.addressed import AddressedObjects
+from storage.objects.envelope import KEY_BYTES
+from storage.objects.master_keys import LocalKeys, make_master_key_file, parse_master_keys, read_master_keys
 
 if TYPE_CHECKING:
     from serving.loading import LoadedModel
@@ -179,12 +182,37 @@ def _compute() -> SubprocessCompute:
     return SubprocessCompute(environment=os.environ, clock=time.monotonic)
 
 
-def object_store(settings: LearningSettings) -> ObjectStore:
-    """Return the object store that the settings name.
+def object_store(settings: LearningSettings) -> SealingObjectStore:
+    """Return the object store that the settings name; it seals what is confidential with their master keys.
 
     Raises:
         SettingsIncompleteError: An S3 endpoint is named without its keys.
+        ObjectStoreUnavailableError, MasterKeyUnusableError: It cannot be used.
     """
+    return SealingObjectStore(_object_keeper(settings), master_keys(settings))
+
+
+def master_keys(settings: LearningSettings) -> LocalKeys | None:
+    """Return the master keys that the settings name.
+
+    A local folder has a file of its own, made on first use. An S3 store is shared by several machines, none of which
+    may make keys that the others lack: without the setting it takes nothing confidential.
+
+    Raises:
+        MasterKeyUnusableError: They cannot be used.
+    """
+    if settings.master_key is not None:
+        keys = "\n".join(settings.master_key.get_secret_value().split())
+        return parse_master_keys(keys, "LEARNING_MASTER_KEY")
+    if settings.master_key_file is not None:
+        return read_master_keys(settings.master_key_file)
+    if settings.s3_endpoint is not None:
+        return None
+    make_master_key_file(settings.own_master_key_file, os.urandom(KEY_BYTES))
+    return read_master_keys(settings.own_master_key_file)
+
+
+def _object_keeper(settings: LearningSettings) -> AddressedObjects:
     if settings.s3_endpoint is None:
         return FolderObjectStore(settings.artifacts)
     from storage.objects.s3 import S3Location, S3ObjectStore

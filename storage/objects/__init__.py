@@ -16,6 +16,7 @@ from storage.objects.port import (
     ObjectStore,
     StoredObject,
 )
+from storage.objects.sealing import SealingObjectStore
 
 __all__ = [
     "ChunkDigests",
@@ -26,6 +27,7 @@ __all__ = [
     "ObjectRanges",
     "ObjectReader",
     "ObjectStore",
+    "SealingObjectStore",
     "StoredObject",
     "digest_of",
     "mentioned_uris",

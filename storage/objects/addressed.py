@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -100,14 +101,20 @@ class AddressedObjects(ABC):
 
     def fetch(self, uri: str, destination: Path) -> Path:
         """See `ObjectReader.fetch`."""
-        key = _key_of(uri)
-        return fetch_verified(lambda start: self._open(uri, key, start), lambda: self._size(uri, key), uri, destination)
+        return fetch_verified(partial(self.open_stored, uri), partial(self.stored_size, uri), uri, destination)
 
     def ranges(self, uri: str, digests: ChunkDigests | None = None) -> PlainRanges:
         """See `ObjectReader.ranges`."""
-        key = _key_of(uri)
         known = digests_of_chunks(uri, self._chunks(uri)) if digests is None or digests.uri != uri else digests
-        return PlainRanges(lambda start: self._open(uri, key, start), known)
+        return PlainRanges(partial(self.open_stored, uri), known)
+
+    def open_stored(self, uri: str, start: int = 0) -> AbstractContextManager[ByteSource]:
+        """Open an object's stored bytes from a position on, not verified; raises as `read_bytes` but for corruption."""
+        return self._open(uri, _key_of(uri), start)
+
+    def stored_size(self, uri: str) -> int:
+        """Return how many bytes are stored for an object; raises as `open_stored`."""
+        return self._size(uri, _key_of(uri))
 
     def for_classification(self, classification: DataClassification) -> Self:
         """See `ObjectStore.for_classification`."""
@@ -176,11 +183,10 @@ class AddressedObjects(ABC):
             yield ListedDataKey(sha256=sha256, master_key_id=master_key_id, modified_at=modified_at)
 
     def _chunks(self, uri: str) -> Iterator[bytes]:
-        key = _key_of(uri)
-        return resuming_chunks(lambda start: self._open(uri, key, start))
+        return resuming_chunks(partial(self.open_stored, uri))
 
     def _read(self, uri: str, key: str) -> bytes:
-        return b"".join(resuming_chunks(lambda start: self._open(uri, key, start)))
+        return b"".join(resuming_chunks(partial(self._open, uri, key)))
 
 
 def _key_of(uri: str) -> str:

@@ -79,7 +79,7 @@ def _command(folder: Path, ports: dict[str, int]) -> list[str]:
         "master.telemetry": "false",
         "master.electionTimeout": "1s",
         "master.volumeSizeLimitMB": 64,
-        "volume.max": 20,
+        "volume.max": 80,
     }
     binary = Path(sysconfig.get_path("scripts")) / "weed"
     return [str(binary), "-logtostderr", "server", *(f"-{name}={value}" for name, value in options.items())]
