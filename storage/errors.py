@@ -13,6 +13,7 @@ StorageError
 ├── NotLoopbackError            HOST_NOT_LOOPBACK
 ├── ObjectNotFoundError         OBJECT_NOT_FOUND
 ├── ObjectCorruptError          OBJECT_CORRUPT
+│   └── SealBrokenError         OBJECT_SEAL_BROKEN
 ├── ObjectUriError              OBJECT_URI_INVALID
 ├── ObjectSourceChangedError    OBJECT_SOURCE_CHANGED
 ├── ObjectRangeError            OBJECT_RANGE_INVALID
@@ -61,6 +62,7 @@ __all__ = [
     "ReferencesUnreadableError",
     "ReportedError",
     "RetentionPolicyError",
+    "SealBrokenError",
     "StorageError",
     "UnknownFieldError",
 ]
@@ -218,6 +220,17 @@ class ObjectCorruptError(StorageError):
         super().__init__(f"Object {uri} has digest {actual} instead of {expected}.")
 
 
+class SealBrokenError(ObjectCorruptError):
+    """The bytes of a sealed object, or of its data key, are not those that were sealed."""
+
+    code = "OBJECT_SEAL_BROKEN"
+
+    def __init__(self, *, uri: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(uri=uri, expected=uri.rpartition("/")[2], actual="unknown")
+        self.args = (f"Sealed object {uri} is not what was stored: {reason}.",)
+
+
 class ObjectUriError(StorageError):
     """An object URI that this server did not make."""
 
@@ -280,15 +293,14 @@ class RecordExistsError(StorageError):
 
 
 class ObjectUnsealableError(StorageError):
-    """A sealed object cannot be opened: no key of ours fits, or its bytes are not those that were sealed."""
+    """None of our master keys opens a sealed object."""
 
     code = "OBJECT_UNSEALABLE"
     hint = "Check LEARNING_MASTER_KEY_FILE: it must still hold the key with which the object was sealed."
 
-    def __init__(self, *, uri: str, reason: str) -> None:
+    def __init__(self, *, uri: str) -> None:
         self.uri = uri
-        self.reason = reason
-        super().__init__(f"Sealed object {uri} cannot be opened: {reason}.")
+        super().__init__(f"None of our master keys opens the sealed object {uri}.")
 
 
 class MasterKeyMissingError(StorageError):

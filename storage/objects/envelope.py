@@ -18,7 +18,7 @@ from typing import NamedTuple
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from storage.errors import ObjectUnsealableError
+from storage.errors import SealBrokenError
 
 KEY_BYTES = 32
 CHUNK_BYTES = 64 * 1024
@@ -69,7 +69,7 @@ def opened(uri: str, data_key: bytes, sealed: Iterable[bytes]) -> Iterator[bytes
     """Yield the content of a sealed object, the last chunk only when everything has been verified.
 
     Raises:
-        ObjectUnsealableError: The bytes are not those that were sealed with that key.
+        SealBrokenError: The bytes are not those that were sealed with that key.
     """
     pieces = iter(sealed)
     start = b""
@@ -87,7 +87,7 @@ def opened(uri: str, data_key: bytes, sealed: Iterable[bytes]) -> Iterator[bytes
         sha256.update(held)
         size_bytes, index = size_bytes + len(held), index + 1
     if trailer != (size_bytes, sha256.hexdigest()):
-        raise ObjectUnsealableError(uri=uri, reason="its content is not what its trailer says")
+        raise SealBrokenError(uri=uri, reason="its content is not what its trailer says")
     if held:
         yield held
 
@@ -96,12 +96,12 @@ def content_bytes(uri: str, stored_bytes: int) -> int:
     """Return the size of the content of a sealed object of `stored_bytes`.
 
     Raises:
-        ObjectUnsealableError: No content has that size when it is sealed.
+        SealBrokenError: No content has that size when it is sealed.
     """
     body = stored_bytes - HEADER_BYTES - TRAILER_BYTES
     chunks, rest = divmod(body, SEALED_CHUNK_BYTES)
     if body < 0 or 0 < rest <= _TAG_BYTES:
-        raise ObjectUnsealableError(uri=uri, reason="it is too short")
+        raise SealBrokenError(uri=uri, reason="it is too short")
     return chunks * CHUNK_BYTES + (rest - _TAG_BYTES if rest else 0)
 
 
@@ -117,7 +117,7 @@ class ChunkOpener:
         """Verify that the object ends where it ended when it was sealed.
 
         Raises:
-            ObjectUnsealableError: It does not, or header or trailer are not those that were sealed.
+            SealBrokenError: It does not, or header or trailer are not those that were sealed.
         """
         self._uri = uri
         self._cipher = _cipher_of(uri, data_key, header)
@@ -143,7 +143,7 @@ class _Cipher:
             return self._aes.decrypt(self._nonce(index, is_last=is_last), sealed, self.header)
         except InvalidTag as error:
             part = "its end" if is_last else f"chunk {index}"
-            raise ObjectUnsealableError(uri=uri, reason=f"{part} is not what was sealed") from error
+            raise SealBrokenError(uri=uri, reason=f"{part} is not what was sealed") from error
 
     def _nonce(self, index: int, *, is_last: bool) -> bytes:
         return self._prefix + struct.pack(">I?", index, is_last)
@@ -159,7 +159,7 @@ def _cipher_of(uri: str, data_key: bytes, header: bytes) -> _Cipher:
         magic, chunk_bytes, prefix = _HEADER.unpack(header)
         if (magic, chunk_bytes) == (_MAGIC, CHUNK_BYTES):
             return _Cipher(data_key, prefix)
-    raise ObjectUnsealableError(uri=uri, reason="it does not begin like a sealed object")
+    raise SealBrokenError(uri=uri, reason="it does not begin like a sealed object")
 
 
 def _parse_trailer(content: bytes) -> Trailer:

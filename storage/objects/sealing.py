@@ -146,16 +146,17 @@ class SealingObjectStore:
 
     def _data_key(self, uri: str) -> bytes:
         keys, digest = self._require_keys(), sealed_digest_of(uri)
-        wrapped_by_another = False
+        was_wrapped = False
         for key_id in keys.key_ids:
             wrapped = self.inner.read_data_key(digest, key_id)
             data_key = None if wrapped is None else keys.unwrap(key_id, wrapped, purpose(digest))
             if data_key is not None:
                 return data_key
-            wrapped_by_another = wrapped_by_another or wrapped is not None
+            was_wrapped = was_wrapped or wrapped is not None
         self.inner.stored_size(uri)  # says that there is no such object, where there is none
-        reason = "its data key was changed" if wrapped_by_another else "none of our master keys wrapped its data key"
-        raise ObjectUnsealableError(uri=uri, reason=reason)
+        if was_wrapped:
+            raise SealBrokenError(uri=uri, reason="its data key was changed")
+        raise ObjectUnsealableError(uri=uri)
 
     def _sealed_ranges(self, uri: str) -> SealedRanges:
         return SealedRanges(self.inner, uri, self._data_key(uri))

@@ -15,6 +15,7 @@ from storage.errors import (
     ObjectNotFoundError,
     ObjectStoreUnavailableError,
     ObjectUnsealableError,
+    SealBrokenError,
 )
 from storage.models import DataClassification
 from storage.objects import FolderObjectStore, SealingObjectStore, object_key, stored_digest_of
@@ -121,12 +122,12 @@ def test_changed_bytes_of_a_sealed_object_are_refused_by_every_read(folder: Fold
     damage(tmp_path, object_key(stored_digest_of(stored.uri)), SEALED_CHUNK_BYTES * 2)
     objects = SealingObjectStore(folder, OLD)
 
-    with pytest.raises(ObjectUnsealableError):
+    with pytest.raises(ObjectCorruptError):
         objects.read_bytes(stored.uri)
     with pytest.raises(ObjectCorruptError):
         objects.fetch(stored.uri, tmp_path / "copy")
     ranges = objects.ranges(stored.uri)
-    with pytest.raises(ObjectUnsealableError):
+    with pytest.raises(SealBrokenError):
         ranges.read(120_000, 20_000)
     assert ranges.read(0, 65_536) == CONTENT[:65_536]
     assert not (tmp_path / "copy").exists()
@@ -143,7 +144,7 @@ def test_an_object_in_the_place_of_another_is_refused(folder: FolderObjectStore,
         mine.unlink()
         mine.write_bytes(its.read_bytes())
 
-    with pytest.raises(ObjectUnsealableError):
+    with pytest.raises(ObjectCorruptError):
         SealingObjectStore(folder, OLD).read_bytes(one.uri)
 
 
@@ -151,7 +152,7 @@ def test_a_changed_data_key_opens_nothing(folder: FolderObjectStore, tmp_path: P
     stored = sealing(folder).put_bytes(b"content")
     damage(tmp_path, data_keys_prefix(stored_digest_of(stored.uri)) + OLD.key_ids[0], 20)
 
-    with pytest.raises(ObjectUnsealableError) as raised:
+    with pytest.raises(SealBrokenError) as raised:
         SealingObjectStore(folder, OLD).read_bytes(stored.uri)
 
     assert raised.value.reason == "its data key was changed"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage.errors import MasterKeyUnusableError, ObjectUnsealableError
+from storage.errors import MasterKeyUnusableError, SealBrokenError
 from storage.objects.envelope import (
     CHUNK_BYTES,
     HEADER_BYTES,
@@ -101,7 +101,7 @@ TAMPERED = {
 def test_bytes_that_are_not_those_that_were_sealed_do_not_open(tampered: bytes) -> None:
     seen: list[bytes] = []
 
-    with pytest.raises(ObjectUnsealableError) as raised:
+    with pytest.raises(SealBrokenError) as raised:
         seen.extend(opened(URI, KEY, iter([tampered])))
 
     assert raised.value.uri == URI
@@ -110,7 +110,7 @@ def test_bytes_that_are_not_those_that_were_sealed_do_not_open(tampered: bytes) 
 
 
 def test_another_key_opens_nothing() -> None:
-    with pytest.raises(ObjectUnsealableError):
+    with pytest.raises(SealBrokenError):
         open_all(SEALED, OTHER_KEY)
 
 
@@ -118,7 +118,7 @@ def test_another_key_opens_nothing() -> None:
     "stored_bytes", [0, HEADER_BYTES, HEADER_BYTES + TRAILER_BYTES - 1, HEADER_BYTES + TRAILER_BYTES + 16]
 )
 def test_no_content_has_the_size_of_a_truncated_object(stored_bytes: int) -> None:
-    with pytest.raises(ObjectUnsealableError):
+    with pytest.raises(SealBrokenError):
         content_bytes(URI, stored_bytes)
 
 
