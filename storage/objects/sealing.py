@@ -15,7 +15,7 @@ from typing import Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from storage.errors import MasterKeyMissingError, ObjectUnsealableError
+from storage.errors import MasterKeyMissingError, ObjectUnsealableError, SealBrokenError
 from storage.models.enums import DataClassification
 from storage.objects.addressed import SEALED_CLASSIFICATIONS, AddressedObjects
 from storage.objects.envelope import (
