@@ -26,7 +26,8 @@ StorageError
 ├── RetentionPolicyError        RETENTION_POLICY_INVALID
 ├── ArchiveRefusedError         ARCHIVE_REFUSED
 ├── LinkRefusedError            LINK_REFUSED
-└── DatabaseUnavailableError    DATABASE_UNAVAILABLE
+├── DatabaseUnavailableError    DATABASE_UNAVAILABLE
+└── DatabaseRoleError           DATABASE_ROLE_MISSING
 
 `ReportedError` is the root of every error that a person or an agent may read: a stable `code`, one sentence, one next
 step.
@@ -40,6 +41,7 @@ __all__ = [
     "AccessDeniedError",
     "ArchiveRefusedError",
     "AuthenticationError",
+    "DatabaseRoleError",
     "DatabaseUnavailableError",
     "FixedFieldError",
     "InvalidTokenError",
@@ -386,6 +388,18 @@ class DatabaseUnavailableError(StorageError):
         self.reason = reason
         self.hint = "Check LEARNING_DATABASE_URL, or remove it to use the embedded PostgreSQL."
         super().__init__(f"The database is not available: {reason.rstrip('.')}.")
+
+
+class DatabaseRoleError(StorageError):
+    """The login cannot act as the role that the platform works under."""
+
+    code = "DATABASE_ROLE_MISSING"
+    hint = "Let an administrator of the server run what docs/how-to/point-to-a-database-server.md says about roles."
+
+    def __init__(self, *, role: str, reason: str) -> None:
+        self.role = role
+        self.reason = reason
+        super().__init__(f"The database's login cannot act as {role}: {reason.rstrip('.')}.")
 
 
 def _printable(text: str) -> str:
