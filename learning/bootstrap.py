@@ -32,6 +32,7 @@ from engine import (
     WorkerPolicy,
 )
 from handlers import FORMS, Limits, Services, service_tasks
+from handlers.artifacts import Custody
 from handlers.event_gateway import EventGateway
 from handlers.workplaces import sweep_workplaces
 from learning.errors import SchemaOutdatedError, SettingsIncompleteError
@@ -40,7 +41,7 @@ from runners.subprocess_compute import SubprocessCompute
 from serving.model_cache import ModelCache
 from storage import FolderObjectStore, ObjectStore, SealingObjectStore, SecurityContext, Storage
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
-from storage.database import connect, connect_as_owner, current_revision, migrate, newest_revision
+from storage.database import CUSTODIAN_ROLE, connect, connect_as_owner, current_revision, migrate, newest_revision
 from storage.embedded_postgres import embedded_postgres
 from storage.models import RoleType
 from storage.objects.addressed import AddressedObjects
@@ -210,6 +211,23 @@ def master_keys(settings: LearningSettings) -> LocalKeys | None:
         return None
     make_master_key_file(settings.own_master_key_file, os.urandom(KEY_BYTES))
     return read_master_keys(settings.own_master_key_file)
+
+
+@contextmanager
+def open_custody(settings: LearningSettings) -> Iterator[Custody]:
+    """Yield the object store and a database that tells which objects the records of all tenants name.
+
+    Raises:
+        DatabaseUnavailableError, DatabaseRoleError, SchemaOutdatedError: There is none that this version can use.
+    """
+    with open_database(settings) as database_url:
+        require_current_schema(database_url)
+        database = connect(database_url, pool_size=2, role=CUSTODIAN_ROLE)
+        try:
+            objects = object_store(settings)
+            yield Custody(Storage(database, objects), objects, master_keys(settings))
+        finally:
+            database.dispose()
 
 
 def _object_keeper(settings: LearningSettings) -> AddressedObjects:

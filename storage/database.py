@@ -25,6 +25,9 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 APPLICATION_ROLE = "ami_application"
 """Reads and writes rows, owns nothing, and sees records of the tenant that it works for alone."""
 
+CUSTODIAN_ROLE = "ami_custodian"
+"""Also sees which objects the records of all tenants name: for garbage collection."""
+
 # What hangs ends: a host that vanished is noticed, and a transaction that a frozen process left open is rolled back by
 # the server, or it would hold its locks and every reader of the event log.
 _CONNECTION: dict[str, str | int] = {

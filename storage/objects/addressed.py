@@ -157,8 +157,9 @@ class AddressedObjects(ABC):
 
     def purge(self, sha256: str) -> None:
         """See `ObjectHousekeeping.purge`."""
-        for listed in self._list(data_keys_prefix(sha256).rstrip("/")):
-            self._delete(listed.key)
+        if not self._is_there(object_key(sha256)):  # stored again meanwhile, or an interrupted move left both
+            for listed in self._list(data_keys_prefix(sha256).rstrip("/")):
+                self._delete(listed.key)
         self._delete(quarantine_key(sha256))
 
     def read_data_key(self, sha256: str, master_key_id: str) -> bytes | None:
@@ -181,6 +182,12 @@ class AddressedObjects(ABC):
         for key, _, modified_at in self._list(DATA_KEYS):
             *_, sha256, master_key_id = key.split("/")
             yield ListedDataKey(sha256=sha256, master_key_id=master_key_id, modified_at=modified_at)
+
+    def _is_there(self, key: str) -> bool:
+        with suppress(ObjectNotFoundError):
+            self._size(key, key)
+            return True
+        return False
 
     def _chunks(self, uri: str) -> Iterator[bytes]:
         return resuming_chunks(partial(self.open_stored, uri))

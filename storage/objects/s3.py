@@ -76,7 +76,7 @@ class S3ObjectStore(AddressedObjects):
             digest = hashlib.file_digest(source, "sha256").hexdigest()
             described = StoredObject(uri=plain_uri(digest), sha256=digest, size_bytes=source.tell())
             source.seek(0)
-            if not self._holds(object_key(digest)):
+            if not self._is_there(object_key(digest)):
                 self._upload(described, UnchangedSource(source, described))
         return described
 
@@ -115,7 +115,7 @@ class S3ObjectStore(AddressedObjects):
         with self._translated(), self._unless_it_exists(key):
             upload_id, parts = send_parts(self._client, self._bucket, key, source)
             # S3 may answer "complete the upload" with status 200 and then an error.
-            if not complete_upload(self._client, self._bucket, key, upload_id, parts) and not self._holds(key):
+            if not complete_upload(self._client, self._bucket, key, upload_id, parts) and not self._is_there(key):
                 raise ObjectStoreUnavailableError(endpoint=self._endpoint, reason="CompleteMultipartUpload failed")
 
     @contextlib.contextmanager
@@ -124,15 +124,8 @@ class S3ObjectStore(AddressedObjects):
             yield
         except (MinioException, HTTPError):
             # Refused because it exists, or the answer to a successful request was lost: both mean it is there.
-            if not self._holds(key):
+            if not self._is_there(key):
                 raise
-
-    def _holds(self, key: str) -> bool:
-        try:
-            self._size(key, key)
-        except ObjectNotFoundError:
-            return False
-        return True
 
     def _size(self, uri: str, key: str) -> int:
         with self._translated(uri):
