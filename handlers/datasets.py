@@ -93,7 +93,7 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
         columns = tuple(read_schema(path).names)
         if payload.target not in columns:
             raise TargetColumnMissingError(target=payload.target, columns=columns)
-        stored = services.storage.objects.put_file(path)
+        stored = services.storage.objects.for_classification(payload.data_classification).put_file(path)
     with services.storage.transaction() as work:
         return _register(services, work, payload, stored, file_format=path.suffix.lstrip("."), context=context)
 

@@ -13,13 +13,23 @@ StorageError
 ├── NotLoopbackError            HOST_NOT_LOOPBACK
 ├── ObjectNotFoundError         OBJECT_NOT_FOUND
 ├── ObjectCorruptError          OBJECT_CORRUPT
+│   └── SealBrokenError         OBJECT_SEAL_BROKEN
 ├── ObjectUriError              OBJECT_URI_INVALID
 ├── ObjectSourceChangedError    OBJECT_SOURCE_CHANGED
+├── ObjectRangeError            OBJECT_RANGE_INVALID
+├── RecordExistsError           RECORD_EXISTS
 ├── ObjectStoreUnavailableError OBJECT_STORE_UNAVAILABLE
 ├── MetricMonthMissingError     METRIC_MONTH_MISSING
 ├── MetricMonthClosedError      METRIC_MONTH_CLOSED
 ├── VectorDimensionError        VECTOR_DIMENSION_MISMATCH
 ├── VectorUnusableError         VECTOR_UNUSABLE
+├── ObjectUnsealableError       OBJECT_UNSEALABLE
+├── MasterKeyMissingError       MASTER_KEY_MISSING
+├── MasterKeyUnusableError      MASTER_KEY_UNUSABLE
+├── ReferencesUnreadableError   OBJECT_REFERENCES_UNREADABLE
+├── RetentionPolicyError        RETENTION_POLICY_INVALID
+├── ArchiveRefusedError         ARCHIVE_REFUSED
+├── LinkRefusedError            LINK_REFUSED
 ├── DatabaseUnavailableError    DATABASE_UNAVAILABLE
 ├── DatabaseRoleError           DATABASE_ROLE_MISSING
 ├── AuditNotSealedError         AUDIT_NOT_SEALED
@@ -44,6 +54,7 @@ from storage.security import SecurityContext
 
 __all__ = [
     "AccessDeniedError",
+    "ArchiveRefusedError",
     "AuditKeyInvalidError",
     "AuditKeyMissingError",
     "AuditNotSealedError",
@@ -57,19 +68,28 @@ __all__ = [
     "DatabaseUnavailableError",
     "FixedFieldError",
     "InvalidTokenError",
+    "LinkRefusedError",
+    "MasterKeyMissingError",
+    "MasterKeyUnusableError",
     "MetricMonthClosedError",
     "MetricMonthMissingError",
     "NotLoopbackError",
     "ObjectCorruptError",
     "ObjectNotFoundError",
+    "ObjectRangeError",
     "ObjectSourceChangedError",
     "ObjectStoreUnavailableError",
+    "ObjectUnsealableError",
     "ObjectUriError",
     "RecordConflictError",
+    "RecordExistsError",
     "RecordNotFoundError",
     "RecordNumberError",
     "RecordTextError",
+    "ReferencesUnreadableError",
     "ReportedError",
+    "RetentionPolicyError",
+    "SealBrokenError",
     "StorageError",
     "UnknownFieldError",
     "VectorDimensionError",
@@ -232,6 +252,17 @@ class ObjectCorruptError(StorageError):
         super().__init__(f"Object {uri} has digest {actual} instead of {expected}.")
 
 
+class SealBrokenError(ObjectCorruptError):
+    """The bytes of a sealed object, or of its data key, are not those that were sealed."""
+
+    code = "OBJECT_SEAL_BROKEN"
+
+    def __init__(self, *, uri: str, reason: str) -> None:
+        self.reason = reason
+        super().__init__(uri=uri, expected=uri.rpartition("/")[2], actual="unknown")
+        self.args = (f"Sealed object {uri} is not what was stored: {reason}.",)
+
+
 class ObjectUriError(StorageError):
     """An object URI that this server did not make."""
 
@@ -314,6 +345,115 @@ class VectorUnusableError(StorageError):
         self.collection = collection
         self.reason = reason
         super().__init__(f"The vector for collection {collection} cannot be used: {reason}.")
+
+
+class ObjectRangeError(StorageError):
+    """A part of an object that lies outside of it."""
+
+    code = "OBJECT_RANGE_INVALID"
+
+    def __init__(self, *, uri: str, start: int, size: int, size_bytes: int) -> None:
+        self.uri = uri
+        self.start = start
+        self.size = size
+        self.size_bytes = size_bytes
+        self.hint = f"Ask for bytes from 0 to {size_bytes}."
+        super().__init__(f"Object {uri} has no {size} bytes from {start} on.")
+
+
+class RecordExistsError(StorageError):
+    """A record of that name is kept already, and its content is another."""
+
+    code = "RECORD_EXISTS"
+    hint = "Records are created once. Find out who wrote the one that is there; to write under another name hides it."
+
+    def __init__(self, *, uri: str) -> None:
+        self.uri = uri
+        super().__init__(f"Record {uri} exists with other content.")
+
+
+class ObjectUnsealableError(StorageError):
+    """None of our master keys opens a sealed object."""
+
+    code = "OBJECT_UNSEALABLE"
+    hint = "Check LEARNING_MASTER_KEY_FILE: it must still hold the key with which the object was sealed."
+
+    def __init__(self, *, uri: str) -> None:
+        self.uri = uri
+        super().__init__(f"None of our master keys opens the sealed object {uri}.")
+
+
+class MasterKeyMissingError(StorageError):
+    """Content of this classification is kept encrypted, and there is no key."""
+
+    code = "MASTER_KEY_MISSING"
+    hint = "Set LEARNING_MASTER_KEY_FILE to the same file in every process: one base64 key of 32 bytes a line."
+
+    def __init__(self) -> None:
+        super().__init__("Nothing confidential can be stored or read: this process has no master key.")
+
+
+class MasterKeyUnusableError(StorageError):
+    """The master keys cannot be read, or are none."""
+
+    code = "MASTER_KEY_UNUSABLE"
+    hint = "One base64 key of 32 bytes a line, the newest first, in a file that only its owner can read."
+
+    def __init__(self, *, source: str, reason: str) -> None:
+        self.source = source
+        self.reason = reason
+        super().__init__(f"The master keys in {source} cannot be used: {reason}.")
+
+
+class ReferencesUnreadableError(StorageError):
+    """Objects that may name others cannot be read, so nobody knows what else is needed; nothing was collected."""
+
+    code = "OBJECT_REFERENCES_UNREADABLE"
+    hint = "Restore these objects from a backup, or delete the records that name them; then collect again."
+
+    def __init__(self, *, uris: tuple[str, ...]) -> None:
+        self.uris = uris
+        named = ", ".join(uris[:5])
+        super().__init__(f"{len(uris)} objects that may name others cannot be read: {named}.")
+
+
+class RetentionPolicyError(StorageError):
+    """A retention rule that cannot be understood."""
+
+    code = "RETENTION_POLICY_INVALID"
+    hint = "Write rules as 'default=30,ModelArtifact=365,DatasetVersion/restricted=3650', in days."
+
+    def __init__(self, *, rule: str) -> None:
+        self.rule = rule
+        super().__init__(f"{rule!r} is not a retention rule.")
+
+
+class ArchiveRefusedError(StorageError):
+    """An uploaded archive that is not taken; nothing of it was kept.
+
+    Attributes:
+        member: The name of the member at fault, made printable; empty where it is the archive as a whole.
+    """
+
+    code = "ARCHIVE_REFUSED"
+    hint = "Pack plain files under relative names, without links, within the limits of an upload."
+
+    def __init__(self, *, reason: str, member: str = "") -> None:
+        self.member = _printable(member)
+        self.reason = reason
+        where = f" at {self.member!r}" if member else ""
+        super().__init__(f"The archive is refused{where}: {reason}.")
+
+
+class LinkRefusedError(StorageError):
+    """A download link that is not, or no longer, good for what is asked."""
+
+    code = "LINK_REFUSED"
+    hint = "Ask for a new link."
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The link is refused: {reason}.")
 
 
 class DatabaseUnavailableError(StorageError):
