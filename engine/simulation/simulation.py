@@ -15,8 +15,9 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from engine.bpmn import ProcessModel
+from engine.crash_points import CrashPoint, armed
 from engine.errors import TaskGoneError, UserTaskClosedError
-from engine.persistence import MESSAGE_TYPE, SIGNAL_TYPE, TRIGGER_TYPE, EventKind
+from engine.persistence import MESSAGE_TYPE, SIGNAL_TYPE, TRIGGER_TYPE, ClaimedJob, EventKind
 from engine.persistence.simulation import (
     AwaitedEvent,
     OfferedJob,
@@ -80,6 +81,7 @@ class Simulation:
         self._due: list[_Due] = []
         self._floating: list[MessageAnswer | SignalAnswer] = []
         self._noted: set[UUID] = set()
+        self._crashed: set[UUID] = set()
         self._people = 0
         self._order = 0
 
@@ -150,7 +152,7 @@ class Simulation:
         with self.world.storage.statement() as work:
             claimed = SimulatedWork(work).claim_job(job.job_id, self.world.worker.worker_id, LEASE_SECONDS)
         if claimed is not None:
-            self.world.worker.work_on(claimed)
+            self._work_on(claimed)
         return True
 
     def _offered(self) -> list[OfferedJob]:
@@ -163,8 +165,22 @@ class Simulation:
             return job.available_at
         endings = self.world.outcomes.endings
         if job.task_id not in endings:
-            endings[job.task_id] = self._book.ending(job.element_id) or Ending(output=self._made_for(job.type))
-        return job.available_at + (endings[job.task_id].after if job.attempt == 1 else timedelta(0))
+            made = Ending(output=self._made_for(job.type))
+            endings[job.task_id] = self._book.ending(job.element_id, made) or made
+        is_first = job.attempt == 1 and job.task_id not in self._crashed
+        return job.available_at + (endings[job.task_id].after if is_first else timedelta(0))
+
+    def _work_on(self, job: ClaimedJob) -> None:
+        ending = self.world.outcomes.endings.get(job.task_id)
+        if ending is None or ending.crash is None or job.task_id in self._crashed:
+            self.world.worker.work_on(job)
+            return
+        self._crashed.add(job.task_id)
+        try:
+            with armed(partial(_crash, ending.crash)):
+                self.world.worker.work_on(job)
+        except WorkerCrash:
+            self.world.replace_worker()
 
     # Timers.
 
@@ -299,6 +315,15 @@ class Simulation:
         message = f"The simulation was stopped after {self.most_turns} turns: the process never comes to rest."
         at = iso_duration(self.now - self.begin)
         self.incidents.append(SimulatedIncident(element=None, code="SIMULATION_LIMIT", message=message, at=at))
+
+
+class WorkerCrash(BaseException):
+    """A worker has crashed; no handler of exceptions may notice."""
+
+
+def _crash(wanted: CrashPoint, reached: CrashPoint) -> None:
+    if reached == wanted:
+        raise WorkerCrash
 
 
 def _fits(expected: MessageAnswer | SignalAnswer, event: AwaitedEvent) -> bool:
