@@ -178,7 +178,7 @@ class SimulatedWork:
         _QUERIES.execute(self._connection, "prepare_schedules", parameters)
 
     def count_events(self, element_id: str, kind: str) -> int:
-        """Return how many events of a kind tell of an element."""
+        """Return how many events of a kind tell of an element, what repeats it aside."""
         row = _QUERIES.first(self._connection, "count_events", {"element_id": element_id, "kind": kind})
         return 0 if row is None else int(row.number)
 

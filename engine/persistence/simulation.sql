@@ -69,7 +69,8 @@ where cast(:spared as text) is null or process_id <> :spared
 update schedule set variables = cast(:variables as jsonb) where process_id = :process_id
 
 -- name: count_events
-select count(*) as number from event where element_id = :element_id and kind = :kind
+select count(*) as number from event
+where element_id = :element_id and kind = :kind and payload ->> 'kind' is distinct from 'MultiInstanceBody'
 
 -- name: instances_begun
 select process_instance_id, process_id, status from process_instance order by process_instance_id

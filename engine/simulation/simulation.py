@@ -52,6 +52,7 @@ class Simulation:
 
     Attributes:
         now: What the clock shows.
+        book: How tasks end.
         root: The instance of the process that is simulated, once it has begun.
         incidents: What went wrong outside of jobs.
         most_turns: After so many turns a process that never comes to rest is stopped.
@@ -75,7 +76,7 @@ class Simulation:
         self.incidents: list[SimulatedIncident] = []
         self.most_turns = most_turns
         self.turns = 0
-        self._book = book
+        self.book = book
         self._variables = dict(variables)
         self._made_for = made_for
         self._due: list[_Due] = []
@@ -123,7 +124,7 @@ class Simulation:
             self._find_root()
             return True
         moment = self._next_moment()
-        if moment is None or moment > until:
+        if moment is None or moment > until or moment <= self.now:
             return False
         self.set_clock(moment)
         return True
@@ -166,7 +167,7 @@ class Simulation:
         endings = self.world.outcomes.endings
         if job.task_id not in endings:
             made = Ending(output=self._made_for(job.type))
-            endings[job.task_id] = self._book.ending(job.element_id, made) or made
+            endings[job.task_id] = self.book.ending(job.element_id, made) or made
         is_first = job.attempt == 1 and job.task_id not in self._crashed
         return job.available_at + (endings[job.task_id].after if is_first else timedelta(0))
 
@@ -225,12 +226,12 @@ class Simulation:
             simulated = SimulatedWork(work)
             tasks, events = simulated.open_user_tasks(), simulated.awaited_events()
         for task in tasks:
-            if self._is_new(task.task_id) and (ending := self._book.ending(task.element_id)) is not None:
+            if self._is_new(task.task_id) and (ending := self.book.ending(task.element_id)) is not None:
                 require_possible(task.element_id, ending, "user task")
                 self._at(self.now + ending.after, partial(self._end_user_task, task, ending))
         for event in events:
             is_answered = event.kind is EventKind.MESSAGE and self._is_new(event.task_id)
-            if is_answered and (ending := self._book.ending(event.element_id)) is not None:
+            if is_answered and (ending := self.book.ending(event.element_id)) is not None:
                 require_possible(event.element_id, ending, "receiver")
                 self._at(self.now + ending.after, partial(self._end_event, event, ending))
 
