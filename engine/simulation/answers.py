@@ -167,26 +167,27 @@ class AnswerBook:
     def __init__(self, tasks: Mapping[str, JsonValue]) -> None:
         self._tasks = dict(tasks)
         self._visits = Counter[str]()
-        self._faults = defaultdict[str, deque[Fault]](deque)
+        self._faults = defaultdict[str, defaultdict[str, deque[Fault]]](lambda: defaultdict(deque))
 
     def __contains__(self, element_id: str) -> bool:
         return element_id in self._tasks
 
     def ending(self, element_id: str, otherwise: Ending | None = None) -> Ending | None:
         """Return how the element ends on its next visit; `None` where it is not answered, or no more."""
-        if self._faults[element_id]:
-            fault = self._faults[element_id].popleft()
-            return fault(self._answered(element_id) or otherwise or Ending())
-        return self._answered(element_id) or otherwise
+        ending = self._answered(element_id) or otherwise
+        for faults in self._faults[element_id].values():
+            if faults:
+                ending = faults.popleft()(ending or Ending())
+        return ending
 
     def answer(self, element_id: str, answer: JsonValue) -> None:
         """Let an element end so from now on; a list counts from its next visit."""
         self._tasks[element_id] = answer
         self._visits[element_id] = 0
 
-    def inject(self, element_id: str, fault: Fault) -> None:
-        """Change how an element ends on the next of its visits that is not changed yet."""
-        self._faults[element_id].append(fault)
+    def inject(self, element_id: str, kind: str, fault: Fault) -> None:
+        """Change how an element ends on the next of its visits that no fault of this kind changes yet."""
+        self._faults[element_id][kind].append(fault)
 
     def _answered(self, element_id: str) -> Ending | None:
         if element_id not in self._tasks:

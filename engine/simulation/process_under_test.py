@@ -114,28 +114,32 @@ class ProcessUnderTest:
         self._simulation.expect_signal(SignalAnswer(name=name, payload=dict(payload or {}), at=length))
         self.run()
 
-    # Faults: each is for the next visit of a task that has none yet.
+    # Faults: each is for the next visit of a task that has none of its kind yet.
 
     def fail(self, element_id: str, reason: str = "it fails", *, times: int | None = None) -> None:
         """Let a service task's attempts fail: all of them, or so many until one succeeds."""
-        self._inject(element_id, lambda ending: replace(ending, failure=reason, failures=times))
+        self._inject(element_id, "failure", lambda ending: replace(ending, failure=reason, failures=times))
 
     def throw_error(self, element_id: str, error_code: str, variables: Mapping[str, JsonValue] | None = None) -> None:
         """Let a task end with a BPMN error."""
-        self._inject(element_id, lambda ending: replace(ending, bpmn_error=error_code, output=dict(variables or {})))
+        self._inject(
+            element_id,
+            "bpmn_error",
+            lambda ending: replace(ending, bpmn_error=error_code, output=dict(variables or {})),
+        )
 
     def escalate(self, element_id: str, escalation_code: str) -> None:
         """Let a task escalate before it completes."""
-        self._inject(element_id, lambda ending: replace(ending, escalation=escalation_code))
+        self._inject(element_id, "escalation", lambda ending: replace(ending, escalation=escalation_code))
 
     def delay(self, element_id: str, duration: str) -> None:
         """Let a task take its time."""
         length = parse_duration(duration).approximate_length
-        self._inject(element_id, lambda ending: replace(ending, after=length))
+        self._inject(element_id, "after", lambda ending: replace(ending, after=length))
 
     def crash(self, element_id: str, at: CrashPoint = "after_handler") -> None:
         """Let the worker crash that works on a service task; another one takes over when its lease expires."""
-        self._inject(element_id, lambda ending: replace(ending, crash=at))
+        self._inject(element_id, "crash", lambda ending: replace(ending, crash=at))
 
     def retry(self, element_id: str) -> None:
         """Let an operator have the failed task of an incident tried again, and go on.
@@ -210,9 +214,9 @@ class ProcessUnderTest:
             raise NotReachedError(f"No user task waits at {element_id}; waiting: {self.result.waiting}")
         return tasks[0]
 
-    def _inject(self, element_id: str, fault: Fault) -> None:
+    def _inject(self, element_id: str, kind: str, fault: Fault) -> None:
         self._require(element_id)
-        self._simulation.book.inject(element_id, fault)
+        self._simulation.book.inject(element_id, kind, fault)
 
     def _require(self, element_id: str) -> None:
         nodes = [node for model in self._simulation.prepared.models for node in model.nodes.values()]
