@@ -319,11 +319,12 @@ class Engine:
             business_key=start.business_key,
             idempotency_key=key,
             started_by=context,
+            definition_sha256=ref.sha256,
         )
         compiled = self.library.compiled(work, row.process_definition_id, row.pinned_definitions, row.start_event_id)
         document = StepDocument(row, is_start=True)
         document.add_event("process.started", {"process_id": ref.process_id, "started_by": context.user_id})
-        document.add_leaf("process.started", {"sha256": ref.sha256}, context)
+        document.add_leaf("process.started", {}, context)
         tree = ProcessTree.begin(compiled, row.process_instance_id, dict(start.variables), new_id)
         finish_step(Step(document, tree, work), context)
         return row.process_instance_id

@@ -16,6 +16,7 @@ EngineError
 │   ├── InstanceNotActiveError              PROCESS_INSTANCE_NOT_ACTIVE
 │   ├── InstanceNotSuspendedError           PROCESS_INSTANCE_NOT_SUSPENDED
 │   ├── StaleInstanceError                  STALE_INSTANCE
+│   ├── NoWayError                          NO_FLOW_TAKEN
 │   ├── StepLimitError                      STEP_LIMIT_EXCEEDED
 │   ├── CorruptStateError                   STATE_CORRUPT
 │   └── UnknownCursorError                  CURSOR_UNKNOWN
@@ -92,6 +93,7 @@ from engine.errors.instances import (
     CorruptStateError,
     InstanceNotActiveError,
     InstanceNotSuspendedError,
+    NoWayError,
     StaleInstanceError,
     StepLimitError,
     UnknownCursorError,
@@ -170,6 +172,7 @@ __all__ = [
     "MessageInvalidError",
     "MessageNotAwaitedError",
     "MigrationInvalidError",
+    "NoWayError",
     "NotACandidateError",
     "PermanentTaskError",
     "ReasonInvalidError",
