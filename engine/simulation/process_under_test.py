@@ -157,6 +157,20 @@ class ProcessUnderTest:
             operations.retry_incident(work, found[0].incident_id, reason="the test says so", context=STARTER)
         self.run()
 
+    def roll_back(self) -> None:
+        """Let an operator cancel the process and have undone what it has done, and go on.
+
+        Raises:
+            InstanceNotActiveError: It is over.
+            CompensationMissingError: No diagram says how anything is undone.
+        """
+        world, root = self._simulation.world, self._simulation.root
+        if root is None:
+            raise NotReachedError("The process has not begun")
+        with world.storage.transaction() as work:
+            Operations(world.engine).cancel(work, root, reason="the test says so", context=STARTER, compensate=True)
+        self.run()
+
     # Looking.
 
     @property
