@@ -72,6 +72,7 @@ class Prepared:
         documents: What is deployed, stand-ins put in.
         models: All processes.
         warnings: What a deployment would have to be told, or would be refused for.
+        foreign: Whether they are of another engine: correlation keys are made up there.
     """
 
     process_id: str
@@ -79,6 +80,7 @@ class Prepared:
     decisions: tuple[bytes, ...]
     models: tuple[ProcessModel, ...]
     warnings: tuple[FileFinding, ...]
+    foreign: bool = False
 
     @property
     def model(self) -> ProcessModel:
@@ -132,6 +134,7 @@ def prepare(
         decisions=tuple(file.content for file in read.decision_files),
         models=models,
         warnings=tuple(read.findings),
+        foreign=foreign,
     )
 
 

@@ -256,7 +256,8 @@ class Simulation:
             starts, events = simulated.awaited_starts(), simulated.awaited_events()
         kind = EventKind.MESSAGE if isinstance(expected, MessageAnswer) else EventKind.SIGNAL
         begins = any(start.kind is kind and start.name == expected.name for start in starts)
-        if not (begins or any(_fits(expected, event) for event in events)):
+        fits = _is_named if self.prepared.foreign else _fits
+        if not (begins or any(fits(expected, event) for event in events)):
             return False
         self._floating.remove(expected)
         if isinstance(expected, MessageAnswer):
@@ -270,14 +271,16 @@ class Simulation:
         with self.world.storage.transaction() as work:
             awaited = SimulatedWork(work).awaited_events()
         receiver = next((event for event in awaited if _fits(message, event)), None)
+        if receiver is None and self.prepared.foreign:
+            receiver = next((event for event in awaited if _is_named(message, event)), None)
         self._guarded(None if receiver is None else receiver.element_id, partial(self._publish, message, receiver))
 
     def _publish(self, message: MessageAnswer, receiver: AwaitedEvent | None) -> None:
         payload = message.payload if self.root is not None else {**self._variables, **message.payload}
-        if message.correlation_key is not None:
-            key = correlation_text("the answers", message.correlation_key)
+        if receiver is not None:
+            key = receiver.correlation_key or ""
         else:
-            key = "" if receiver is None else receiver.correlation_key or ""
+            key = "" if message.correlation_key is None else correlation_text("the answers", message.correlation_key)
         with self.world.storage.transaction() as work:
             self.world.engine.publish_message(
                 work,
@@ -328,9 +331,12 @@ def _crash(wanted: CrashPoint, reached: CrashPoint) -> None:
 
 
 def _fits(expected: MessageAnswer | SignalAnswer, event: AwaitedEvent) -> bool:
-    if isinstance(expected, SignalAnswer):
-        return event.kind is EventKind.SIGNAL and event.name == expected.name
-    if event.kind is not EventKind.MESSAGE or event.name != expected.name:
+    if not _is_named(expected, event):
         return False
-    key = expected.correlation_key
+    key = expected.correlation_key if isinstance(expected, MessageAnswer) else None
     return key is None or correlation_text("the answers", key) == event.correlation_key
+
+
+def _is_named(expected: MessageAnswer | SignalAnswer, event: AwaitedEvent) -> bool:
+    kind = EventKind.MESSAGE if isinstance(expected, MessageAnswer) else EventKind.SIGNAL
+    return event.kind is kind and event.name == expected.name

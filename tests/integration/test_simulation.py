@@ -250,6 +250,12 @@ def test_a_message_under_another_key_is_not_received(database_url: str) -> None:
     assert result.waiting == (Waiting(element="Wait", kind="message", awaited="paid"),)
 
 
+def test_a_foreign_message_goes_by_its_name(database_url: str) -> None:
+    foreign = _RECEIVING.replace(b'correlationKey="=order"', b"").replace(b"<zeebe:subscription  />", b"")
+    messages = [{"name": "paid", "correlation_key": "8", "payload": {"sum": 1}, "at": "PT5S"}]
+    assert simulated(database_url, foreign, foreign=True, messages=messages).variables == {"sum": 1}
+
+
 _LATE_RECEIVER = document(
     process(
         "late",
