@@ -28,8 +28,9 @@ from engine.persistence.simulation import (
 from engine.simulation.answers import AnswerBook, Ending, MessageAnswer, SignalAnswer, require_possible
 from engine.simulation.endings import end_event, end_user_task
 from engine.simulation.preparation import Prepared
+from engine.simulation.refused_start import refused_start
 from engine.simulation.simulated_engine import LEASE_SECONDS, STARTER, World
-from engine.simulation.trace import SimulatedIncident, iso_duration
+from engine.simulation.trace import SimulatedIncident, TraceEntry, iso_duration
 from engine.waiting_events import correlation_text
 from storage import ReportedError
 
@@ -55,6 +56,7 @@ class Simulation:
         book: How tasks end.
         root: The instance of the process that is simulated, once it has begun.
         incidents: What went wrong outside of jobs.
+        refused_start: How far the process came that could not be started; nothing of it is stored.
         most_turns: After so many turns a process that never comes to rest is stopped.
     """
 
@@ -74,6 +76,7 @@ class Simulation:
         self.begin = self.now = begin
         self.root: UUID | None = None
         self.incidents: list[SimulatedIncident] = []
+        self.refused_start: tuple[TraceEntry, ...] = ()
         self.most_turns = most_turns
         self.turns = 0
         self.book = book
@@ -94,7 +97,8 @@ class Simulation:
             with self.world.storage.transaction() as work:
                 self.root = self.world.engine.start(work, self.prepared.process_id, self._variables, context=STARTER)
         except ReportedError as error:
-            self._note_incident(None, error)
+            self._note_incident(getattr(error, "element_id", None), error)
+            self.refused_start = refused_start(self.world, self.prepared, self._variables, self.most_turns)
 
     def expect(self, message: MessageAnswer) -> None:
         """Let a message come."""

@@ -20,6 +20,7 @@ from diagrams import (
     event_based,
     flow,
     for_each,
+    gateway,
     message,
     parallel,
     path,
@@ -468,6 +469,27 @@ def test_a_loop_without_waits_ends_too(database_url: str) -> None:
     )
     result = simulated(database_url, endless)
     assert [each.code for each in result.incidents] == ["STEP_LIMIT_EXCEEDED"]
+
+
+def test_a_start_that_fails_shows_how_far_it_came(database_url: str) -> None:
+    undecided = diagram(
+        "undecided",
+        start(),
+        gateway("Which"),
+        flow("Which", "Good", "=a = 1", flow_id="One", name="1"),
+        flow("Which", "Bad", "=a = 2", flow_id="Two", name="2"),
+        end("Good"),
+        end("Bad"),
+        path("Begin", "Which"),
+    )
+    result = simulated(database_url, undecided, variables={"a": 3}, foreign=True)
+    assert result.trace == (
+        entry("Begin", "entered"),
+        entry("Begin", "completed"),
+        entry("Which", "entered"),
+        entry("Which", "failed"),
+    )
+    assert [(each.element, each.code) for each in result.incidents] == [("Which", "NO_FLOW_TAKEN")]
 
 
 def test_parallel_work_of_one_instant_is_done_in_the_order_of_the_diagram(database_url: str) -> None:
