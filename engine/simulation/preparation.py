@@ -110,7 +110,9 @@ def prepare(
     process_id: str | None = None,
     foreign: bool = False,
 ) -> Prepared:
-    """Read and verify files, and choose the process: the one that is named, else the first that no other one calls.
+    """Read and verify files, and choose the process.
+
+    That is the one that is named, else the first that no other one calls and that begins plainly, if there is one.
 
     Raises:
         PreparationError: A diagram cannot be executed as drawn.
@@ -234,7 +236,9 @@ def _chosen(models: Sequence[ProcessModel], process_id: str | None) -> str:
     if not models:
         raise SimulatedProcessError(process_id=None, known=())
     called = {each for model in models for each in called_processes(model)}
-    return next((each for each in known if each not in called), known[0])
+    uncalled = [model for model in models if model.process_id not in called] or list(models)
+    plain = [model for model in uncalled if model.none_start_event() is not None]
+    return (plain or uncalled)[0].process_id
 
 
 def _require_answerable(answers: Answers, models: Sequence[ProcessModel]) -> None:

@@ -354,19 +354,19 @@ def test_called_processes_are_runs_of_their_own(database_url: str) -> None:
 def test_a_thrown_message_starts_the_other_process(database_url: str) -> None:
     both = document(
         process(
+            "delivering",
+            start("Ordered", message_ref="Message_Order"),
+            service_task("Pack", "pack"),
+            end("Sent", message_ref="Message_Delivery"),
+            path("Ordered", "Pack", "Sent"),
+        ),
+        process(
             "asking",
             start(),
             throw("Order", message_ref="Message_Order"),
             catch("Delivered", message_ref="Message_Delivery"),
             end(),
             path("Begin", "Order", "Delivered", "Done"),
-        ),
-        process(
-            "delivering",
-            start("Ordered", message_ref="Message_Order"),
-            service_task("Pack", "pack"),
-            end("Sent", message_ref="Message_Delivery"),
-            path("Ordered", "Pack", "Sent"),
         ),
         message("Message_Order", "order", '="7"'),
         message("Message_Delivery", "delivery", '="7"'),
