@@ -47,7 +47,7 @@ from engine.persistence import (
     engine_statistics,
 )
 from engine.service_tasks import ServiceTaskRegistry
-from engine.spiff import ProcessTree
+from engine.spiff import Judge, ProcessTree, holds
 from engine.start_timers import replace_start_timers
 from engine.user_tasks import UserTaskDesk
 from engine.warm import WarmInstances
@@ -76,11 +76,18 @@ class Engine:
 
     Args:
         groups: The groups to which a diagram may assign user tasks; `None` for any.
+        judge: Says whether the condition of a flow holds.
     """
 
-    def __init__(self, registry: ServiceTaskRegistry, forms: Forms, groups: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        registry: ServiceTaskRegistry,
+        forms: Forms,
+        groups: frozenset[str] | None = None,
+        judge: Judge = holds,
+    ) -> None:
         self.registry = registry
-        self.library = ProcessLibrary()
+        self.library = ProcessLibrary(judge)
         self.instances = WarmInstances(self.library)
         self.desk = UserTaskDesk(FormCatalogue(forms), append_event)
         self._forms = forms
@@ -312,11 +319,12 @@ class Engine:
             business_key=start.business_key,
             idempotency_key=key,
             started_by=context,
+            definition_sha256=ref.sha256,
         )
         compiled = self.library.compiled(work, row.process_definition_id, row.pinned_definitions, row.start_event_id)
         document = StepDocument(row, is_start=True)
         document.add_event("process.started", {"process_id": ref.process_id, "started_by": context.user_id})
-        document.add_leaf("process.started", {"sha256": ref.sha256}, context)
+        document.add_leaf("process.started", {}, context)
         tree = ProcessTree.begin(compiled, row.process_instance_id, dict(start.variables), new_id)
         finish_step(Step(document, tree, work), context)
         return row.process_instance_id

@@ -31,6 +31,7 @@ from engine.persistence import (
     StepDocument,
     UserTasks,
     step_text,
+    transition_entry,
     write_step,
 )
 from engine.priorities import job_priority
@@ -38,7 +39,7 @@ from engine.spiff import JournalEntry, ProcessTree, TreeChanges, WaitingTask
 from engine.throws import second_try_job, send_off
 from engine.waiting_events import exchange_events
 from engine.warm import WarmInstances, after_step
-from storage import AuditEntry, SecurityContext, UnitOfWork
+from storage import SecurityContext, UnitOfWork
 from storage.identifiers import new_id
 
 
@@ -161,6 +162,7 @@ def collect_step(step: Step, context: SecurityContext, status: InstanceStatus | 
     if status is InstanceStatus.COMPLETED:
         step.document.add_event("process.completed", {})
         step.document.add_leaf("process.completed", {}, context)
+    step.document.close_leaves(context)
     text = step_text(step.document, changes, status.value)
     row = after_step(step.row, changes, status, incidents=step.document.incidents, is_start=step.document.is_start)
     return CollectedStep(step.document, text, FinishedStep(row, step.tree, tuple(taken)))
@@ -235,9 +237,7 @@ def audit_transition(
     work: UnitOfWork, row: InstanceRow, action: str, details: dict[str, JsonValue], context: SecurityContext
 ) -> UUID:
     """Write the audit leaf of a process transition outside a step; return its `audit_ref`."""
-    facts: dict[str, JsonValue] = {"process_definition_id": str(row.process_definition_id), **details}
-    subject = f"process_instance/{row.process_instance_id}"
-    return work.audit.record(AuditEntry(action=action, subject=subject, details=facts), context=context)
+    return work.audit.record(transition_entry(row, action, details), context=context)
 
 
 def _record_change(step: Step, entry: JournalEntry, context: SecurityContext) -> None:
@@ -249,9 +249,14 @@ def _record_change(step: Step, entry: JournalEntry, context: SecurityContext) ->
         "kind": "MultiInstanceBody" if entry.is_body else type(entry.element).__name__,
         "lane": entry.element.lane,
     }
+    if entry.run_id != step.row.process_instance_id:
+        payload["run_id"] = str(entry.run_id)
+    if entry.arrived_by:
+        payload["arrived_by"] = list(entry.arrived_by)
     if entry.change == "compensated":
         payload |= undone_payload(entry, context)
     step.document.add_event(f"element.{entry.change}", payload, entry.element.id)
+    step.document.transitions.append(f"{entry.change} {entry.element.id}")
 
 
 def _offer(step: Step, waiting: WaitingTask) -> ClaimedJob | None:

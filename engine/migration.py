@@ -222,6 +222,7 @@ class Migrations:
         pinned[row.process_id] = target.ref.process_definition_id
         update = {
             "process_definition_id": target.ref.process_definition_id,
+            "definition_sha256": target.ref.sha256,
             "pinned_definitions": pinned,
             "start_event_id": target.renamed.get(row.start_event_id, row.start_event_id),
         }

@@ -26,7 +26,7 @@ from engine.persistence.statistics import (
     engine_statistics,
     queue_depths,
 )
-from engine.persistence.steps import Lease, StepDocument, step_text, write_step, write_steps
+from engine.persistence.steps import Lease, StepDocument, step_text, transition_entry, write_step, write_steps
 from engine.persistence.subscriptions import Subscriptions
 from engine.persistence.timers import TimerRow, Timers
 from engine.persistence.user_tasks import (
@@ -91,6 +91,7 @@ __all__ = [
     "queue_depths",
     "schedule_statistics",
     "step_text",
+    "transition_entry",
     "write_step",
     "write_steps",
 ]

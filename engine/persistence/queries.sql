@@ -69,7 +69,9 @@ select version from process_instance where process_instance_id = :process_instan
 select * from lock_for_steps(cast(:instance_ids as uuid[]), cast(:job_ids as uuid[]), cast(:epochs as bigint[]))
 
 -- name: read_instance
-select * from process_instance
+select i.*, (select sha256 from process_definition d where d.process_definition_id = i.process_definition_id)
+    as definition_sha256
+from process_instance i
 where process_instance_id = :process_instance_id
   and (cast(:tenant_id as text) is null or tenant_id = cast(:tenant_id as text))
 
@@ -108,6 +110,8 @@ select
 -- name: instances_with_state
 -- Several instances and all that is alive in them, for whoever compares versions when writing.
 select i.*,
+    (select sha256 from process_definition d where d.process_definition_id = i.process_definition_id)
+        as definition_sha256,
     (select jsonb_agg(jsonb_build_object('task_id', task_id, 'parent_id', parent_id, 'process_id', t.process_id,
                                          'spec', spec, 'state', state, 'position', position, 'internal', internal))
      from task t where t.process_instance_id = i.process_instance_id) as tasks,

@@ -9,7 +9,7 @@ from SpiffWorkflow.util.task import TaskState
 
 from engine.bpmn import FlowNode
 from engine.errors import NoWayError
-from engine.spiff.elements import ElementSpec, Way, holds
+from engine.spiff.elements import ElementSpec, Way
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow
 
 
@@ -21,7 +21,7 @@ class ExclusiveGatewaySpec(ElementSpec):
         variables = task.workflow.visible(task)
         default = getattr(self.node, "default_flow", None)
         for flow, target in self.flows:
-            if flow.id != default and holds(flow, variables):
+            if flow.id != default and self.judge(flow, variables):
                 return [(flow, target)]
         otherwise = [(flow, target) for flow, target in self.flows if flow.condition is None or flow.id == default]
         if self.flows and not otherwise:
