@@ -1,9 +1,9 @@
 """Branches that run at the same time and meet without being joined: what follows is done once for each of them.
 
 BPMN allows that (2.0.2, 13.4.2: an exclusive gateway passes every token on), and mostly nobody meant it. Which flows
-can have tokens at once is the concurrency relation of Kovalyov and Esparza (1996): exact for sound processes of parallel
-and exclusive gateways; an inclusive gateway is taken to choose all. The tokens of boundary events that do not interrupt
-are left out, since they are meant to run beside.
+can have tokens at once is the concurrency relation of Kovalyov and Esparza (1996): exact for sound processes of
+parallel and exclusive gateways; an inclusive gateway is taken to choose all. The tokens of boundary events that do not
+interrupt are left out, since they are meant to run beside.
 """
 
 from __future__ import annotations

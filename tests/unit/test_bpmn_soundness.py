@@ -145,7 +145,8 @@ def test_the_findings_are_those_of_the_plain_token_game(flows: str) -> None:
     content = drawn(_connected(flows))
     model = model_of(content)
     assume(not list(check_structure(model)))
-    faults = {(finding.code, finding.element_id) for finding in check_soundness(model)}
+    found = [finding for finding in check_soundness(model) if finding.severity == "error"]
+    faults = {(finding.code, finding.element_id) for finding in found}
     try:
         game = TokenGame(content, maximum=3_000)
     except TooManyError:
