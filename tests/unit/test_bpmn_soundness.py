@@ -11,7 +11,7 @@ from drawn_nets import TokenGame, TooManyError, drawn, model_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from engine.bpmn import Activity, ProcessModel
+from engine.bpmn import Activity, ProcessModel, soundness
 from engine.bpmn.components import strong_components
 from engine.bpmn.reachability import reached_from
 from engine.bpmn.soundness import check_soundness
@@ -245,6 +245,16 @@ def test_a_long_way_is_searched_without_recursion() -> None:
     stages = [f"P{n}>T{n} P{n}>X{n} T{n}>PJ{n} X{n}>X{n} X{n}>PJ{n} PJ{n}>P{n + 1}" for n in range(count)]
 
     assert codes_of(drawn(" ".join(["S>P0", *stages, f"P{count}>E"]))) == []
+
+
+def test_where_the_bound_is_reached_that_is_all_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundness, "MAXIMUM_MARKINGS", 1)
+
+    found = findings_of(drawn("S>P1 P1>T1 P1>T2 T1>P2 T2>P2 P2>E"))
+
+    assert [(finding.code, finding.severity, finding.element_id) for finding in found] == [
+        ("SOUNDNESS_UNKNOWN", "warning", "p")
+    ]
 
 
 def test_the_components_of_a_graph_stand_behind_those_that_they_lead_to() -> None:
