@@ -16,6 +16,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from storage.audit.canonical import canonical_bytes
+from storage.audit.merkle import leaf_hash
 from storage.identifiers import new_id
 from storage.security import SecurityContext
 
@@ -77,6 +78,16 @@ class AuditLeaf:
     tenant_id: str
     canonical_text: str
     personal: PersonalData | None = None
+
+    def as_parameters(self) -> dict[str, object]:
+        """Return the leaf, without what is beside it, as parameters of a statement."""
+        content = self.canonical_text.encode()
+        return {
+            "audit_ref": self.audit_ref,
+            "tenant_id": self.tenant_id,
+            "canonical_bytes": content,
+            "leaf_hash": leaf_hash(content),
+        }
 
     def as_row(self) -> dict[str, JsonValue]:
         """Return the leaf as the database's `append_audit_leaves` takes it."""
