@@ -47,7 +47,7 @@ from engine.persistence import (
     engine_statistics,
 )
 from engine.service_tasks import ServiceTaskRegistry
-from engine.spiff import ProcessTree
+from engine.spiff import Judge, ProcessTree, holds
 from engine.start_timers import replace_start_timers
 from engine.user_tasks import UserTaskDesk
 from engine.warm import WarmInstances
@@ -76,11 +76,18 @@ class Engine:
 
     Args:
         groups: The groups to which a diagram may assign user tasks; `None` for any.
+        judge: Says whether the condition of a flow holds.
     """
 
-    def __init__(self, registry: ServiceTaskRegistry, forms: Forms, groups: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        registry: ServiceTaskRegistry,
+        forms: Forms,
+        groups: frozenset[str] | None = None,
+        judge: Judge = holds,
+    ) -> None:
         self.registry = registry
-        self.library = ProcessLibrary()
+        self.library = ProcessLibrary(judge)
         self.instances = WarmInstances(self.library)
         self.desk = UserTaskDesk(FormCatalogue(forms), append_event)
         self._forms = forms

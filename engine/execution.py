@@ -249,6 +249,10 @@ def _record_change(step: Step, entry: JournalEntry, context: SecurityContext) ->
         "kind": "MultiInstanceBody" if entry.is_body else type(entry.element).__name__,
         "lane": entry.element.lane,
     }
+    if entry.run_id != step.row.process_instance_id:
+        payload["run_id"] = str(entry.run_id)
+    if entry.arrived_by:
+        payload["arrived_by"] = list(entry.arrived_by)
     if entry.change == "compensated":
         payload |= undone_payload(entry, context)
     step.document.add_event(f"element.{entry.change}", payload, entry.element.id)

@@ -24,7 +24,7 @@ from engine.bpmn import (
 from engine.dmn import DecisionRef, DeployedDecision, read_decisions
 from engine.errors import UnknownDecisionVersionError, UnknownDefinitionError, UnknownProcessError
 from engine.persistence import DecisionDefinitions, DefinitionRef, Definitions
-from engine.spiff import CompiledProcess, compile_process
+from engine.spiff import CompiledProcess, Judge, compile_process, holds
 from storage import UnitOfWork
 
 _CAPACITY = 256
@@ -33,9 +33,14 @@ Value = TypeVar("Value")
 
 
 class ProcessLibrary:
-    """Models by definition id, and compiled processes by what they pin; safe between threads."""
+    """Models by definition id, and compiled processes by what they pin; safe between threads.
 
-    def __init__(self) -> None:
+    Args:
+        judge: Says whether the condition of a flow holds.
+    """
+
+    def __init__(self, judge: Judge = holds) -> None:
+        self._judge = judge
         self._lock = threading.Lock()
         self._models: OrderedDict[UUID, ProcessModel] = OrderedDict()
         self._decisions: OrderedDict[UUID, DeployedDecision] = OrderedDict()
@@ -117,7 +122,8 @@ class ProcessLibrary:
         processes = {name: ref_id for name, ref_id in pinned.items() if not is_decision_key(name)}
         models = {name: self.model(work, ref_id, process_of(name)) for name, ref_id in processes.items()}
         own = next(name for name, ref_id in processes.items() if ref_id == definition_id)
-        compiled = compile_process(models.pop(own), models, start_event_id, decisions=self._asked(work, pinned))
+        asked = self._asked(work, pinned)
+        compiled = compile_process(models.pop(own), models, start_event_id, decisions=asked, judge=self._judge)
         with self._lock:
             return _keep(self._compiled, key, compiled)
 

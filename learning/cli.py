@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
-from learning import audit, decisions, diagrams, incidents, instances, schedules, schema
+from learning import artifacts, audit, decisions, diagrams, incidents, instances, schedules, schema
 from learning.settings import LearningSettings, PlatformSettings
 from storage import ReportedError
 
@@ -23,6 +23,7 @@ app.add_typer(diagrams.app, name="diagram")
 app.add_typer(decisions.app, name="decision")
 app.add_typer(schema.app, name="db")
 app.add_typer(instances.app, name="instance")
+app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(incidents.app, name="incident")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(audit.app, name="audit")

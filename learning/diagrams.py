@@ -12,6 +12,7 @@ import typer
 from engine import Finding, asked_decisions, called_processes, canonical_digest, read_diagram
 from engine.dmn import canonical_decision_digest, drawn_inputs, is_dmn, read_decisions
 from learning import bootstrap
+from learning.diagram_simulation import simulate_files
 from learning.diagram_verification import FileFindings, verify_diagrams
 from learning.element_templates import element_templates
 from learning.service_task_catalogue import catalogue_page
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, readable=True)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.command(name="simulate")(simulate_files)
 
 
 @app.command(name="verify")

@@ -19,6 +19,9 @@ class LearningSettings(BaseSettings):
         database_url: A PostgreSQL server; without it the embedded one in `home` is used.
         artifact_root: Folder of the local object store, `home`/artifacts unless given.
         s3_endpoint: `host:port` of an S3-compatible store; without it the local folder is used.
+        master_key: Keys that wrap those of sealed objects, in base64; the newest first, separated by white space.
+        master_key_file: The same keys in a file, one a line; without both, a local folder gets `home`/master.key.
+        retention: Days that the objects of deleted records are kept, as `MODEL/classification=days`.
         import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
         allowed_profiles: Compute profiles that may be asked for.
         audit_key_file: The private keys that sign the audit trail's checkpoints; `home`/audit-key.json unless given.
@@ -38,6 +41,9 @@ class LearningSettings(BaseSettings):
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
     s3_secure: bool = True
+    master_key: SecretStr | None = None
+    master_key_file: Path | None = None
+    retention: str = "default=30"
     import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     default_compute: ComputeProfile = ComputeProfile.CPU
     allowed_profiles: Annotated[tuple[ComputeProfile, ...], NoDecode] = (ComputeProfile.CPU,)
@@ -66,6 +72,11 @@ class LearningSettings(BaseSettings):
     def artifacts(self) -> Path:
         """The local object store's folder."""
         return (self.artifact_root or self.home / "artifacts").resolve()
+
+    @property
+    def own_master_key_file(self) -> Path:
+        """The file of the master keys where none is given."""
+        return (self.home / "master.key").resolve()
 
     @property
     def inbox(self) -> Path:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from uuid import UUID
 from xml.sax.saxutils import escape, quoteattr
+
+from engine.dmn import DecisionRef, DeployedDecision, read_decisions
 
 _ZEEBE = "http://camunda.org/schema/zeebe/1.0"
 NAMESPACE = "https://www.omg.org/spec/DMN/20191111/MODEL/"
@@ -69,6 +72,26 @@ def table(
         ]
     )
     return f'<decisionTable id="T" hitPolicy="{policy}"{attribute}>{body}</decisionTable>'
+
+
+def deployed(content: bytes) -> dict[str, DeployedDecision]:
+    """Return the decisions of a document by the keys that tasks bound to the newest version have for them."""
+    model = read_decisions(content)
+    return {
+        f"decision/{each.id}": DeployedDecision(
+            DecisionRef(
+                decision_definition_id=UUID(int=number),
+                decision_id=each.id,
+                version=1,
+                version_tag=None,
+                name=each.name,
+                sha256="",
+                canonical_sha256="",
+            ),
+            model,
+        )
+        for number, each in enumerate(model.decisions.values())
+    }
 
 
 def _id(name: str) -> str:

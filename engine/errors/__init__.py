@@ -16,6 +16,7 @@ EngineError
 │   ├── InstanceNotActiveError              PROCESS_INSTANCE_NOT_ACTIVE
 │   ├── InstanceNotSuspendedError           PROCESS_INSTANCE_NOT_SUSPENDED
 │   ├── StaleInstanceError                  STALE_INSTANCE
+│   ├── NoWayError                          NO_FLOW_TAKEN
 │   ├── StepLimitError                      STEP_LIMIT_EXCEEDED
 │   ├── CorruptStateError                   STATE_CORRUPT
 │   └── UnknownCursorError                  CURSOR_UNKNOWN
@@ -50,13 +51,19 @@ EngineError
 │   ├── SeparationOfDutiesError             SEPARATION_OF_DUTIES
 │   ├── FormInvalidError                    FORM_INVALID
 │   └── FormMissingError                    FORM_MISSING
-└── events.py: timers, messages and schedules
-    ├── TimerInvalidError                   TIMER_INVALID
-    ├── MessageInvalidError                 MESSAGE_INVALID
-    ├── MessageNotAwaitedError              MESSAGE_NOT_AWAITED
-    ├── ScheduleInvalidError                SCHEDULE_INVALID
-    ├── UnknownScheduleError                SCHEDULE_NOT_FOUND
-    └── ScheduleEndedError                  SCHEDULE_ENDED
+├── events.py: timers, messages and schedules
+│   ├── TimerInvalidError                   TIMER_INVALID
+│   ├── MessageInvalidError                 MESSAGE_INVALID
+│   ├── MessageNotAwaitedError              MESSAGE_NOT_AWAITED
+│   ├── ScheduleInvalidError                SCHEDULE_INVALID
+│   ├── UnknownScheduleError                SCHEDULE_NOT_FOUND
+│   └── ScheduleEndedError                  SCHEDULE_ENDED
+└── simulation.py: what is asked of a simulation
+    └── SimulationError                     SIMULATION
+        ├── AnswersInvalidError             ANSWERS_INVALID
+        ├── AnsweredElementUnknownError     ANSWERED_ELEMENT_UNKNOWN
+        ├── AnswerNotApplicableError        ANSWER_NOT_APPLICABLE
+        └── SimulatedProcessError           SIMULATED_PROCESS_UNKNOWN
 
 `BpmnError` is not a failure but an outcome that a boundary event of the diagram catches.
 """
@@ -86,6 +93,7 @@ from engine.errors.instances import (
     CorruptStateError,
     InstanceNotActiveError,
     InstanceNotSuspendedError,
+    NoWayError,
     StaleInstanceError,
     StepLimitError,
     UnknownCursorError,
@@ -111,6 +119,13 @@ from engine.errors.operations import (
     UnknownIncidentError,
     VariableNameError,
 )
+from engine.errors.simulation import (
+    AnsweredElementUnknownError,
+    AnswerNotApplicableError,
+    AnswersInvalidError,
+    SimulatedProcessError,
+    SimulationError,
+)
 from engine.errors.user_tasks import (
     AssigneeNeededError,
     ClaimedByAnotherError,
@@ -128,6 +143,9 @@ from engine.errors.user_tasks import (
 )
 
 __all__ = [
+    "AnswerNotApplicableError",
+    "AnsweredElementUnknownError",
+    "AnswersInvalidError",
     "AssigneeNeededError",
     "BpmnError",
     "ClaimedByAnotherError",
@@ -154,12 +172,15 @@ __all__ = [
     "MessageInvalidError",
     "MessageNotAwaitedError",
     "MigrationInvalidError",
+    "NoWayError",
     "NotACandidateError",
     "PermanentTaskError",
     "ReasonInvalidError",
     "ScheduleEndedError",
     "ScheduleInvalidError",
     "SeparationOfDutiesError",
+    "SimulatedProcessError",
+    "SimulationError",
     "StaleInstanceError",
     "StaleLeaseError",
     "StepLimitError",

@@ -5,6 +5,7 @@ Above this folder there are only the typed `CompiledProcess` and `ProcessTree`.
 
 from engine.spiff.changes import Compensation, JournalEntry, TaskRow, TreeChanges, TreeState, WaitingTask
 from engine.spiff.compiler import CompiledProcess, compile_process
+from engine.spiff.elements import Judge, holds
 from engine.spiff.scopes import VariableRow
 from engine.spiff.tree import ProcessTree, Token
 from engine.spiff.workflow import MadeDecision, ThrownEscalation, ThrownMessage
@@ -13,6 +14,7 @@ __all__ = [
     "Compensation",
     "CompiledProcess",
     "JournalEntry",
+    "Judge",
     "MadeDecision",
     "ProcessTree",
     "TaskRow",
@@ -24,4 +26,5 @@ __all__ = [
     "VariableRow",
     "WaitingTask",
     "compile_process",
+    "holds",
 ]

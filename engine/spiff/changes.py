@@ -65,6 +65,8 @@ class JournalEntry:
     Attributes:
         undone_by: Of what was compensated, the element that did it; `None` where all that it held was undone.
         thrown_by: The task of what had it compensated.
+        run_id: The run of the process in which it stands: the instance, or a task below a call activity.
+        arrived_by: The flows on which tokens came, where it was activated by any.
     """
 
     change: str
@@ -73,6 +75,8 @@ class JournalEntry:
     is_body: bool = False
     undone_by: str | None = None
     thrown_by: UUID | None = None
+    run_id: UUID | None = None
+    arrived_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -136,11 +140,21 @@ def journal_entry(change: str, task: InstanceTask) -> JournalEntry:
     """Return a change of a task."""
     spec = task.task_spec
     is_body = isinstance(spec.origin or spec, RepeatingSpec)
+    if change == "activated":
+        return JournalEntry(change, task.id, spec.node, is_body, run_id=task.run_id, arrived_by=_ways_of(task))
     if change != "compensated":
-        return JournalEntry(change, task.id, spec.node, is_body)
+        return JournalEntry(change, task.id, spec.node, is_body, run_id=task.run_id)
     activity = UUID(task.internal_data.get("activity", str(task.id)))
     undone_by = None if spec.handler is None else spec.handler.node.id
-    return JournalEntry(change, activity, spec.node, is_body, undone_by, UUID(task.internal_data["undoing"]))
+    return JournalEntry(
+        change, activity, spec.node, is_body, undone_by, UUID(task.internal_data["undoing"]), task.run_id
+    )
+
+
+def _ways_of(task: InstanceTask) -> tuple[str, ...]:
+    """Return the flows on which tokens came to a task: several where it joins them."""
+    joined = task.internal_data.get("arrived")
+    return tuple(joined) if joined else () if task.arrived_by is None else (task.arrived_by,)
 
 
 def compensation(throw: InstanceTask) -> Compensation:

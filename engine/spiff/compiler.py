@@ -46,7 +46,7 @@ from engine.spiff.activities import AutomaticTaskSpec, CallActivitySpec, Receivi
 from engine.spiff.boundary import ActivitySpec, AttachedEventSpec, BoundaryEventSpec
 from engine.spiff.compensation import CancelEndSpec, CompensatingSpec, RecordSpec, RollingBackSpec
 from engine.spiff.decisions import DecisionTaskSpec
-from engine.spiff.elements import ElementSpec, LinkEventSpec, StartEventSpec
+from engine.spiff.elements import ElementSpec, Judge, LinkEventSpec, StartEventSpec, holds
 from engine.spiff.gateways import (
     EventBasedGatewaySpec,
     ExclusiveGatewaySpec,
@@ -84,6 +84,7 @@ def compile_process(
     start_event_id: str,
     *,
     decisions: Mapping[str, DeployedDecision] | None = None,
+    judge: Judge = holds,
 ) -> CompiledProcess:
     """Return `model`, started at one of its start events, with the processes that it calls, directly or not.
 
@@ -92,10 +93,14 @@ def compile_process(
         called: The called processes by their keys: see `called_key`.
         start_event_id: Where the instance begins.
         decisions: The decisions that all of them ask, by their keys: see `decision_key`.
+        judge: Says whether the condition of a flow holds.
     """
     asked = decisions or {}
     specs = {key: _Compiler(child, key, _none_start(child), asked).spec for key, child in called.items()}
     own = _Compiler(model, model.process_id, start_event_id, asked).spec
+    for spec in (own, *specs.values()):
+        for task_spec in spec.task_specs.values():
+            task_spec.judge = judge
     return CompiledProcess(model=model, specs={**specs, model.process_id: own})
 
 

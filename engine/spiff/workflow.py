@@ -60,6 +60,7 @@ class InstanceTask(Task):
         position: Rises with every task of the instance.
         tokens: How many of the tasks directly below it are tokens; events that only wait beside them are none.
         arrived_by: The flow on which the token came; not stored, because a token never rests on a flow.
+        run_id: The run of the process in which it stands: the root, or a task below a call activity.
         reads: The variables that the condition it waits for has read; `None` where that is not known.
     """
 
@@ -71,6 +72,7 @@ class InstanceTask(Task):
         self.position = position
         self.tokens = 0
         self.arrived_by: str | None = None
+        self.run_id: UUID = task_id if parent is None or is_process_run(self) else parent.run_id
         self.reads: frozenset[str] | None = None
         if parent is not None:
             parent.tokens += task_spec.is_token

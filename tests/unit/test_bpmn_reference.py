@@ -130,6 +130,8 @@ DATA = {
                     "correlationSubscription", "auditing", "monitoring", "textAnnotation", "association", "group",
                     "laneSet", "documentation", "resourceRole", "performer", "humanPerformer", "potentialOwner")},
     **{name: within(f"<bpmn:{name} />") for name in ("dataInputAssociation", "dataOutputAssociation")},
+    **{name: within(f"<bpmn:dataInputAssociation><bpmn:{name} /></bpmn:dataInputAssociation>")
+       for name in ("transformation", "assignment")},
     "rendering": node(activity("userTask", "X", ASSIGNED, "<bpmn:rendering />")),
 }  # fmt: skip
 DECLARING = ("message", "signal", "error", "escalation", "process")
@@ -180,6 +182,7 @@ ATTRIBUTES = {
                     + service_task("Y", "plain")),
     "isSequential": node(service_task("X", "plain", multi_instance=for_each("=a", sequential=True))),
     "testBefore": looping("<bpmn:loopCondition>=a</bpmn:loopCondition>", ' testBefore="true"'),
+    "any that BPMN does not give to the element": marked("serviceTask", invented="a"),
     "implementation": marked("serviceTask", implementation="##WebService"),
     "gatewayDirection": node('<bpmn:exclusiveGateway id="X" gatewayDirection="Diverging" />'),
     "isClosed": node(service_task("X", "plain")).replace(b"<bpmn:process ", b'<bpmn:process isClosed="true" '),

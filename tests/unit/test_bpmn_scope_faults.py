@@ -99,10 +99,10 @@ def beside(*within: str) -> bytes:
             id="a message without key",
         ),
         pytest.param(
-            beside(start("On", timer="<bpmn:timeCycle>R/PT1H</bpmn:timeCycle>"), path("On", "Out"), end("Out")),
-            "TIMER_MISPLACED",
+            beside(start("On", timer="<bpmn:timeCycle>hourly</bpmn:timeCycle>"), path("On", "Out"), end("Out")),
+            "TIMER_INVALID",
             "On",
-            id="a cycle that interrupts",
+            id="no cycle",
         ),
         pytest.param(
             drawn(
