@@ -306,7 +306,7 @@ def test_two_histories_that_were_both_signed_are_found(sealed: Archive, size: in
 
     verdict = sealed.auditor().verify(sealed.export(), shown_to_others)
 
-    assert (verdict.code, verdict.findings) == (1, ["EQUIVOCATION"])
+    assert (verdict.code, verdict.findings) == (1, ["TWO_HISTORIES"])
 
 
 def test_two_histories_of_the_whole_log_are_found(sealed: Archive) -> None:
@@ -317,7 +317,7 @@ def test_two_histories_of_the_whole_log_are_found(sealed: Archive) -> None:
         other = key.sign(Checkpoint(origin, size, bytes(32)).text)
         folder = sealed.folder / f"auditor-{size}"
         verdict = Auditor(folder, str(key.verifier)).verify(sealed.export(known=other), other)
-        assert (verdict.code, verdict.findings) == (1, ["EQUIVOCATION"])
+        assert (verdict.code, verdict.findings) == (1, ["TWO_HISTORIES"])
 
 
 def _verifiers(proofs: AuditProofs) -> list[VerifierKey]:
