@@ -12,6 +12,7 @@ REQUIREMENTS = {
     "idempotency": "The same call under the same key happens once.",
     "crash": "A worker killed at any moment loses nothing and doubles nothing.",
     "audit": "Every answer and every refusal carries an audit reference.",
+    "audit-trail": "Every answer's reference leads to a signed proof, and the trail is verified without the platform.",
     "open-inference": "A deployed model answers over the Open Inference Protocol.",
     "observability": "An operator sees what runs and what waits, without an id in any label.",
     "clean-stop": "Stopping leaves no process and no lock behind.",
