@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from pydantic_core import to_json
 
 import engine as engine_package
 from engine import (
-    DefinitionRef,
+    Deployment,
     Engine,
     Forms,
     Migrations,
@@ -40,9 +41,20 @@ from learning.settings import LearningSettings, PlatformSettings, SchedulerSetti
 from runners.subprocess_compute import SubprocessCompute
 from serving.model_cache import ModelCache
 from storage import FolderObjectStore, ObjectStore, SealingObjectStore, SecurityContext, Storage
+from storage.audit.keys import KeyFile
+from storage.audit.sealer import Sealer
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
-from storage.database import CUSTODIAN_ROLE, connect, connect_as_owner, current_revision, migrate, newest_revision
+from storage.database import (
+    CUSTODIAN_ROLE,
+    SEALER_ROLE,
+    connect,
+    connect_as_owner,
+    current_revision,
+    migrate,
+    newest_revision,
+)
 from storage.embedded_postgres import embedded_postgres
+from storage.identifiers import new_id
 from storage.models import RoleType
 from storage.objects.addressed import AddressedObjects
 from storage.objects.envelope import KEY_BYTES
@@ -117,11 +129,16 @@ def require_current_schema(database_url: str) -> None:
         raise SchemaOutdatedError(found=found, newest=newest)
 
 
-def deploy_shipped(services: Services) -> tuple[DefinitionRef, ...]:
-    """Deploy the diagrams in `workflows/`; those that are deployed already stay as they are."""
-    diagrams = [path.read_bytes() for path in sorted(WORKFLOWS.glob("*.bpmn"))]
+def deploy_shipped(services: Services) -> Deployment:
+    """Deploy the diagrams and decisions in `workflows/`; those that are deployed already stay as they are."""
+    documents = [path.read_bytes() for path in shipped_documents()]
     with services.storage.transaction() as work:
-        return services.engine.deploy(work, *diagrams, context=SYSTEM)
+        return services.engine.deploy(work, *documents, context=SYSTEM)
+
+
+def shipped_documents() -> list[Path]:
+    """Return the files of the diagrams and decisions that ship."""
+    return sorted((*WORKFLOWS.glob("*.bpmn"), *WORKFLOWS.glob("*.dmn")))
 
 
 @contextmanager
@@ -172,6 +189,28 @@ def running_services(settings: LearningSettings) -> Iterator[Services]:
         require_current_schema(database_url)
         with open_services(settings, database_url) as services:
             yield services
+
+
+@contextmanager
+def audit_storage(settings: LearningSettings) -> Iterator[Storage]:
+    """Yield the stores as those have them who keep the audit trail: they write its trees and erase personal data.
+
+    Raises:
+        DatabaseUnavailableError, SchemaOutdatedError: There is no database that this version can use.
+    """
+    with open_database(settings) as database_url:
+        require_current_schema(database_url)
+        database = connect(database_url, pool_size=2, role=SEALER_ROLE)
+        try:
+            yield Storage(database, object_store(settings))
+        finally:
+            database.dispose()
+
+
+def sealer(settings: LearningSettings, storage: Storage) -> Sealer:
+    """Return a sealer of the audit trail."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
+    return Sealer(storage, KeyFile(settings.audit_keys), holder)
 
 
 def contracts() -> tuple[ServiceTaskRegistry, Forms]:

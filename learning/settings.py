@@ -24,6 +24,7 @@ class LearningSettings(BaseSettings):
         retention: Days that the objects of deleted records are kept, as `MODEL/classification=days`.
         import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
         allowed_profiles: Compute profiles that may be asked for.
+        audit_key_file: The private keys that sign the audit trail's checkpoints; `home`/audit-key.json unless given.
         groups: Groups of people to which diagrams may assign user tasks.
         worker_threads: Jobs that one worker process runs at a time.
         lease_seconds: How long a silent worker keeps a job.
@@ -46,6 +47,7 @@ class LearningSettings(BaseSettings):
     import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     default_compute: ComputeProfile = ComputeProfile.CPU
     allowed_profiles: Annotated[tuple[ComputeProfile, ...], NoDecode] = (ComputeProfile.CPU,)
+    audit_key_file: Path | None = None
     groups: Annotated[tuple[str, ...], NoDecode] = ("data-scientist", "reviewer", "operator")
     port: Annotated[int, Field(ge=1, le=65_535)] = 8765
     worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
@@ -80,6 +82,11 @@ class LearningSettings(BaseSettings):
     def inbox(self) -> Path:
         """The folder into which people put files to register."""
         return (self.home / "inbox").resolve()
+
+    @property
+    def audit_keys(self) -> Path:
+        """The file of the keys that sign the audit trail's checkpoints."""
+        return (self.audit_key_file or self.home / "audit-key.json").resolve()
 
     @property
     def logs(self) -> Path:

@@ -182,7 +182,7 @@ def open_workshop(database_url: str, folder: Path, compute: RememberingCompute) 
             allowed_profiles=(ComputeProfile.CPU, ComputeProfile.AMD),
         ),
     )
-    diagrams = [path.read_bytes() for path in sorted(_workflows().glob("*.bpmn"))]
+    diagrams = [path.read_bytes() for path in sorted(_workflows().glob("*.*mn"))]
     with services.storage.transaction() as work:
         services.engine.deploy(work, *diagrams, context=ADMIN)
     worker = Worker(services.engine, services.storage, services.hub, WorkerPolicy())

@@ -242,8 +242,8 @@ def test_a_table_of_a_later_revision_keeps_what_it_names(custody: Custody, as_ow
     as_owner("create table invented (id integer, plain text, many text[], document jsonb)")
     values = dict(zip(("plain", "many", "document"), uris, strict=True))
     as_owner(
-        "insert into invented select 1, 'see ' || :plain || '.', array[:many], "
-        "jsonb_build_object('a', cast(:document as text))",
+        "insert into invented values "
+        "(1, 'see ' || :plain || '.', array[:many], jsonb_build_object('a', cast(:document as text)))",
         **values,
     )
 

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0010"
-down_revision = "0006"
+down_revision = "0009"
 
 # Sees which objects the rows of all tenants name, and nothing else of them.
 _ROLE = """
