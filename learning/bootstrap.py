@@ -241,8 +241,8 @@ def master_keys(settings: LearningSettings) -> LocalKeys | None:
     Raises:
         MasterKeyUnusableError: They cannot be used.
     """
-    if settings.master_key is not None:
-        keys = "\n".join(settings.master_key.get_secret_value().split())
+    keys = "\n".join(settings.master_key.get_secret_value().split()) if settings.master_key is not None else ""
+    if keys:
         return parse_master_keys(keys, "LEARNING_MASTER_KEY")
     if settings.master_key_file is not None:
         return read_master_keys(settings.master_key_file)
