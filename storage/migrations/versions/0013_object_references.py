@@ -1,4 +1,4 @@
-"""Which tables are histories that need no object; the copies of the audit trail's checkpoints are none."""
+"""Which tables are histories that need no object: no copy of a checkpoint is; and links by which one is read once."""
 
 from alembic import op
 
@@ -23,9 +23,33 @@ end $do$;
 """
 
 
+# The link's token is known to its bearer alone. What it leads to stands here, so no token can be re-aimed, and whoever
+# takes it first takes it for all. While the row is there it also keeps its object.
+_LINKS = """
+drop table object_link_use;
+create table object_link (
+    token_sha256 bytea primary key,
+    tenant_id text not null check (tenant_id <> ''),
+    uri text not null,
+    issued_to text not null,
+    expires_at timestamptz not null,
+    used_at timestamptz
+);
+create index object_link_by_expiry on object_link (expires_at);
+"""
+
+_LINKS_BACK = """
+drop table object_link;
+create table object_link_use (link_id text primary key, expires_at timestamptz not null);
+create index object_link_use_by_expiry on object_link_use (expires_at);
+"""
+
+
 def upgrade() -> None:
+    op.execute(_LINKS)
     op.execute(_REPLACE.format(before=_BEFORE, after=_AFTER))
 
 
 def downgrade() -> None:
+    op.execute(_LINKS_BACK)
     op.execute(_REPLACE.format(before=_AFTER, after=_BEFORE))
