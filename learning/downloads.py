@@ -86,7 +86,5 @@ async def _bounded_body(request: Request) -> bytes:
 
 
 def _refusal(error: ReportedError, status: HTTPStatus | None = None) -> Response:
-    status = status or next(
-        (status for kind, status in _STATUSES.items() if isinstance(error, kind)), HTTPStatus.CONFLICT
-    )
-    return JSONResponse({"error": str(error), "code": error.code, "hint": error.hint}, status)
+    known = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), HTTPStatus.CONFLICT)
+    return JSONResponse({"error": str(error), "code": error.code, "hint": error.hint}, status or known)

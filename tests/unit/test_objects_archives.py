@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
+import lzma
 import stat
 import struct
 import tarfile
@@ -216,6 +218,17 @@ def test_a_bomb_is_refused_early_and_in_little_memory(compression: str, tmp_path
 
     assert reason == "its content is more than 100 times larger than itself"
     assert peak_bytes < 60_000_000
+
+
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress])
+def test_what_is_compressed_is_bounded_before_anybody_looks_at_it(
+    compress: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    limits = ArchiveLimits(total_bytes=10**9, ratio=100)
+
+    assert refusal(compress(bytes(50_000_000)), tmp_path, limits).reason.startswith(
+        "its content is more than 100 times"
+    )
 
 
 def test_members_that_share_their_bytes_are_refused(tmp_path: Path) -> None:
