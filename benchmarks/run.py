@@ -11,6 +11,7 @@ import audit_group
 import engine_group
 import feel_group
 import learning_group
+import objects_group
 from measurement import Benchmark, Measurement
 from rich.console import Console
 from rich.table import Table
@@ -20,6 +21,7 @@ GROUPS: dict[str, Benchmark] = {
     "engine": engine_group.measure,
     "feel": feel_group.measure,
     "learning": learning_group.measure,
+    "objects": objects_group.measure,
 }
 
 
