@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -34,6 +34,8 @@ class AuditEntry(BaseModel):
     Attributes:
         details: Values that an auditor may read.
         digest_of: Values recorded only as their SHA-256, because the leaf outlives their classification.
+        before: What was changed, as it was; recorded as its SHA-256.
+        after: What was changed, as it is; recorded as its SHA-256.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,6 +43,8 @@ class AuditEntry(BaseModel):
     action: str
     subject: str
     details: dict[str, JsonValue] = Field(default_factory=dict)
+    before: dict[str, JsonValue] | None = None
+    after: dict[str, JsonValue] | None = None
     digest_of: dict[str, JsonValue] = Field(default_factory=dict)
 
 
@@ -52,6 +56,10 @@ class AuditLeaf:
     tenant_id: str
     canonical_text: str
 
+    def as_row(self) -> dict[str, JsonValue]:
+        """Return the leaf as the database's `append_audit_leaves` takes it."""
+        return {"audit_ref": str(self.audit_ref), "tenant_id": self.tenant_id, "leaf": self.canonical_text}
+
 
 class AuditTrail:
     """Writes leaves on one connection."""
@@ -59,13 +67,29 @@ class AuditTrail:
     def __init__(self, connection: Connection, queries: Queries) -> None:
         self._connection = connection
         self._queries = queries
+        self._denials: list[AuditLeaf] = []
 
     def record(self, entry: AuditEntry, *, context: SecurityContext) -> UUID:
         """Write one leaf; return its `audit_ref`."""
         leaf = make_leaf(entry, context=context)
-        row = {"audit_ref": leaf.audit_ref, "tenant_id": leaf.tenant_id, "leaf": leaf.canonical_text}
-        self._queries.rows(self._connection, "append_audit_leaves", {"leaves": to_json([row]).decode()})
+        self.append([leaf])
         return leaf.audit_ref
+
+    def append(self, leaves: Sequence[AuditLeaf]) -> None:
+        """Write leaves that were made already."""
+        rows = to_json([leaf.as_row() for leaf in leaves]).decode()
+        self._queries.rows(self._connection, "append_audit_leaves", {"leaves": rows})
+
+    def deny(self, entry: AuditEntry, *, context: SecurityContext) -> UUID:
+        """Keep the leaf of a denial until the transaction is over; return its `audit_ref`."""
+        leaf = make_leaf(entry, context=context)
+        self._denials.append(leaf)
+        return leaf.audit_ref
+
+    def take_denials(self) -> list[AuditLeaf]:
+        """Return the denials that are still to be written, once."""
+        denials, self._denials = self._denials, []
+        return denials
 
     def read(self, audit_ref: UUID, *, context: SecurityContext) -> dict[str, JsonValue]:
         """Return the leaf that an `audit_ref` names.
@@ -111,6 +135,9 @@ def canonical_leaf(audit_ref: UUID, entry: AuditEntry, context: SecurityContext,
     }
     if entry.digest_of:
         leaf["content_sha256"] = hashlib.sha256(_canonical(entry.digest_of)).hexdigest()
+    for name, state in (("before_sha256", entry.before), ("after_sha256", entry.after)):
+        if state is not None:
+            leaf[name] = hashlib.sha256(_canonical(state)).hexdigest()
     return _canonical(leaf)
 
 

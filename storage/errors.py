@@ -7,6 +7,10 @@ StorageError
 ├── RecordNumberError           RECORD_NUMBER_INVALID
 ├── UnknownFieldError           UNKNOWN_FIELD
 ├── FixedFieldError             FIELD_FIXED
+├── RecordExistsError           RECORD_EXISTS
+├── StatusTransitionError       STATUS_TRANSITION_ILLEGAL
+├── FilterInvalidError          FILTER_INVALID
+├── CursorInvalidError          CURSOR_INVALID
 ├── AccessDeniedError           FORBIDDEN
 ├── AuthenticationError         AUTHENTICATION_REQUIRED
 ├── InvalidTokenError           TOKEN_INVALID
@@ -30,8 +34,10 @@ from domain_sdk.errors import ReportedError
 __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
+    "CursorInvalidError",
     "DatabaseRoleError",
     "DatabaseUnavailableError",
+    "FilterInvalidError",
     "FixedFieldError",
     "InvalidTokenError",
     "NotLoopbackError",
@@ -41,10 +47,12 @@ __all__ = [
     "ObjectStoreUnavailableError",
     "ObjectUriError",
     "RecordConflictError",
+    "RecordExistsError",
     "RecordNotFoundError",
     "RecordNumberError",
     "RecordTextError",
     "ReportedError",
+    "StatusTransitionError",
     "StorageError",
     "UnknownFieldError",
 ]
@@ -130,6 +138,57 @@ class FixedFieldError(StorageError):
         self.model = model
         self.field = field
         super().__init__(f"{model}.{field} is fixed when the record is created.")
+
+
+class RecordExistsError(StorageError):
+    """A new record is there already, by its id or by a name or number that has to be unique."""
+
+    code = "RECORD_EXISTS"
+    hint = "Read the record that is there, or choose another name or number."
+
+    def __init__(self, *, model: str, constraint: str) -> None:
+        self.model = model
+        self.constraint = constraint
+        super().__init__(f"{model} exists already ({constraint}).")
+
+
+class StatusTransitionError(StorageError):
+    """A status that cannot follow the one that the record has."""
+
+    code = "STATUS_TRANSITION_ILLEGAL"
+
+    def __init__(self, *, model: str, field: str, state: str, asked_for: str, legal: tuple[str, ...]) -> None:
+        self.model = model
+        self.field = field
+        self.state = state
+        self.asked_for = asked_for
+        self.legal = legal
+        self.hint = f"From {state} it can become {', '.join(legal)}." if legal else f"{state} is final."
+        super().__init__(f"{model}.{field} is {state} and cannot become {asked_for}.")
+
+
+class FilterInvalidError(StorageError):
+    """A filter compares a field with what it cannot be compared with."""
+
+    code = "FILTER_INVALID"
+    hint = "Compare the field with a value of its own type; docs/reference/models/README.md lists the operators."
+
+    def __init__(self, *, model: str, field: str, reason: str) -> None:
+        self.model = model
+        self.field = field
+        self.reason = reason
+        super().__init__(f"The filter on {model}.{field} cannot be applied: {reason}.")
+
+
+class CursorInvalidError(StorageError):
+    """A cursor that this query did not give."""
+
+    code = "CURSOR_INVALID"
+    hint = "Start again without a cursor, and pass on the one that the last page gave, for the same question."
+
+    def __init__(self, *, cursor: str) -> None:
+        self.cursor = _printable(cursor)
+        super().__init__(f"{self.cursor!r} is no cursor of this query.")
 
 
 class AccessDeniedError(StorageError):

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from storage.audit import AuditTrail
+from storage.audit import AuditLeaf, AuditTrail
 from storage.errors import DatabaseUnavailableError
 from storage.models import StorageModel
 from storage.objects import ObjectStore
 from storage.sql import Queries
 from storage.unified_crud import UnifiedCRUD
 
+logger = logging.getLogger(__name__)
+
 ModelT = TypeVar("ModelT", bound=StorageModel)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 class UnitOfWork:
@@ -31,15 +38,18 @@ class UnitOfWork:
         objects: The object store; objects are published before the rows that name them.
     """
 
-    def __init__(self, connection: Connection, objects: ObjectStore, queries: Queries) -> None:
+    def __init__(
+        self, connection: Connection, objects: ObjectStore, queries: Queries, clock: Callable[[], datetime]
+    ) -> None:
         self.connection = connection
         self.objects = objects
         self._queries = queries
+        self._clock = clock
         self.audit = AuditTrail(connection, queries)
 
     def get_crud(self, model: type[ModelT]) -> UnifiedCRUD[ModelT]:
         """Return the records of `model` on this transaction."""
-        return UnifiedCRUD(model, self.connection, self._queries, self.audit)
+        return UnifiedCRUD(model, self.connection, self.audit, self._clock)
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds `name`; hold it until this one ends."""
@@ -55,9 +65,16 @@ class UnitOfWork:
 
 
 class Storage:
-    """The stores of one deployment."""
+    """The stores of one deployment.
 
-    def __init__(self, engine: Engine, objects: ObjectStore) -> None:
+    Args:
+        engine: Connections to the database, as `connect` makes them.
+        objects: Where files are.
+        clock: Returns the time (aware), for what records say of themselves and for how long grants count.
+    """
+
+    def __init__(self, engine: Engine, objects: ObjectStore, *, clock: Callable[[], datetime] = _utc_now) -> None:
+        self._clock = clock
         self._engine = engine
         self._self_committing = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.objects = objects
@@ -71,8 +88,8 @@ class Storage:
             DatabaseUnavailableError: The connection was lost. Then nothing was committed, unless it was lost while the
                 database confirmed the commit: who must know has to look.
         """
-        with _translated_outages(), self._engine.begin() as connection:
-            yield UnitOfWork(connection, self.objects, self._queries)
+        with _translated_outages(), self._on_the_record(self._engine.begin()) as work:
+            yield work
 
     @contextmanager
     def statement(self) -> Iterator[UnitOfWork]:
@@ -81,8 +98,32 @@ class Storage:
         Raises:
             DatabaseUnavailableError: As `transaction`.
         """
-        with _translated_outages(), self._self_committing.connect() as connection:
-            yield UnitOfWork(connection, self.objects, self._queries)
+        with _translated_outages(), self._on_the_record(self._self_committing.connect()) as work:
+            yield work
+
+    @contextmanager
+    def _on_the_record(self, opening: AbstractContextManager[Connection]) -> Iterator[UnitOfWork]:
+        """Open a unit of work; write what was refused in it once it is over, committed or not."""
+        denials = list[AuditLeaf]()
+        try:
+            with opening as connection:
+                work = UnitOfWork(connection, self.objects, self._queries, self._clock)
+                try:
+                    yield work
+                finally:
+                    denials = work.audit.take_denials()
+        finally:
+            self._write(denials)
+
+    def _write(self, denials: Sequence[AuditLeaf]) -> None:
+        if not denials:
+            return
+        try:
+            with self._engine.begin() as connection:
+                AuditTrail(connection, self._queries).append(denials)
+        except SQLAlchemyError:
+            refused = [denial.canonical_text for denial in denials]
+            logger.exception("refusals are not on the record", extra={"refused": refused})
 
 
 @contextmanager
