@@ -16,11 +16,15 @@ from storage.audit import AuditEntry
 from storage.errors import StatusTransitionError
 from storage.models import (
     TRANSITIONS,
+    ACLEntry,
     DataClassification,
     JsonObject,
     Mutation,
     ObservedPrincipal,
+    Permission,
+    PrincipalType,
     ProcessObservation,
+    RoleType,
     StorageModel,
     may_follow,
 )
@@ -42,10 +46,12 @@ def observation(
 ) -> ProcessObservation:
     """Return the observation of a change of records of one model; names and ids of other records, no values."""
     first = records[0]
+    classification = max((record.data_classification for record in records), key=_SENSITIVITY.index)
     return ProcessObservation(
         tenant_id=first.tenant_id,
-        data_classification=max((record.data_classification for record in records), key=_SENSITIVITY.index),
+        data_classification=classification,
         owner=context.user_id,
+        acl=(_for_services(now),) if classification is DataClassification.RESTRICTED else (),
         created_at=now,
         updated_at=now,
         model_type=type(first).__name__,
@@ -58,6 +64,17 @@ def observation(
         changed_fields=tuple(changed_fields),
         graph_context=graph_context(first),
         ingested_at=now,
+    )
+
+
+def _for_services(now: datetime) -> ACLEntry:
+    """Return the grant by which learners see that a RESTRICTED record changed; people do not learn of it."""
+    return ACLEntry(
+        principal=RoleType.SERVICE.value,
+        principal_type=PrincipalType.ROLE,
+        permissions=(Permission.READ,),
+        granted_by="platform",
+        granted_at=now,
     )
 
 

@@ -167,6 +167,7 @@ class Statement:
         first, *rest = name.split(".")
         # The field's name is one of the model's own; what follows is the caller's and a parameter.
         inner = f"(body -> '{first}')"
+        jsonb_text(rest, model=self.model.__name__)
         return f"({inner} #> {self.bind(rest)}::text[])" if rest else inner
 
     def _typed(self, name: str, column: str, value: Operand) -> str:
@@ -222,7 +223,7 @@ class Statement:
 
     def _require(self, name: str) -> None:
         first = name.partition(".")[0]
-        if first not in self.model.model_fields or (first != name and name in _OWN_COLUMNS):
+        if first not in self.model.model_fields or (first != name and first in _OWN_COLUMNS):
             known = tuple(sorted(self.model.model_fields))
             raise UnknownFieldError(model=self.model.__name__, field=name, known=known)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -257,7 +258,7 @@ class UnifiedCRUD(Generic[ModelT]):
             granted=tuple(sorted(filter(_is_uuid, context.granted))) if with_grant else (),
             principals=tuple(f"{kind.value}:{name}" for kind, name in principals(context)),
             claims=context.claims,
-            address=context.address,
+            address=_plain_address(context.address),
             now=self._clock(),
         )
 
@@ -286,7 +287,7 @@ def _resource(record: StorageModel) -> Resource:
 def _owned(payload: ModelT, context: SecurityContext, now: datetime) -> ModelT:
     """Return a new record with its owner, who holds every permission on it where it is RESTRICTED."""
     record = payload if payload.owner else payload.model_copy(update={"owner": context.user_id})
-    if record.data_classification is not DataClassification.RESTRICTED:
+    if record.data_classification is not DataClassification.RESTRICTED or _administers(context, record):
         return record
     grant = ACLEntry(
         principal=context.user_id,
@@ -296,6 +297,21 @@ def _owned(payload: ModelT, context: SecurityContext, now: datetime) -> ModelT:
         granted_at=now,
     )
     return record.model_copy(update={"acl": (*record.acl, grant)})
+
+
+def _administers(context: SecurityContext, record: StorageModel) -> bool:
+    """Return whether a grant lets its creator grant a RESTRICTED record to others already."""
+    me = (PrincipalType.USER, context.user_id, tuple(sorted(Permission)))
+    return any((grant.principal_type, grant.principal, grant.permissions) == me for grant in record.acl)
+
+
+def _plain_address(address: str | None) -> str | None:
+    """Return an address as the database takes it, `None` for what is none."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return None
+    return str(type(parsed)(int(parsed)))
 
 
 def _is_uuid(text: str) -> bool:
