@@ -163,5 +163,9 @@ def require(
     decision = decide(context, permission, resource, now=now)
     if not decision.allowed:
         raise AccessDeniedError(
-            user_id=context.user_id, permission=permission.value, resource=resource.name, reason=decision.reason
+            user_id=context.user_id,
+            permission=permission.value,
+            resource=resource.name,
+            reason=decision.reason,
+            context=context,
         )

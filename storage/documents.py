@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from storage.audit import AuditLeaf
-from storage.errors import RecordExistsError
+from storage.errors import DuplicateRecordError
 from storage.filters import Condition, Order, write_cursor
 from storage.json_documents import jsonb_text
 from storage.models import JsonObject, ProcessObservation, StorageModel
@@ -84,7 +84,7 @@ class DocumentStore:
         """Insert records as `row` gives them, all or none.
 
         Raises:
-            RecordExistsError: One of them is there already, by its id or by what has to be unique.
+            DuplicateRecordError: One of them is there already, by its id or by what has to be unique.
         """
         written = self._beside(observation, leaves)
         parameters = {**written, "records": f"[{','.join(rows)}]"}
@@ -92,7 +92,7 @@ class DocumentStore:
             self._connection.exec_driver_sql(_CREATE, parameters)
         except IntegrityError as error:
             constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
-            raise RecordExistsError(model=self._model.__name__, constraint=str(constraint)) from error
+            raise DuplicateRecordError(model=self._model.__name__, constraint=str(constraint)) from error
 
     def change(
         self, row: str, observation: ProcessObservation, leaves: Sequence[AuditLeaf], *, is_deleted: bool

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from storage.audit import AuditLeaf, AuditTrail
-from storage.errors import DatabaseUnavailableError
+from storage.audit import AuditLeaf, AuditTrail, denial_leaves
+from storage.errors import AccessDeniedError, DatabaseUnavailableError
 from storage.models import StorageModel
 from storage.objects import ObjectStore
 from storage.sql import Queries
@@ -45,7 +45,7 @@ class UnitOfWork:
         self.objects = objects
         self._queries = queries
         self._clock = clock
-        self.audit = AuditTrail(connection, queries)
+        self.audit = AuditTrail(connection)
 
     def get_crud(self, model: type[ModelT]) -> UnifiedCRUD[ModelT]:
         """Return the records of `model` on this transaction."""
@@ -88,7 +88,9 @@ class Storage:
             DatabaseUnavailableError: The connection was lost. Then nothing was committed, unless it was lost while the
                 database confirmed the commit: who must know has to look.
         """
-        with _translated_outages(), self._on_the_record(self._engine.begin()) as work:
+        with self._denials_recorded() as begun, _translated_outages(), self._engine.begin() as connection:
+            work = UnitOfWork(connection, self.objects, self._queries, self._clock)
+            begun.append(work.audit)
             yield work
 
     @contextmanager
@@ -98,32 +100,33 @@ class Storage:
         Raises:
             DatabaseUnavailableError: As `transaction`.
         """
-        with _translated_outages(), self._on_the_record(self._self_committing.connect()) as work:
+        with self._denials_recorded() as begun, _translated_outages(), self._self_committing.connect() as connection:
+            work = UnitOfWork(connection, self.objects, self._queries, self._clock)
+            begun.append(work.audit)
             yield work
 
     @contextmanager
-    def _on_the_record(self, opening: AbstractContextManager[Connection]) -> Iterator[UnitOfWork]:
-        """Open a unit of work; write what was refused in it once it is over, committed or not."""
-        denials = list[AuditLeaf]()
+    def _denials_recorded(self) -> Iterator[list[AuditTrail]]:
+        """Write what was denied in the block once that is over: its own transaction may have been rolled back."""
+        begun: list[AuditTrail] = []
+        denials: list[AuditLeaf] = []
         try:
-            with opening as connection:
-                work = UnitOfWork(connection, self.objects, self._queries, self._clock)
-                try:
-                    yield work
-                finally:
-                    denials = work.audit.take_denials()
+            yield begun
+        except AccessDeniedError as error:
+            denials += denial_leaves(error)
+            raise
         finally:
-            self._write(denials)
+            for trail in begun:
+                denials += trail.take_denials()
+            if denials:
+                self._record_denials(denials)
 
-    def _write(self, denials: Sequence[AuditLeaf]) -> None:
-        if not denials:
-            return
+    def _record_denials(self, denials: Sequence[AuditLeaf]) -> None:
         try:
-            with self._engine.begin() as connection:
-                AuditTrail(connection, self._queries).append(denials)
-        except SQLAlchemyError:
-            refused = [denial.canonical_text for denial in denials]
-            logger.exception("refusals are not on the record", extra={"refused": refused})
+            with _translated_outages(), self._engine.begin() as connection:
+                AuditTrail(connection).append(denials)
+        except DatabaseUnavailableError:
+            logger.exception("denials not recorded", extra={"denials": [leaf.canonical_text for leaf in denials]})
 
 
 @contextmanager

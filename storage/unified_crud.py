@@ -17,7 +17,7 @@ from pydantic import JsonValue
 from sqlalchemy import Connection
 
 from storage.access import Resource, decide, principals
-from storage.audit import AuditEntry, AuditTrail, make_leaf
+from storage.audit import AuditTrail, denial_entry, make_leaf
 from storage.documents import DocumentStore, Question, Readable
 from storage.errors import (
     AccessDeniedError,
@@ -75,7 +75,7 @@ class UnifiedCRUD(Generic[ModelT]):
 
         Raises:
             AccessDeniedError: No WRITE permission.
-            RecordExistsError: There is one already.
+            DuplicateRecordError: There is one already.
             RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
         return self._create([payload], context)[0]
@@ -241,9 +241,7 @@ class UnifiedCRUD(Generic[ModelT]):
         decision = decide(context, permission, resource, now=self._clock())
         if decision.allowed:
             return
-        details: dict[str, JsonValue] = {"permission": permission.value, "reason": decision.reason}
-        denial = AuditEntry(action="access.denied", subject=resource.name.replace(" ", "/"), details=details)
-        self._audit.deny(denial, context=context)
+        self._audit.deny(denial_entry(permission.value, resource.name, decision.reason), context=context)
         if not is_known:
             raise RecordNotFoundError(model=resource.kind, record_id=resource.resource_id)
         raise AccessDeniedError(

@@ -32,16 +32,19 @@ TRANSITIONS: Mapping[type[StrEnum], Mapping[StrEnum, tuple[StrEnum, ...]]] = Map
                 ExperimentStatus.COMPLETED,
                 ExperimentStatus.REJECTED,
                 ExperimentStatus.FAILED,
+                ExperimentStatus.CANCELLED,
             ),
             ExperimentStatus.AWAITING_REVIEW: (
                 ExperimentStatus.COMPLETED,
                 ExperimentStatus.REJECTED,
                 ExperimentStatus.FAILED,
+                ExperimentStatus.CANCELLED,
             ),
             ExperimentStatus.COMPLETED: (),
             # Undoing a registration rejects; the process may say afterwards that the experiment has failed.
             ExperimentStatus.REJECTED: (ExperimentStatus.FAILED,),
             ExperimentStatus.FAILED: (),
+            ExperimentStatus.CANCELLED: (),
         },
         ModelStatus: {
             ModelStatus.REGISTERED: (ModelStatus.PRODUCTION, ModelStatus.REJECTED, ModelStatus.ARCHIVED),

@@ -19,8 +19,8 @@ from storage.access import Resource
 from storage.database import connect
 from storage.errors import (
     AccessDeniedError,
+    DuplicateRecordError,
     RecordConflictError,
-    RecordExistsError,
     RecordNotFoundError,
     StatusTransitionError,
 )
@@ -237,7 +237,7 @@ def test_a_refusal_that_the_caller_lives_with_is_on_the_record_once(storage: Sto
         other = work.get_crud(Dataset).create(dataset(name="wine"), context=OLGA)
 
     (leaf,) = leaves(storage, "access.denied")
-    assert (leaf["subject"], leaf["actor"]) == (f"Dataset/{record.id}", "olga")
+    assert (leaf["subject"], leaf["actor"]) == (f"Dataset {record.id}", "olga")
     assert seen_by(storage, BOB) == [other]
 
 
@@ -311,7 +311,7 @@ def test_records_created_together_are_one_leaf_and_one_observation(storage: Stor
 def test_records_created_together_are_created_all_or_none(storage: Storage) -> None:
     kept = create(storage, dataset())
 
-    with storage.transaction() as work, pytest.raises(RecordExistsError) as error:
+    with storage.transaction() as work, pytest.raises(DuplicateRecordError) as error:
         work.get_crud(Dataset).bulk_create([dataset(name="wine"), kept], context=ADA)
     with storage.transaction() as work:
         assert work.get_crud(Dataset).bulk_create([], context=ADA) == ()
