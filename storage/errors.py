@@ -11,6 +11,7 @@ StorageError
 ├── StatusTransitionError       STATUS_TRANSITION_ILLEGAL
 ├── FilterInvalidError          FILTER_INVALID
 ├── CursorInvalidError          CURSOR_INVALID
+├── WithoutDocumentError        RECORD_WITHOUT_DOCUMENT
 ├── AccessDeniedError           FORBIDDEN
 ├── AuthenticationError         AUTHENTICATION_REQUIRED
 ├── InvalidTokenError           TOKEN_INVALID
@@ -102,6 +103,7 @@ __all__ = [
     "UnknownFieldError",
     "VectorDimensionError",
     "VectorUnusableError",
+    "WithoutDocumentError",
 ]
 
 
@@ -236,6 +238,17 @@ class CursorInvalidError(StorageError):
     def __init__(self, *, cursor: str) -> None:
         self.cursor = _printable(cursor)
         super().__init__(f"{self.cursor!r} is no cursor of this query.")
+
+
+class WithoutDocumentError(StorageError):
+    """Points in time cannot be read one by one, changed or deleted."""
+
+    code = "RECORD_WITHOUT_DOCUMENT"
+    hint = "Read a series of points from the time series store; points are kept until their month is dropped."
+
+    def __init__(self, *, model: str) -> None:
+        self.model = model
+        super().__init__(f"{model} is kept as points in time, without a record of its own.")
 
 
 class AccessDeniedError(StorageError):

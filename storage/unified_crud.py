@@ -25,6 +25,7 @@ from storage.errors import (
     RecordConflictError,
     RecordNotFoundError,
     UnknownFieldError,
+    WithoutDocumentError,
 )
 from storage.filters import NEWEST_FIRST, Filter, Order, conditions, read_cursor, with_id
 from storage.models import (
@@ -37,6 +38,7 @@ from storage.models import (
     StorageModel,
 )
 from storage.mutations import bulk_entry, changed_fields, entry, observation, require_transitions
+from storage.projections import has_document, project
 from storage.security import SecurityContext
 
 ModelT = TypeVar("ModelT", bound=StorageModel)
@@ -177,6 +179,7 @@ class UnifiedCRUD(Generic[ModelT]):
             raise RecordConflictError(
                 model=self._model.__name__, record_id=before.id, expected_revision=before.revision
             )
+        project(self._connection, before, after)
         return after
 
     def delete(self, record: ModelT | UUID, *, context: SecurityContext) -> None:
@@ -196,6 +199,7 @@ class UnifiedCRUD(Generic[ModelT]):
         after = before.model_copy(update={"updated_at": now, "revision": before.revision + 1})
         if not store.change(store.row(after), seen, [leaf], is_deleted=True):
             raise self._lost(store, before)
+        project(self._connection, before, None)
 
     def _create(self, payloads: Sequence[ModelT], context: SecurityContext) -> tuple[ModelT, ...]:
         now = self._clock()
@@ -204,10 +208,12 @@ class UnifiedCRUD(Generic[ModelT]):
         records = tuple(_owned(payload, context, now) for payload in payloads)
         given = sorted(set().union(*(record.model_fields_set for record in records)))
         seen = observation(records, Mutation.CREATED, given, context=context, now=now)
-        store = self._store(context)
+        store = DocumentStore(self._model, self._connection, context.tenant_id)
         rows = [store.row(record) for record in records]
         said = entry(Mutation.CREATED, records[0], None) if len(records) == 1 else bulk_entry(records)
         store.create(rows, seen, [make_leaf(said, context=context)])
+        for record in records:
+            project(self._connection, None, record)
         return records
 
     def _lost(self, store: DocumentStore, record: ModelT) -> RecordConflictError | RecordNotFoundError:
@@ -265,6 +271,13 @@ class UnifiedCRUD(Generic[ModelT]):
         return decide(context, Permission.READ, resource).allowed
 
     def _store(self, context: SecurityContext) -> DocumentStore:
+        """Return where the records are.
+
+        Raises:
+            WithoutDocumentError: They are points in time and nothing else.
+        """
+        if not has_document(self._model):
+            raise WithoutDocumentError(model=self._model.__name__)
         return DocumentStore(self._model, self._connection, context.tenant_id)
 
     def _load(self, body: dict[str, JsonValue], revision: int) -> ModelT:

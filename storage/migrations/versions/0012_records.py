@@ -115,6 +115,28 @@ create function observe(tenant text, observations jsonb) returns void language s
     from jsonb_array_elements(observations) as body
 $$;
 
+-- Points have no document: series, time and step identify them, and of two that agree in these the first is kept.
+create function record_metrics(tenant text, points jsonb, observations jsonb, leaves jsonb) returns void
+language plpgsql as $$
+begin
+    perform set_config('learning.tenant_id', tenant, true);
+    with new as (
+        insert into metric_point
+            (tenant_id, entity_id, metric_name, at, step, value, threshold, breach_state, source)
+        select tenant, entity_id, metric_name, "timestamp", step, value, threshold, breach_state, source
+        from jsonb_to_recordset(points) as p (
+            entity_id uuid, metric_name text, "timestamp" timestamptz, step bigint, value double precision,
+            threshold double precision, breach_state text, source text)
+        order by entity_id, metric_name, "timestamp", step
+        on conflict (tenant_id, entity_id, metric_name, at, step) do nothing
+        returning entity_id, metric_name, at
+    )
+    insert into metric_change (tenant_id, entity_id, metric_name, resolution, bucket_at)
+    select distinct tenant, entity_id, metric_name, 'minute', date_trunc('minute', at, 'UTC') from new;
+    perform observe(tenant, observations);
+    perform append_audit_leaves(leaves);
+end $$;
+
 create function read_record(wanted uuid, kind text, tenant text)
 returns table (body jsonb, revision integer) language plpgsql as $$
 begin
@@ -126,7 +148,8 @@ end $$;
 """
 
 _BACK = """
-drop function read_record(uuid, text, text), change_record(text, jsonb, boolean, jsonb, jsonb),
+drop function read_record(uuid, text, text), record_metrics(text, jsonb, jsonb, jsonb),
+    change_record(text, jsonb, boolean, jsonb, jsonb),
     create_records(text, jsonb, jsonb, jsonb), observe(text, jsonb),
     is_granted(jsonb, text, text[], jsonb, inet, timestamptz);
 drop table process_observation;
