@@ -10,6 +10,8 @@ from pathlib import Path
 import engine_group
 import feel_group
 import learning_group
+import lineage_group
+import timeseries_group
 from measurement import Benchmark, Measurement
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +20,8 @@ GROUPS: dict[str, Benchmark] = {
     "engine": engine_group.measure,
     "feel": feel_group.measure,
     "learning": learning_group.measure,
+    "lineage": lineage_group.measure,
+    "timeseries": timeseries_group.measure,
 }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple
 from uuid import UUID
 
 import networkx as nx
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 
 class EdgeKind(StrEnum):
@@ -49,8 +51,8 @@ class Node(NamedTuple):
     id: UUID
 
 
-class Edge(BaseModel):
-    """One edge.
+class Edge(NamedTuple):
+    """One edge; a tuple, because answers hold hundreds of them.
 
     Attributes:
         valid_from: Since when it holds; when it is written, unless given.
@@ -58,15 +60,13 @@ class Edge(BaseModel):
         recorded_at: When it was written.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     kind: EdgeKind
     source: Node
     target: Node
-    valid_from: AwareDatetime | None = None
-    valid_to: AwareDatetime | None = None
-    recorded_at: AwareDatetime | None = None
-    properties: dict[str, JsonValue] = Field(default_factory=dict)
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    recorded_at: datetime | None = None
+    properties: Mapping[str, JsonValue] = MappingProxyType({})
 
 
 class Bounds(BaseModel):
@@ -91,7 +91,8 @@ class ReachedNode(NamedTuple):
     depth: int
 
 
-class Traversal(BaseModel):
+@dataclass(frozen=True)
+class Traversal:
     """What was reached from a node.
 
     Attributes:
@@ -100,8 +101,6 @@ class Traversal(BaseModel):
         has_more_depth: There are nodes beyond the depth that was asked for.
         has_more_nodes: There are nodes within that depth beyond the number that was asked for.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     start: Node
     nodes: tuple[ReachedNode, ...]
