@@ -4,6 +4,7 @@ from engine.bpmn import (
     Contracts,
     Document,
     ProcessModel,
+    asked_decisions,
     called_processes,
     canonical_digest,
     check_geometry,
@@ -11,7 +12,10 @@ from engine.bpmn import (
     read_document,
     verify,
 )
+from engine.compensations import CompensationAccount
+from engine.deployment import Deployment
 from engine.description import InstanceDescription, InstanceSummary, StepDescription, UserTaskDescription
+from engine.dmn import DecisionRef
 from engine.engine import Engine, Forms
 from engine.errors import (
     BpmnError,
@@ -57,6 +61,7 @@ from engine.schedule_definition import CronTrigger, DateTrigger, IntervalTrigger
 from engine.scheduler import Scheduler, SchedulerPolicy
 from engine.service_tasks import ExternalTask, JobContext, ServiceTaskRegistry, TaskContext, TransactionalTask
 from engine.token_moves import TokenMove
+from engine.user_task_throws import UserTaskThrows
 from engine.user_tasks import UserTaskDesk
 from engine.worker import Worker
 from engine.worker_policy import WorkerPolicy
@@ -65,10 +70,13 @@ __all__ = [
     "AbsolutePeriod",
     "BpmnError",
     "BroadcastSignal",
+    "CompensationAccount",
     "Contracts",
     "CronTrigger",
     "DateTrigger",
+    "DecisionRef",
     "DefinitionRef",
+    "Deployment",
     "DiagramError",
     "Document",
     "Engine",
@@ -125,11 +133,13 @@ __all__ = [
     "UserTaskComment",
     "UserTaskDescription",
     "UserTaskDesk",
+    "UserTaskThrows",
     "Verdict",
     "Weekday",
     "WeeklyPeriod",
     "Worker",
     "WorkerPolicy",
+    "asked_decisions",
     "called_processes",
     "canonical_digest",
     "check_geometry",

@@ -93,7 +93,7 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
         columns = tuple(read_schema(path).names)
         if payload.target not in columns:
             raise TargetColumnMissingError(target=payload.target, columns=columns)
-        stored = services.storage.objects.put_file(path)
+        stored = services.storage.objects.for_classification(payload.data_classification).put_file(path)
     with services.storage.transaction() as work:
         return _register(services, work, payload, stored, file_format=path.suffix.lstrip("."), context=context)
 
@@ -235,10 +235,21 @@ class ProfiledVersionInput(VersionInput):
     profile: DatasetProfile
 
 
+class MarkOutput(BaseModel):
+    """Whether this made the version usable; otherwise it was so before."""
+
+    newly_validated: bool
+
+
 class WithdrawInput(VersionInput):
-    """A version and why it goes."""
+    """A version and why it goes.
+
+    Attributes:
+        applies: False leaves the version as it is: it was validated by somebody else.
+    """
 
     findings: tuple[RuleFinding, ...] | None = None
+    applies: bool = True
 
 
 class ValidationOutput(BaseModel):
@@ -297,7 +308,7 @@ def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> Validat
     return ValidationOutput(validation_passed=passed, findings=findings)
 
 
-def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> Nothing:
+def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> MarkOutput:
     """Store the profile with the version and open it for training; a version that has it already stays as it is."""
     dataset, version = _locked(context, request.dataset_version_id)
     patch: dict[str, object] = {
@@ -314,12 +325,14 @@ def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> Nothi
     }
     if any(getattr(dataset, name) != value for name, value in status.items()):
         context.work.get_crud(Dataset).update(dataset, status, context=context.principal)
-    return Nothing()
+    return MarkOutput(newly_validated=version.validation_status is not ValidationStatus.VALIDATED)
 
 
 def withdraw_version(context: TaskContext, request: WithdrawInput) -> ValidationOutput:
     """Take a version back: one never validated leaves the registry, one in use is marked rejected."""
     findings = request.findings or ()
+    if not request.applies:
+        return ValidationOutput(validation_passed=True, findings=findings)
     versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
     dataset, version = _locked(context, request.dataset_version_id)
     if version.validation_status is ValidationStatus.PENDING:
@@ -348,6 +361,8 @@ SERVICE_TASKS = (
         "datasets.profile_version", VersionInput, profile_version, ProfileOutput, errors=("DATASET_UNREADABLE",)
     ),
     TransactionalTask("datasets.check_rules", ProfiledVersionInput, check_rules, ValidationOutput),
-    TransactionalTask("datasets.mark_validated", ProfiledVersionInput, mark_validated, Nothing),
+    TransactionalTask(
+        "datasets.mark_validated", ProfiledVersionInput, mark_validated, MarkOutput, inverse="datasets.withdraw_version"
+    ),
     TransactionalTask("datasets.withdraw_version", WithdrawInput, withdraw_version, ValidationOutput),
 )

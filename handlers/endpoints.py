@@ -82,6 +82,12 @@ def healthy_endpoint(
 
 
 SERVICE_TASKS = (
-    TransactionalTask("endpoints.deploy_endpoint", DeployInput, deploy_endpoint, DeployOutput),
+    TransactionalTask(
+        "endpoints.deploy_endpoint",
+        DeployInput,
+        deploy_endpoint,
+        DeployOutput,
+        inverse="endpoints.tear_down_endpoint",
+    ),
     TransactionalTask("endpoints.tear_down_endpoint", EndpointInput, tear_down_endpoint, TearDownOutput),
 )

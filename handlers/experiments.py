@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from engine import IdempotencyConflictError, InstanceDescription, TaskContext, TransactionalTask
+from engine import IdempotencyConflictError, InstanceDescription, InstanceStatus, TaskContext, TransactionalTask
 from handlers.dataset_rules import RuleFinding
 from handlers.datasets import Name, Nothing, find_version
 from handlers.errors import DatasetNotValidatedError, ProfileNotAllowedError
@@ -183,7 +183,7 @@ def _record_lineage(work: UnitOfWork, experiment: Experiment, instance_id: UUID,
 
 
 def get_experiment_status(services: Services, experiment_id: UUID, *, context: SecurityContext) -> ExperimentReport:
-    """Return an experiment with its process instance and its runs.
+    """Return an experiment with its process instance and its runs; one whose process was cancelled is cancelled.
 
     Raises:
         RecordNotFoundError: There is no such experiment.
@@ -193,6 +193,8 @@ def get_experiment_status(services: Services, experiment_id: UUID, *, context: S
         (instance_id, *_) = services.engine.instances_of(work, str(experiment_id), context=context)
         runs = work.get_crud(TrainingRun).query({"experiment_id": experiment_id}, context=context)
         instance = services.engine.describe(work, instance_id, context=context)
+    if instance.status is InstanceStatus.CANCELLED:  # nothing of the process is left that could have recorded it
+        experiment = experiment.model_copy(update={"status": ExperimentStatus.CANCELLED})
     return ExperimentReport(experiment=experiment, instance=instance, runs=tuple(reversed(runs)))
 
 

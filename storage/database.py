@@ -33,6 +33,11 @@ _EXTENSION = "vector"
 APPLICATION_ROLE = "ami_application"
 """Reads and writes rows, owns nothing, and sees records of the tenant that it works for alone."""
 
+SEALER_ROLE = "ami_sealer"
+"""Orders and signs the audit trail, and erases what is about persons in it."""
+CUSTODIAN_ROLE = "ami_custodian"
+"""Also sees which objects the records of all tenants name: for garbage collection."""
+
 # What hangs ends: a host that vanished is noticed, and a transaction that a frozen process left open is rolled back by
 # the server, or it would hold its locks and every reader of the event log.
 _CONNECTION: dict[str, str | int] = {

@@ -138,7 +138,8 @@ def test_the_database_lets_no_alias_name_two_versions_at_one_moment(
 ) -> None:
     aliases.assign(IRIS, ONE, ADA, since=hour(1), until=hour(3))
     insert = text("""
-        insert into model_alias (alias_period_id, tenant_id, model_name, alias, model_artifact_id, valid, recorded, set_by)
+        insert into model_alias
+            (alias_period_id, tenant_id, model_name, alias, model_artifact_id, valid, recorded, set_by)
         values (gen_random_uuid(), 'north', 'iris', 'production', gen_random_uuid(), tstzrange(:begin, null),
             tstzrange(now(), null), 'mallory')
     """)

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0006"
+revision = "0009"
+down_revision = "0008"
 
 # One open edge of a kind between two nodes. The indexes of both directions begin with
 # what tells nodes apart.
