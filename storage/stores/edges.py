@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-import networkx as nx
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 class EdgeKind(StrEnum):
@@ -120,6 +122,8 @@ class Traversal:
 
 def as_networkx(nodes: Iterable[ReachedNode], edges: Iterable[Edge]) -> nx.MultiDiGraph:
     """Return a graph with `model` and `depth` on nodes and `edge` on edges."""
+    import networkx as nx  # only those pay for it who look at a graph whole
+
     graph = nx.MultiDiGraph()
     for node in nodes:
         graph.add_node(node.id, model=node.model, depth=node.depth)

@@ -5,8 +5,7 @@ from alembic import op
 revision = "0009"
 down_revision = "0008"
 
-# One open edge of a kind between two nodes. The indexes of both directions begin with
-# what tells nodes apart.
+# One open edge of a kind between two nodes. Both directions have an index that finds the edges of a node.
 _GRAPH = """
 create table graph_edge (
     edge_id bigint generated always as identity primary key,
@@ -21,9 +20,9 @@ create table graph_edge (
     recorded_at timestamptz not null default engine_now(),
     properties jsonb not null default '{}'
 );
-create unique index graph_edge_open on graph_edge (source_id, kind, target_id, tenant_id) where valid_to is null;
-create index graph_edge_downstream on graph_edge (source_id, tenant_id);
-create index graph_edge_upstream on graph_edge (target_id, tenant_id);
+create unique index graph_edge_open on graph_edge (tenant_id, source_id, kind, target_id) where valid_to is null;
+create index graph_edge_downstream on graph_edge (tenant_id, source_id);
+create index graph_edge_upstream on graph_edge (tenant_id, target_id);
 """
 
 # Ranges of text, so that a constraint can compare names beside periods without an extension: [a, a] overlaps [b, b]
