@@ -73,6 +73,7 @@ class GraphStore:
             "max_depth": bounds.depth,
             "max_nodes": bounds.nodes,
             "max_edges": _EDGES_PER_NODE * bounds.nodes,
+            "edges_of_a_node": len(kinds) * (2 * bounds.nodes + 1),
         }
         enter_tenant(self._connection, self._tenant_id)
         rows = _QUERIES.rows(self._connection, "traverse", walk)
@@ -80,7 +81,8 @@ class GraphStore:
         within = [node for node, depth in depths.items() if depth <= bounds.depth]
         kept = dict.fromkeys(within[: bounds.nodes])
         if len(within) > bounds.nodes or len(rows) >= _EDGES_PER_NODE * bounds.nodes:
-            rows = _QUERIES.rows(self._connection, "edges_among", {**wanted, "nodes": list(kept)})
+            name = "edges_out_of" if direction is Direction.UPSTREAM else "edges_into"
+            rows = _QUERIES.rows(self._connection, name, {**wanted, "nodes": list(kept)})
         edges = _edges_among(kept, rows)
         return Traversal(
             start=start,

@@ -10,11 +10,12 @@ import networkx as nx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from storage import Storage
 from storage.errors import RecordTextError
 from storage.stores import Bounds, Direction, Edge, EdgeKind, GraphStore, Node, Traversal
+from storage.tenants import enter_tenant
 
 DAWN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -117,6 +118,25 @@ def test_a_dense_graph_is_told_with_all_its_edges(graph: GraphStore) -> None:
         traversal = graph.traverse(node(1), Direction.DOWNSTREAM, bounds=bounds)
         expected = {(source, target) for source, target in pairs if {source, target} <= set(numbers)}
         assert (set(ends(traversal)), len(traversal.edges)) == (expected, 2 * len(expected))
+
+
+def test_of_a_node_with_many_edges_no_more_is_read_than_was_asked_for(
+    connection: Connection, graph: GraphStore
+) -> None:
+    enter_tenant(connection, "north")
+    connection.execute(
+        text("""
+        insert into graph_edge (tenant_id, kind, source_model, source_id, target_model, target_id, valid_from)
+        select 'north', 'answered', 'Thing', cast(:hub as uuid), 'Thing',
+            cast(lpad(to_hex(number + 1), 32, '0') as uuid), '2026-01-01' from generate_series(1, 20000) number
+        """),
+        {"hub": node(1).id},
+    )
+    traversal = graph.traverse(node(1), Direction.DOWNSTREAM, kinds={EdgeKind.ANSWERED}, bounds=Bounds(nodes=50))
+
+    assert ids(traversal) == [(1, 0), *((number, 1) for number in range(2, 51))]
+    assert (len(traversal.edges), traversal.has_more_nodes, traversal.has_more_depth) == (49, True, False)
+    assert graph.connect(edge(1, 7, EdgeKind.ANSWERED)) == 0
 
 
 def test_neighbours_are_found_whichever_way_the_edge_points(graph: GraphStore) -> None:
