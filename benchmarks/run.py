@@ -11,7 +11,9 @@ import audit_group
 import engine_group
 import feel_group
 import learning_group
+import lineage_group
 import objects_group
+import timeseries_group
 from measurement import Benchmark, Measurement
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +24,8 @@ GROUPS: dict[str, Benchmark] = {
     "feel": feel_group.measure,
     "learning": learning_group.measure,
     "objects": objects_group.measure,
+    "lineage": lineage_group.measure,
+    "timeseries": timeseries_group.measure,
 }
 
 

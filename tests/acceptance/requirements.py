@@ -19,6 +19,7 @@ REQUIREMENTS = {
     "demo": "The demo works, twice, on the digits and on a file of the user's own.",
     "one-sentence": "What goes wrong at the start is said in one sentence with exit code 1.",
     "operations": "An operator sees, pauses, mends, moves, migrates and ends instances, through MCP and in a terminal.",
+    "lineage": "Of every model in production it is told why it is there, and of all data what came of them.",
     "inbox": "User tasks are claimed, given back, delegated, drafted and discussed before they are completed.",
     "schedules": "Processes are defined, started and scheduled by whoever may, through MCP and in a terminal.",
     "events": "An event reaches the process that waits for it, and no other.",
