@@ -13,7 +13,7 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from engine.assignment import user_task_row
-from engine.bpmn import Activity, BusinessRuleTask, EndEvent, ServiceTask, UserTask
+from engine.bpmn import BusinessRuleTask, EndEvent, ServiceTask, UserTask
 from engine.compensations import close_compensations, undone_payload
 from engine.crash_points import crash_point
 from engine.decision_record import record_decision
@@ -241,8 +241,6 @@ def audit_transition(
 
 
 def _record_change(step: Step, entry: JournalEntry, context: SecurityContext) -> None:
-    if entry.change == "cancelled" and not isinstance(entry.element, Activity):
-        return  # an event that was not needed
     payload: dict[str, JsonValue] = {
         "task_id": str(entry.task_id),
         "name": entry.element.name,

@@ -50,7 +50,8 @@ def simulate_files(
 
     Several files: the others hold called processes and decisions. Exit code 1 where a diagram is refused.
     """
-    length, values = _duration(until), _parsed(variables)
+    length, values, start = _duration(until), _parsed(variables), _clock(begin)
+    _require_within_calendar(start, length)
     told = Answers() if answers is None else read_answers(answers.read_bytes())
     registry, forms = bootstrap.contracts()
     groups = frozenset(LearningSettings().groups)
@@ -67,7 +68,6 @@ def simulate_files(
         _print_findings(error.findings)
         raise typer.Exit(1) from error
     _print_findings(prepared.warnings)
-    start = datetime.now(UTC).replace(microsecond=0) if begin is None else begin.replace(tzinfo=UTC)
     with _quiet():
         result = play(Play(prepared, told, registry, forms, values, start), length)
     if as_json:
@@ -91,6 +91,15 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         engine.setLevel(level)
+
+
+def _clock(begin: datetime | None) -> datetime:
+    return datetime.now(UTC).replace(microsecond=0) if begin is None else begin.replace(tzinfo=UTC)
+
+
+def _require_within_calendar(start: datetime, length: timedelta) -> None:
+    if length > datetime.max.replace(tzinfo=UTC) - start:
+        _refuse("--begin: the clock would run past the year 9999.")
 
 
 def _duration(text: str) -> timedelta:

@@ -45,7 +45,7 @@ def is_dmn(content: bytes) -> bool:
         _, root = next(elements)
     except (StopIteration, etree.XMLSyntaxError):
         return False
-    return _FAMILY in (etree.QName(root).namespace or "")
+    return _FAMILY in str(root.tag).rpartition("}")[0]  # a prefix that is not declared stays part of the tag
 
 
 def is_drawing(tag: str) -> bool:

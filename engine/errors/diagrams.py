@@ -49,10 +49,28 @@ class ExpressionError(EngineError):
 
 
 class ExpressionEvaluationError(ExpressionError):
-    """The expression is well-formed, but these values do not fit it."""
+    """The expression is well-formed, but these values do not fit it.
+
+    Attributes:
+        element_id: The element of the diagram that has the expression; `None` where it is asked for outside of any.
+    """
 
     code = "EXPRESSION_FAILED"
     hint = "Compare the variables of the process instance with the expression."
+
+    def __init__(self, *, source: str, position: int, reason: str, element_id: str | None = None) -> None:
+        self.element_id = element_id
+        super().__init__(source=source, position=position, reason=reason)
+
+    def __str__(self) -> str:
+        """Return the message, after the element where one is known."""
+        message = super().__str__()
+        return message if self.element_id is None else f"{self.element_id}: {message}"
+
+    def standing_at(self, element_id: str | None) -> ExpressionEvaluationError:
+        """Return it with the element, unless a nearer one is known already."""
+        known = self.element_id or element_id
+        return type(self)(source=self.source, position=self.position, reason=self.reason, element_id=known)
 
 
 class DecisionModelError(EngineError):

@@ -36,7 +36,7 @@ from engine.handler_contracts import contracts_of
 from engine.service_tasks import ServiceTaskRegistry
 from engine.simulation.answers import Answers
 
-_DONE_WITHOUT = frozenset({"HANDLER_UNKNOWN", "FORM_UNKNOWN", "GROUP_UNKNOWN"})
+_DONE_WITHOUT = frozenset({"HANDLER_UNKNOWN", "FORM_UNKNOWN", "GROUP_UNKNOWN", "DEFAULT_FLOW_MISSING"})
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from engine.bpmn import Activity
 from engine.simulation.preparation import Prepared
 from engine.simulation.simulated_engine import World
 from engine.simulation.trace import Happening, TraceEntry
@@ -51,6 +50,5 @@ def _entries(journal: Iterable[JournalEntry]) -> Iterator[TraceEntry]:
     for entry in journal:
         number = runs.setdefault(entry.run_id, len(runs) + 1)
         happening = _HAPPENINGS.get(entry.change)
-        is_event = happening == "cancelled" and not isinstance(entry.element, Activity)
-        if happening is not None and not entry.is_body and not is_event:
+        if happening is not None and not entry.is_body:
             yield TraceEntry(element=entry.element.id, event=happening, at=_AT_ONCE, instance=number)

@@ -121,12 +121,17 @@ class Runs:
 
 
 def trace_of(events: Iterable[Event], begin: datetime) -> Iterator[TraceEntry]:
-    """Return what the events tell of elements; what repeats an activity is left out, each time is there."""
+    """Return what the events tell of elements; what repeats an activity is left out, each time is there.
+
+    Of what is compensated only that is told which a handler has undone, not the scopes around it.
+    """
     runs, latest = Runs(), dict[tuple[UUID, str | None], int]()
     for event in events:
         number, place = runs.number(event), (event.process_instance_id, event.element_id)
         happening = _HAPPENINGS.get(event.kind)
         if happening is None or event.element_id is None or event.payload.get("kind") == "MultiInstanceBody":
+            continue
+        if happening == "compensated" and event.payload.get("undone_by") is None:
             continue
         if happening == "entered":
             latest[place] = number

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
+from engine.errors import ExpressionEvaluationError
 from engine.feel import compile_expression
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow
 
@@ -53,7 +54,11 @@ def _concerns(event: InstanceTask, changed: set[str]) -> bool:
 
 def _judge(event: InstanceTask) -> bool:
     seen = _Reading(event.workflow.visible(event))
-    holds = compile_expression(event.task_spec.node.trigger.expression).evaluate(seen) is True
+    node = event.task_spec.node
+    try:
+        holds = compile_expression(node.trigger.expression).evaluate(seen) is True
+    except ExpressionEvaluationError as error:
+        raise error.standing_at(node.id) from error
     event.reads = frozenset(seen.names)
     held = event.internal_data.get("holds")
     if holds != held:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from pydantic import JsonValue
 from SpiffWorkflow.bpmn.specs.bpmn_task_spec import BpmnTaskSpec
+from SpiffWorkflow.util.task import TaskState
 
 from engine.bpmn import FlowNode, Mapping, SequenceFlow
 from engine.feel import compile_expression
@@ -68,6 +69,10 @@ class Spec(BpmnTaskSpec):
 
     def _predict(self, my_task: InstanceTask, *_arguments: Any, **_named: Any) -> None:
         """Predict nothing: only what is there is in the tree."""
+
+    def has_begun(self, task: InstanceTask) -> bool:
+        """Return whether its element was entered and is not left yet: events and joins may wait before they begin."""
+        return not task.has_state(TaskState.COMPLETED)
 
     def child_completed(self, my_task: InstanceTask, child: InstanceTask) -> None:  # noqa: ARG002 - others need it
         """Let a token go on that has completed below a task of this kind."""

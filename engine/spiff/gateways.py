@@ -65,6 +65,10 @@ class JoiningSpec(ElementSpec):
         self.wait(my_task)
         return False
 
+    def has_begun(self, task: InstanceTask) -> bool:
+        """Return whether all tokens have come that it waits for."""
+        return super().has_begun(task) and not task.has_state(TaskState.WAITING)
+
     def wait(self, join: InstanceTask) -> None:
         """Keep a waiting join where arriving tokens find it."""
         join.workflow.joins[join._parent, self.name].append(join)

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from SpiffWorkflow.util.task import TaskState
 
 from engine.bpmn import Activity, ErrorTrigger, FlowNode
-from engine.errors import StepLimitError, TaskGoneError
+from engine.errors import ExpressionEvaluationError, StepLimitError, TaskGoneError
 from engine.feel import compile_expression
 from engine.spiff.activities import WaitingSpec
 from engine.spiff.boundary import find_catch
@@ -34,7 +34,7 @@ from engine.spiff.restoring import restore_tasks
 from engine.spiff.scope_specs import EventSubprocessSpec
 from engine.spiff.scopes import Scope, Scopes
 from engine.spiff.throwing import escalate
-from engine.spiff.workflow import InstanceTask, InstanceWorkflow, Outgoing
+from engine.spiff.workflow import InstanceTask, InstanceWorkflow, Outgoing, element_of
 
 # A process that passes so many elements without waiting for anybody goes round in a circle.
 MAXIMUM_AUTOMATIC_TASKS = 50_000
@@ -145,7 +145,12 @@ class ProcessTree:
         """
         task = self._task(task_id)
         node = task.task_spec.node
-        return evaluate_mappings(node.inputs, self._workflow.visible(task)) if isinstance(node, Activity) else {}
+        if not isinstance(node, Activity):
+            return {}
+        try:
+            return evaluate_mappings(node.inputs, self._workflow.visible(task))
+        except ExpressionEvaluationError as error:
+            raise error.standing_at(node.id) from error
 
     def evaluate(self, task_id: UUID, source: str, inputs: Mapping[str, JsonValue] | None = None) -> JsonValue:
         """Return the value of FEEL text as a task sees it, its inputs included.
@@ -329,7 +334,10 @@ class ProcessTree:
             count += 1
             if count > MAXIMUM_AUTOMATIC_TASKS:
                 raise StepLimitError(process_id=self._compiled.model.process_id, limit=MAXIMUM_AUTOMATIC_TASKS)
-            task.run()
+            try:
+                task.run()
+            except ExpressionEvaluationError as error:
+                raise error.standing_at(element_of(task)) from error
 
     def _settle(self) -> bool:
         workflow = self._workflow

@@ -22,6 +22,7 @@ from SpiffWorkflow.util.task import TaskState
 
 from engine.bpmn import FlowNode
 from engine.dmn import DecisionRef, DecisionResult
+from engine.errors import ExpressionEvaluationError
 from engine.spiff.scopes import Scope, Scopes
 
 if TYPE_CHECKING:
@@ -216,7 +217,10 @@ class InstanceWorkflow(BpmnWorkflow):
     def enter(self, task_spec: ElementSpec, parent: InstanceTask, arrived_by: str | None = None) -> InstanceTask:
         """Let a token arrive at an element."""
         task = self.add(task_spec, parent, TaskState.FUTURE, arrived_by)
-        task_spec._update(task)
+        try:
+            task_spec._update(task)
+        except ExpressionEvaluationError as error:
+            raise error.standing_at(element_of(task)) from error
         return task
 
     def replace(self, task: InstanceTask, ways: Iterable[tuple[Any, ElementSpec]]) -> None:
@@ -274,7 +278,7 @@ class InstanceWorkflow(BpmnWorkflow):
         """End a task and everything below it before its time."""
         throws = [each for each in self.compensations.values() if self._is_within(each, task)]
         for each in self.branch(task):
-            if each is not self.task_tree and hasattr(each.task_spec, "node") and not each.has_state(_OVER):
+            if each is not self.task_tree and hasattr(each.task_spec, "node") and each.task_spec.has_begun(each):
                 self.journal.append(("cancelled", each))
             each._state = TaskState.CANCELLED
         self.leave(task)
@@ -369,7 +373,10 @@ class InstanceWorkflow(BpmnWorkflow):
         return homes or [task]
 
 
-_OVER = TaskState.COMPLETED
+def element_of(task: InstanceTask) -> str | None:
+    """Return the id of the element that a task is of; the run of a process is of none."""
+    node: FlowNode | None = getattr(task.task_spec, "node", None)
+    return None if node is None else node.id
 
 
 def is_process_run(task: Task) -> bool:

@@ -83,6 +83,16 @@ def test_a_file_that_is_no_xml_is_a_finding_with_a_line_and_hinders_no_other(fil
     assert found == [("broken", 3, "XML_INVALID"), ("faulty", found[1][1], "HANDLER_UNKNOWN")]
 
 
+def test_a_prefix_that_is_not_declared_is_a_finding(tmp_path: Path) -> None:
+    path = tmp_path / "undeclared.bpmn"
+    path.write_bytes(b"<bpmn:definitions />")
+
+    result = run("verify", path, "--json")
+
+    assert [(row["line"], row["code"]) for row in findings_of(result)] == [(1, "XML_INVALID")]
+    assert result.exit_code == 1
+
+
 def test_a_sound_diagram_has_exit_code_0(files: dict[str, Path]) -> None:
     result = run("verify", files["sound"], "--json")
 
