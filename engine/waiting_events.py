@@ -73,6 +73,13 @@ def correlation_text(source: str, value: JsonValue) -> str:
             raise ExpressionEvaluationError(source=source, position=0, reason=reason)
 
 
+def _correlation_key(tree: ProcessTree, task: WaitingTask, source: str) -> str:
+    try:
+        return correlation_text(source, tree.evaluate(task.task_id, source))
+    except ExpressionEvaluationError as error:
+        raise error.standing_at(task.element.id) from error
+
+
 def _is_received(task: WaitingTask) -> bool:
     return isinstance(task.trigger, MessageTrigger | SignalTrigger)
 
@@ -80,16 +87,19 @@ def _is_received(task: WaitingTask) -> bool:
 def _timer(work: UnitOfWork, row: InstanceRow, tree: ProcessTree, task: WaitingTask) -> TimerRow:
     trigger = task.trigger
     assert isinstance(trigger, TimerTrigger)  # noqa: S101 - chosen so
-    value = tree.evaluate(task.task_id, trigger.expression)
+    value, element_id = tree.evaluate(task.task_id, trigger.expression), task.element.id
     if not isinstance(value, str):
-        raise TimerInvalidError(kind=trigger.kind, text=str(value), reason="it is no text")
-    armed = arm(parse_timer(trigger.kind, value), work.now)
+        raise TimerInvalidError(kind=trigger.kind, text=str(value), reason="it is no text", element_id=element_id)
+    try:
+        armed = arm(parse_timer(trigger.kind, value), work.now)
+    except TimerInvalidError as error:
+        raise TimerInvalidError(kind=error.kind, text=error.text, reason=error.reason, element_id=element_id) from error
     return TimerRow(
         timer_id=new_id(),
         process_instance_id=row.process_instance_id,
         task_id=task.task_id,
         tenant_id=row.tenant_id,
-        element_id=task.element.id,
+        element_id=element_id,
         due_at=armed.due_at,
         # Only a boundary event that does not interrupt is still there after it has happened.
         cycle=armed.cycle_text if task.is_repeating else None,
@@ -101,7 +111,7 @@ def _waiting_event(row: InstanceRow, tree: ProcessTree, task: WaitingTask) -> Wa
     key: str | None = None
     match task.trigger:
         case MessageTrigger(name=name, correlation_key=str(source)):
-            kind, key = EventKind.MESSAGE, correlation_text(source, tree.evaluate(task.task_id, source))
+            kind, key = EventKind.MESSAGE, _correlation_key(tree, task, source)
         case SignalTrigger(name=name):
             kind = EventKind.SIGNAL
         case _:

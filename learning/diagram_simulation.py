@@ -118,9 +118,7 @@ def _parsed(text: str) -> dict[str, JsonValue]:
 
 def _print_findings(findings: Sequence[FileFinding]) -> None:
     for each in findings:
-        found = each.finding
-        where = f"{each.file}:{found.line}: {found.element_id}"
-        typer.echo(f"{where}: {found.severity}: {found.code}: {found.message} {found.hint}", err=True)
+        typer.echo(str(each), err=True)
 
 
 def _print_result(result: SimulationResult, needs: Sequence[Need]) -> None:

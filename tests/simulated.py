@@ -31,7 +31,7 @@ def simulated(
     until: timedelta = LONGEST,
     known: ServiceTaskRegistry = NO_HANDLERS,
     forms: Mapping[str, type[BaseModel]] | None = None,
-    most_turns: int = 300,
+    most_turns: int | None = 300,
 ) -> SimulationResult:
     """What diagrams lead to with these answers."""
     told = {"tasks": tasks or {}, "messages": messages or [], "signals": signals or []}

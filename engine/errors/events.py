@@ -6,16 +6,22 @@ from engine.errors.base import EngineError
 
 
 class TimerInvalidError(EngineError):
-    """The text is no time, duration or cycle."""
+    """The text is no time, duration or cycle.
+
+    Attributes:
+        element_id: The event that has it; `None` where it is read outside of any.
+    """
 
     code = "TIMER_INVALID"
     hint = "Write ISO 8601 (2026-03-01T09:00:00Z, PT15M, R3/PT1H) or a cron line (0 9 * * 1-5)."
 
-    def __init__(self, *, kind: str, text: str, reason: str) -> None:
+    def __init__(self, *, kind: str, text: str, reason: str, element_id: str | None = None) -> None:
         self.kind = kind
         self.text = text[:100]
         self.reason = reason
-        super().__init__(f"{self.text!r} is no {kind} of a timer: {reason}.")
+        self.element_id = element_id
+        where = "" if element_id is None else f"{element_id}: "
+        super().__init__(f"{where}{self.text!r} is no {kind} of a timer: {reason}.")
 
 
 class MessageInvalidError(EngineError):

@@ -29,14 +29,14 @@ def result_of(simulation: Simulation) -> SimulationResult:
         statuses = {each.process_instance_id: each.status for each in SimulatedWork(work).instances()}
         variables = _variables(world, work, simulation.root)
         trace = (*simulation.refused_start, *trace_of(events, begin))
-        raised = tuple(_incidents(events, begin))
-        waiting = (*_awaited(simulation, SimulatedWork(work)), *_open(trace, raised, simulation.prepared.models))
+        incidents = (*_incidents(events, begin), *simulation.incidents)
+        waiting = (*_awaited(simulation, SimulatedWork(work)), *_open(trace, incidents, simulation.prepared.models))
     return SimulationResult(
         completed=simulation.root is not None and statuses[simulation.root] in _OVER,
         trace=trace,
         variables=variables,
         waiting=waiting,
-        incidents=(*raised, *simulation.incidents),
+        incidents=incidents,
     )
 
 

@@ -31,6 +31,7 @@ class Play:
         known: The handlers for which stand-ins are made, with their contracts.
         forms: By id.
         begin: What the clock shows when the process starts.
+        most_turns: After so many a process that never comes to rest is stopped; `None` for as many as fit its size.
     """
 
     prepared: Prepared
@@ -39,7 +40,7 @@ class Play:
     forms: Mapping[str, type[BaseModel]]
     variables: Mapping[str, JsonValue] = field(default_factory=dict)
     begin: datetime = BEGIN
-    most_turns: int = MOST_TURNS
+    most_turns: int | None = None
 
 
 def play(subject: Play, until: timedelta = LONGEST) -> SimulationResult:
@@ -70,13 +71,18 @@ def opened(subject: Play, database_url: str) -> Iterator[Simulation]:
             begin=subject.begin,
             variables=subject.variables,
             made_for=lambda task_type: _made(subject.known, task_type),
-            most_turns=subject.most_turns,
+            most_turns=subject.most_turns or _turns_for(subject.prepared),
         )
         for message in subject.answers.messages:
             simulation.expect(message)
         for signal in subject.answers.signals:
             simulation.expect_signal(signal)
         yield simulation
+
+
+def _turns_for(prepared: Prepared) -> int:
+    """Return a limit that a long chain of tasks does not reach: each takes a turn, or two where it is answered."""
+    return MOST_TURNS + 2 * sum(len(model.nodes) for model in prepared.models)
 
 
 def _made(known: ServiceTaskRegistry, task_type: str) -> dict[str, JsonValue]:

@@ -54,13 +54,20 @@ class FileFinding:
     file: str
     finding: Finding
 
+    def __str__(self) -> str:
+        """Return it as a line for people."""
+        found = self.finding
+        where = f"{self.file}:{found.line}: {found.element_id}"
+        return f"{where}: {found.severity}: {found.code}: {found.message} {found.hint}"
+
 
 class PreparationError(Exception):
     """The files cannot be simulated; carries every finding of all of them."""
 
     def __init__(self, findings: tuple[FileFinding, ...]) -> None:
         self.findings = findings
-        super().__init__(", ".join(each.finding.code for each in findings))
+        errors = [each for each in findings if each.finding.severity == "error"]
+        super().__init__("\n".join(map(str, errors)))
 
 
 @dataclass(frozen=True)

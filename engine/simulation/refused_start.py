@@ -20,9 +20,12 @@ _HAPPENINGS: dict[str, Happening] = {"activated": "entered", "completed": "compl
 
 
 def refused_start(
-    world: World, prepared: Prepared, variables: Mapping[str, JsonValue], most: int
+    world: World, prepared: Prepared, variables: Mapping[str, JsonValue], most: int, blamed: str | None
 ) -> tuple[TraceEntry, ...]:
-    """Return what happened, at most so much, up to where the start failed; the element to blame is `failed`."""
+    """Return what happened, at most so much, up to where the start failed; the element to blame is `failed`.
+
+    Where the tree itself does not fail but what is around it (a job's inputs, say), that is the one that is `blamed`.
+    """
     start = prepared.model.none_start_event()
     assert start is not None  # noqa: S101 - only such a process is started
     library = world.engine.library
@@ -30,12 +33,11 @@ def refused_start(
         ref = library.definition(work, prepared.process_id)
         compiled = library.compiled(work, ref.process_definition_id, library.pin(work, ref), start.id)
     tree = ProcessTree.planted(compiled, new_id(), dict(variables), new_id)
+    failed = blamed
     try:
         tree.run()
     except ReportedError as error:
-        failed: str | None = getattr(error, "element_id", None)
-    else:
-        failed = None
+        failed = getattr(error, "element_id", None)
     passed = tuple(islice(_entries(tree.take_changes().journal), most))
     if failed is None:
         return passed

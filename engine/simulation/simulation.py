@@ -97,8 +97,9 @@ class Simulation:
             with self.world.storage.transaction() as work:
                 self.root = self.world.engine.start(work, self.prepared.process_id, self._variables, context=STARTER)
         except ReportedError as error:
-            self._note_incident(getattr(error, "element_id", None), error)
-            self.refused_start = refused_start(self.world, self.prepared, self._variables, self.most_turns)
+            blamed: str | None = getattr(error, "element_id", None)
+            self._note_incident(blamed, error)
+            self.refused_start = refused_start(self.world, self.prepared, self._variables, self.most_turns, blamed)
 
     def expect(self, message: MessageAnswer) -> None:
         """Let a message come."""

@@ -158,8 +158,11 @@ class ProcessTree:
         Raises:
             ExpressionEvaluationError: The values do not fit.
         """
-        variables = {**self._workflow.visible(self._task(task_id)), **(inputs or {})}
-        return compile_expression(source).evaluate(variables)
+        task = self._task(task_id)
+        try:
+            return compile_expression(source).evaluate({**self._workflow.visible(task), **(inputs or {})})
+        except ExpressionEvaluationError as error:
+            raise error.standing_at(element_of(task)) from error
 
     def complete(self, task_id: UUID, result: Scope, inputs: Scope) -> None:
         """Complete a waiting task with its result and run on to where the instance waits again.

@@ -39,6 +39,7 @@ from pydantic import BaseModel
 from simulated import happened, simulated, times
 
 from engine.errors import AnswerNotApplicableError, AnswersInvalidError
+from engine.simulation.simulation import MOST_TURNS
 from engine.simulation.trace import SimulatedIncident, SimulationResult, TraceEntry, Waiting
 
 _STRAIGHT = diagram("straight", start(), service_task("Work", "work"), end(), path("Begin", "Work", "Done"))
@@ -458,6 +459,15 @@ def test_a_process_that_never_rests_is_stopped(database_url: str) -> None:
     assert happened(result, "completed").count("Work") == 20
 
 
+def test_a_chain_of_many_tasks_is_not_taken_for_a_process_that_never_rests(database_url: str) -> None:
+    names = [f"Work{number}" for number in range(MOST_TURNS + 1)]
+    work = "".join(service_task(name, "work") for name in names)
+
+    result = simulated(database_url, diagram("p", start(), work, end(), path("Begin", *names, "Done")), most_turns=None)
+
+    assert (result.completed, result.incidents) == (True, ())
+
+
 def test_a_loop_without_waits_ends_too(database_url: str) -> None:
     endless = diagram(
         "endless",
@@ -635,10 +645,24 @@ def test_a_gateway_without_a_default_flow_fails_where_no_condition_holds(
     assert [(each.element, each.code) for each in result.incidents] == [("Which", code) for code in failed]
 
 
-def test_an_expression_that_fails_is_told_with_its_element(database_url: str) -> None:
-    content = diagram("p", start(), script_task("Add", '="a" + 1', "sum"), end(), path("Begin", "Add", "Done"))
+@pytest.mark.parametrize(
+    ("element", "code"),
+    [
+        (script_task("Work", '="a" + 1', "sum"), "EXPRESSION_FAILED"),
+        (service_task("Work", "work", {"sum": '="a" + 1'}), "EXPRESSION_FAILED"),
+        (user_task("Work", "clerk", inputs={"sum": '="a" + 1'}), "EXPRESSION_FAILED"),
+        (catch("Work", condition='="a" < 1'), "EXPRESSION_FAILED"),
+        (catch("Work", message_ref="Paid"), "EXPRESSION_FAILED"),
+        (catch("Work", timer=duration('="a" + "b"')), "TIMER_INVALID"),
+    ],
+)
+def test_what_fails_at_the_start_is_told_with_its_element_and_not_waited_for(
+    database_url: str, element: str, code: str
+) -> None:
+    straight = process("p", start(), element, end(), path("Begin", "Work", "Done"))
 
-    result = simulated(database_url, content)
+    result = simulated(database_url, document(message("Paid", "paid", "=order"), straight))
 
-    assert [(each.element, each.code) for each in result.incidents] == [("Add", "EXPRESSION_FAILED")]
-    assert happened(result, "failed") == ["Add"]
+    assert [(each.element, each.code) for each in result.incidents] == [("Work", code)]
+    assert happened(result, "failed") == ["Work"]
+    assert result.waiting == ()
