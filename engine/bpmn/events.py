@@ -297,7 +297,7 @@ class EventReader:
         return ErrorTrigger(error_code=code)
 
     def _outputs(self, element: Element, definition: Element) -> tuple[Mapping, ...]:
-        brings_payload = local_name(definition) in {_MESSAGE, _SIGNAL}
+        brings_payload = local_name(definition) in {_MESSAGE, _SIGNAL, _ERROR, _ESCALATION}
         allowed = frozenset({"ioMapping"}) if brings_payload else frozenset[str]()
         extensions = self._refusals.extensions(element, allowed)
         if extensions.inputs:

@@ -666,3 +666,20 @@ def test_what_fails_at_the_start_is_told_with_its_element_and_not_waited_for(
     assert [(each.element, each.code) for each in result.incidents] == [("Work", code)]
     assert happened(result, "failed") == ["Work"]
     assert result.waiting == ()
+
+
+@pytest.mark.parametrize("thrown", ["$bpmn_error", "$escalation"])
+def test_what_comes_with_an_error_or_an_escalation_goes_through_the_outputs_of_the_event(
+    database_url: str, thrown: str
+) -> None:
+    kind = "error_ref" if thrown == "$bpmn_error" else "escalation_ref"
+    declared = error("Thrown", "FULL") if thrown == "$bpmn_error" else escalation("Thrown", "FULL")
+    caught = boundary("Caught", "Work", outputs={"missing": "=wanted - free"}, **{kind: "Thrown"})
+    flows = (path("Begin", "Work", "Done"), path("Caught", "Told"))
+    content = process("p", start(), service_task("Work", "work"), caught, end(), end("Told"), *flows)
+    answer = {thrown: "FULL", "$after": "PT7S", "wanted": 5, "free": 2}
+
+    result = simulated(database_url, document(declared, content), tasks={"Work": answer})
+
+    assert result.variables == {"missing": 3}
+    assert times(result) == {"Begin": "PT0S", "Caught": "PT7S", "Told": "PT7S"}
