@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0011"
+down_revision = "0010"
 
 _UP = """
 drop index graph_edge_open, graph_edge_downstream, graph_edge_upstream;
