@@ -60,6 +60,7 @@ from storage.objects.addressed import AddressedObjects
 from storage.objects.envelope import KEY_BYTES
 from storage.objects.key_command import CommandKeys
 from storage.objects.master_keys import KeyService, make_master_key_file, parse_master_keys, read_master_keys
+from storage.stores import MetricMaintenance
 
 if TYPE_CHECKING:
     from serving.loading import LoadedModel
@@ -107,10 +108,12 @@ def open_database_server(settings: LearningSettings) -> Iterator[DatabaseServer]
 
 
 def prepare_database(database_url: str) -> None:
-    """Bring the schema up to date and deploy the diagrams that ship."""
+    """Bring the schema up to date, with room for the metrics of the months ahead."""
     database = connect_as_owner(database_url)
     try:
         migrate(database)
+        with database.begin() as connection:
+            MetricMaintenance(connection).create_partitions_ahead(datetime.now(UTC))
     finally:
         database.dispose()
 

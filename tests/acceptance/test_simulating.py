@@ -78,8 +78,11 @@ def test_the_clock_stops_where_it_is_told_to(files: Path) -> None:
 
 @pytest.mark.requirement("simulation")
 def test_people_are_told_what_is_waited_for_and_what_is_needed(files: Path) -> None:
-    answers = {"tasks": {"Task_EvaluateModel": {"evaluation": {"accuracy": 0.9, "baseline_accuracy": 0.5}}}}
-    (files / "answers.json").write_text(json.dumps(answers))
+    answers = {
+        "Task_EvaluateModel": {"evaluation": {"accuracy": 0.9, "baseline_accuracy": 0.5}},
+        "Task_RegisterModel": {"data_classification": "internal", "current_accuracy": None},
+    }
+    (files / "answers.json").write_text(json.dumps({"tasks": answers}))
     ended = simulate(files, str(_WORKFLOWS / "supervised-training.bpmn"), "--answers", "answers.json")
     assert ended.returncode == 0
     assert "UserTask_ReviewModel: user task, for reviewer" in ended.stdout

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0013"
-down_revision = "0010"
+down_revision = "0012"
 
 _BEFORE = "c.relname not like 'audit%' and"
 _AFTER = "c.relname not in ('audit_leaf', 'audit_tile', 'audit_personal', 'process_observation') and"
