@@ -10,6 +10,7 @@ from pathlib import Path
 import engine_group
 import feel_group
 import learning_group
+import storage_group
 from measurement import Benchmark, Measurement
 from rich.console import Console
 from rich.table import Table
@@ -18,6 +19,7 @@ GROUPS: dict[str, Benchmark] = {
     "engine": engine_group.measure,
     "feel": feel_group.measure,
     "learning": learning_group.measure,
+    "storage": storage_group.measure,
 }
 
 
