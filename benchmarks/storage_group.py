@@ -70,6 +70,10 @@ class Laboratory:
         return self.step
 
 
+Workload = Callable[[Laboratory], Callable[[], None]]
+"""Prepares what is stored; what it returns is measured."""
+
+
 def measure() -> list[Measurement]:
     """Run all workloads."""
     with cluster() as url, _laboratory(new_database(url, "storage")) as laboratory:
@@ -103,20 +107,18 @@ def _laboratory(url: str) -> Iterator[Laboratory]:
         engine.dispose()
 
 
-def _ratio(
-    laboratory: Laboratory, name: str, ours: Callable[[Laboratory], None], floor: Callable[[Laboratory], None]
-) -> float:
+def _ratio(laboratory: Laboratory, name: str, ours: Workload, floor: Workload) -> float:
     """Return the ratio of medians over alternating rounds, after a few that warm both up."""
     for _ in range(5):
-        ours(laboratory)
-        floor(laboratory)
-    seconds = [(_seconds(ours, laboratory), _seconds(floor, laboratory)) for _ in range(_ROUNDS[name])]
+        ours(laboratory)()
+        floor(laboratory)()
+    seconds = [(_seconds(ours(laboratory)), _seconds(floor(laboratory))) for _ in range(_ROUNDS[name])]
     return median(pair[0] for pair in seconds) / median(pair[1] for pair in seconds)
 
 
-def _seconds(work: Callable[[Laboratory], None], laboratory: Laboratory) -> float:
+def _seconds(work: Callable[[], None]) -> float:
     started = time.perf_counter()
-    work(laboratory)
+    work()
     return time.perf_counter() - started
 
 
@@ -132,27 +134,48 @@ def _snapshot(laboratory: Laboratory) -> MetricSnapshot:
     )
 
 
-def _one_metric(laboratory: Laboratory) -> None:
-    with laboratory.storage.statement() as work:
-        work.get_crud(MetricSnapshot).create(_snapshot(laboratory), context=ADA)
+def _one_metric(laboratory: Laboratory) -> Callable[[], None]:
+    snapshot = _snapshot(laboratory)
+
+    def store() -> None:
+        with laboratory.storage.statement() as work:
+            work.get_crud(MetricSnapshot).create(snapshot, context=ADA)
+
+    return store
 
 
-def _plain_metric(laboratory: Laboratory) -> None:
-    row = (laboratory.run_id, "loss", laboratory.chance.random(), laboratory.next_step(), datetime.now(UTC))
-    laboratory.plain.execute(_INSERT_METRIC, row)
+def _plain_metric(laboratory: Laboratory) -> Callable[[], None]:
+    row = _plain_row(laboratory)
+
+    def store() -> None:
+        laboratory.plain.execute(_INSERT_METRIC, row)
+
+    return store
 
 
-def _metric_batch(laboratory: Laboratory) -> None:
+def _plain_row(laboratory: Laboratory) -> tuple[object, ...]:
+    return (laboratory.run_id, "loss", laboratory.chance.random(), laboratory.next_step(), datetime.now(UTC))
+
+
+def _metric_batch(laboratory: Laboratory) -> Callable[[], None]:
     snapshots = [_snapshot(laboratory) for _ in range(BATCH)]
-    with laboratory.storage.statement() as work:
-        work.get_crud(MetricSnapshot).bulk_create(snapshots, context=ADA)
+
+    def store() -> None:
+        with laboratory.storage.statement() as work:
+            work.get_crud(MetricSnapshot).bulk_create(snapshots, context=ADA)
+
+    return store
 
 
-def _plain_batch(laboratory: Laboratory) -> None:
-    with laboratory.plain.cursor().copy(_COPY_METRICS) as copy:
-        for _ in range(BATCH):
-            value, step = laboratory.chance.random(), laboratory.next_step()
-            copy.write_row((laboratory.run_id, "loss", value, step, datetime.now(UTC)))
+def _plain_batch(laboratory: Laboratory) -> Callable[[], None]:
+    rows = [_plain_row(laboratory) for _ in range(BATCH)]
+
+    def store() -> None:
+        with laboratory.plain.cursor().copy(_COPY_METRICS) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    return store
 
 
 def _parameters(laboratory: Laboratory) -> JsonObject:
@@ -179,20 +202,29 @@ def _experiment(laboratory: Laboratory, **fields: object) -> Experiment:
     )
 
 
-def _run_cycle(laboratory: Laboratory) -> None:
-    with laboratory.storage.statement() as work:
-        created = work.get_crud(Experiment).create(_experiment(laboratory), context=ADA)
-    with laboratory.storage.statement() as work:
-        patch = {"metrics_summary": _metrics(laboratory), "status": ExperimentStatus.COMPLETED}
-        work.get_crud(Experiment).update(created, patch, context=ADA)
+def _run_cycle(laboratory: Laboratory) -> Callable[[], None]:
+    experiment = _experiment(laboratory)
+    patch = {"metrics_summary": _metrics(laboratory), "status": ExperimentStatus.COMPLETED}
+
+    def store() -> None:
+        with laboratory.storage.statement() as work:
+            created = work.get_crud(Experiment).create(experiment, context=ADA)
+        with laboratory.storage.statement() as work:
+            work.get_crud(Experiment).update(created, patch, context=ADA)
+
+    return store
 
 
-def _plain_run(laboratory: Laboratory) -> None:
+def _plain_run(laboratory: Laboratory) -> Callable[[], None]:
     run_id, tags = new_id(), [f"tag {number}" for number in range(5)]
     body = {"params": _parameters(laboratory), "tags": tags, "status": "running"}
-    laboratory.plain.execute(_INSERT_RUN, (run_id, json.dumps(body)))
     finished = {"metrics": _metrics(laboratory), "status": "completed"}
-    laboratory.plain.execute(_UPDATE_RUN, (json.dumps(finished), run_id))
+
+    def store() -> None:
+        laboratory.plain.execute(_INSERT_RUN, (run_id, json.dumps(body)))
+        laboratory.plain.execute(_UPDATE_RUN, (json.dumps(finished), run_id))
+
+    return store
 
 
 def _fill(laboratory: Laboratory) -> None:
@@ -216,11 +248,17 @@ def _create(laboratory: Laboratory, runs: Sequence[Experiment]) -> None:
         work.get_crud(Experiment).bulk_create(runs, context=ADA)
 
 
-def _search(laboratory: Laboratory) -> None:
-    with laboratory.storage.transaction() as work:
-        found = work.get_crud(Experiment).query(_WANTED, order=_BY_METRIC, limit=100, context=ADA)
-    assert found
+def _search(laboratory: Laboratory) -> Callable[[], None]:
+    def ask() -> None:
+        with laboratory.storage.transaction() as work:
+            found = work.get_crud(Experiment).query(_WANTED, order=_BY_METRIC, limit=100, context=ADA)
+        assert found
+
+    return ask
 
 
-def _plain_search(laboratory: Laboratory) -> None:
-    assert laboratory.plain.execute(_SEARCH).fetchall()
+def _plain_search(laboratory: Laboratory) -> Callable[[], None]:
+    def ask() -> None:
+        assert laboratory.plain.execute(_SEARCH).fetchall()
+
+    return ask

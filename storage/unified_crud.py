@@ -206,8 +206,8 @@ class UnifiedCRUD(Generic[ModelT]):
 
     def _create(self, payloads: Sequence[ModelT], context: SecurityContext) -> tuple[ModelT, ...]:
         now = self._clock()
-        for tenant_id in {payload.tenant_id for payload in payloads}:
-            self._require_creation(context, tenant_id)
+        for payload in {payload.tenant_id: payload for payload in payloads}.values():
+            self._require_creation(context, payload)
         if not has_document(self._model):
             return self._record_points(payloads, context, now)
         records = tuple(_owned(payload, context, now) for payload in payloads)
@@ -242,9 +242,14 @@ class UnifiedCRUD(Generic[ModelT]):
             if name in _FIXED_FIELDS:
                 raise FixedFieldError(model=self._model.__name__, field=name)
 
-    def _require_creation(self, context: SecurityContext, tenant_id: str) -> None:
+    def _require_creation(self, context: SecurityContext, payload: ModelT) -> None:
         """Ask as for a record of the same tenant that nobody owns or was granted yet."""
-        self._refuse_unless(context, Permission.WRITE, Resource(self._model.__name__, tenant_id), is_known=True)
+        self._refuse_unless(
+            context,
+            Permission.WRITE,
+            Resource(self._model.__name__, payload.tenant_id, resource_id=str(payload.id)),
+            is_known=True,
+        )
 
     def _require(self, context: SecurityContext, permission: Permission, record: ModelT) -> None:
         resource = _resource(record)
