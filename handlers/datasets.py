@@ -124,7 +124,7 @@ def _register(
         checksum=stored.sha256,
         lineage_refs=(payload.source_uri,),
     )
-    work.get_crud(DatasetVersion).create(version, context=context)
+    version = work.get_crud(DatasetVersion).create(version, context=context)
     instance_id = _start_validation(services, work, version, context)
     scope = LineageScope(work=work, principal=context, process_instance_id=instance_id)
     record_lineage(scope, version, came_of(dataset, EdgeKind.HAS_VERSION, version))
