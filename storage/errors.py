@@ -16,6 +16,7 @@ StorageError
 ├── ObjectUriError              OBJECT_URI_INVALID
 ├── ObjectSourceChangedError    OBJECT_SOURCE_CHANGED
 ├── ObjectStoreUnavailableError OBJECT_STORE_UNAVAILABLE
+├── ColumnTypeUnsupportedError  COLUMN_TYPE_UNSUPPORTED
 └── DatabaseUnavailableError    DATABASE_UNAVAILABLE
 
 `ReportedError` is the root of every error that a person or an agent may read: a stable `code`, one sentence, one next
@@ -29,6 +30,7 @@ from domain_sdk.errors import ReportedError
 __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
+    "ColumnTypeUnsupportedError",
     "DatabaseUnavailableError",
     "FixedFieldError",
     "InvalidTokenError",
@@ -234,6 +236,18 @@ class ObjectStoreUnavailableError(StorageError):
         self.endpoint = endpoint
         self.reason = reason
         super().__init__(f"The object store at {endpoint} is not available: {reason}.")
+
+
+class ColumnTypeUnsupportedError(StorageError):
+    """A dataset's column holds values of a kind that this platform does not know."""
+
+    code = "COLUMN_TYPE_UNSUPPORTED"
+    hint = "Leave the column out, or write it as numbers, text, booleans, times, or lists and records of these."
+
+    def __init__(self, *, column: str, datatype: str) -> None:
+        self.column = column
+        self.datatype = datatype
+        super().__init__(f"Column {column!r} is of an unsupported type: {datatype}.")
 
 
 class DatabaseUnavailableError(StorageError):
