@@ -92,13 +92,12 @@ class Words:
     data: NDArray[np.uint8]
     codes: Integers
 
-    def texts(self) -> list[str]:
-        """Return the distinct words as text; bytes that are not UTF-8 are replaced."""
+    def texts(self, places: Integers | None = None) -> list[str]:
+        """Return the distinct words, or those at `places` among them, as text; bytes that are not UTF-8 are replaced."""
         ends = np.cumsum(self.lengths)
-        return [
-            bytes(self.data[end - size : end]).decode(errors="replace")
-            for end, size in zip(ends, self.lengths, strict=True)
-        ]
+        starts = ends - self.lengths
+        wanted = range(len(ends)) if places is None else places
+        return [self.data[starts[place] : ends[place]].tobytes().decode(errors="replace") for place in wanted]
 
 
 @dataclass(frozen=True)

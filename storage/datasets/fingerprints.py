@@ -15,7 +15,6 @@ Fingerprints = NDArray[np.uint64]
 _SHIFTS = (np.uint64(30), np.uint64(27), np.uint64(31))
 _FACTORS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 _ROW_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_ROW_SHIFT = np.uint64(29)
 _WORD_BYTES = 8
 _LONGEST_BY_WORDS = 512
 MISSING = np.uint64(0x6D697373696E67)
@@ -29,20 +28,22 @@ def mixed(words: Fingerprints) -> Fingerprints:
     >>> [int(word) for word in mixed(np.array([0, 1], np.uint64))]
     [0, 6238072747940578789]
     """
-    result = words ^ (words >> _SHIFTS[0])
+    shifted = words >> _SHIFTS[0]
+    result = words ^ shifted
     result *= _FACTORS[0]
-    result ^= result >> _SHIFTS[1]
+    np.right_shift(result, _SHIFTS[1], out=shifted)
+    result ^= shifted
     result *= _FACTORS[1]
-    result ^= result >> _SHIFTS[2]
+    np.right_shift(result, _SHIFTS[2], out=shifted)
+    result ^= shifted
     return result
 
 
 def combined(rows: Fingerprints, column: Fingerprints) -> Fingerprints:
-    """Return the rows' fingerprints with one more column in them; the order of the columns counts."""
-    result = rows ^ column
-    result *= _ROW_FACTOR
-    result ^= result >> _ROW_SHIFT
-    return result
+    """Return the rows' fingerprints with one more column in them, in the same memory; the columns' order counts."""
+    rows *= _ROW_FACTOR
+    rows += column
+    return rows
 
 
 def of_texts(lengths: NDArray[np.int64], data: NDArray[np.uint8]) -> Fingerprints:

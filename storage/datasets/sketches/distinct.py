@@ -30,7 +30,7 @@ class DistinctSketch:
     >>> from storage.datasets.fingerprints import mixed
     >>> sketch = DistinctSketch().with_values(mixed(np.arange(100_000, dtype=np.uint64) % np.uint64(50_000)))
     >>> sketch.estimate
-    51216
+    51296
     """
 
     smallest: Fingerprints = field(default_factory=_none)
@@ -41,9 +41,9 @@ class DistinctSketch:
             fingerprints = fingerprints[fingerprints < self.smallest[-1]]
         if len(fingerprints) == 0:
             return self
-        if len(fingerprints) > 4 * CAPACITY:
-            fingerprints = np.unique(fingerprints)[:CAPACITY]
-        return DistinctSketch(np.unique(np.concatenate([self.smallest, fingerprints]))[:CAPACITY])
+        ordered = np.sort(np.concatenate([self.smallest, fingerprints]))  # np.unique hashes, which is slower here
+        is_first = np.concatenate([[True], ordered[1:] != ordered[:-1]])
+        return DistinctSketch(ordered[is_first][:CAPACITY])
 
     def merged(self, other: DistinctSketch) -> DistinctSketch:
         """Return the sketch of both together."""

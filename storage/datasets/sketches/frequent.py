@@ -54,5 +54,8 @@ def commonest(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], int]:
     """Return which of many counts a sketch would keep, and what it would take off each of them."""
     if len(counts) <= CAPACITY:
         return np.arange(len(counts)), 0
-    surplus = int(np.partition(counts, len(counts) - CAPACITY - 1)[len(counts) - CAPACITY - 1])
+    repeated = counts[counts > 1]
+    if len(repeated) <= CAPACITY:
+        return np.flatnonzero(counts > 1), 1
+    surplus = int(np.partition(repeated, len(repeated) - CAPACITY - 1)[len(repeated) - CAPACITY - 1])
     return np.flatnonzero(counts > surplus), surplus

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -57,17 +58,13 @@ class QuantileSketch:
         return _compacted([_joined(pair) for pair in pairs], self.count + other.count)
 
     def quantile(self, share: float) -> float:
-        """Return a number that is about as large as `share` (0 to 1) of the numbers seen.
-
-        Raises:
-            ValueError: No number was seen.
-        """
+        """Return the smallest number at which about `share` (0 to 1) of all are reached; NaN where none was seen."""
         return self.quantiles([share])[0]
 
     def quantiles(self, shares: Sequence[float]) -> tuple[float, ...]:
         """Return `quantile` of each share."""
         if self.count == 0:
-            raise ValueError
+            return (math.nan,) * len(shares)
         values, below = self._weighted()
         places = np.searchsorted(below, np.asarray(shares) * self.count, side="left")
         return tuple(float(values[min(place, len(values) - 1)]) for place in places)
