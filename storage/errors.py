@@ -17,6 +17,10 @@ StorageError
 ├── ObjectSourceChangedError    OBJECT_SOURCE_CHANGED
 ├── ObjectStoreUnavailableError OBJECT_STORE_UNAVAILABLE
 ├── ColumnTypeUnsupportedError  COLUMN_TYPE_UNSUPPORTED
+├── PickleRefusedError          PICKLE_REFUSED
+├── FileFormatUnsupportedError  FILE_FORMAT_UNSUPPORTED
+├── DatasetManifestInvalidError DATASET_MANIFEST_INVALID
+├── DatasetReaderFailedError    DATASET_READER_FAILED
 └── DatabaseUnavailableError    DATABASE_UNAVAILABLE
 
 `ReportedError` is the root of every error that a person or an agent may read: a stable `code`, one sentence, one next
@@ -32,6 +36,9 @@ __all__ = [
     "AuthenticationError",
     "ColumnTypeUnsupportedError",
     "DatabaseUnavailableError",
+    "DatasetManifestInvalidError",
+    "DatasetReaderFailedError",
+    "FileFormatUnsupportedError",
     "FixedFieldError",
     "InvalidTokenError",
     "NotLoopbackError",
@@ -40,6 +47,7 @@ __all__ = [
     "ObjectSourceChangedError",
     "ObjectStoreUnavailableError",
     "ObjectUriError",
+    "PickleRefusedError",
     "RecordConflictError",
     "RecordNotFoundError",
     "RecordNumberError",
@@ -248,6 +256,53 @@ class ColumnTypeUnsupportedError(StorageError):
         self.column = column
         self.datatype = datatype
         super().__init__(f"Column {column!r} is of an unsupported type: {datatype}.")
+
+
+class PickleRefusedError(StorageError):
+    """A file that holds Python objects: loading it would run whatever program its author put into it."""
+
+    code = "PICKLE_REFUSED"
+    hint = "Give data as Parquet, CSV, Arrow, JSON Lines or plain NumPy arrays, and weights as safetensors."
+
+    def __init__(self, *, file: str) -> None:
+        self.file = file
+        super().__init__(f"{file} holds pickled Python objects; it was not opened.")
+
+
+class FileFormatUnsupportedError(StorageError):
+    """A file of a kind that no reader here knows."""
+
+    code = "FILE_FORMAT_UNSUPPORTED"
+
+    def __init__(self, *, file: str, found: str, hint: str) -> None:
+        self.file = file
+        self.found = found
+        self.hint = hint
+        super().__init__(f"{file} is {found}, which cannot be read here.")
+
+
+class DatasetManifestInvalidError(StorageError):
+    """The stored description of a dataset version is none, or its pieces do not make up what it describes."""
+
+    code = "DATASET_MANIFEST_INVALID"
+    hint = "Register the dataset again from its source."
+
+    def __init__(self, *, uri: str, reason: str) -> None:
+        self.uri = uri
+        self.reason = reason
+        super().__init__(f"{uri} does not describe a dataset version: {reason}.")
+
+
+class DatasetReaderFailedError(StorageError):
+    """The process that reads a file from outside died of it, or went beyond what it may use."""
+
+    code = "DATASET_READER_FAILED"
+    hint = "The file is damaged or made to do harm, or larger than this server reads; give it as CSV or Parquet."
+
+    def __init__(self, *, file: str, reason: str) -> None:
+        self.file = file
+        self.reason = reason
+        super().__init__(f"Reading {file} failed: {reason}.")
 
 
 class DatabaseUnavailableError(StorageError):

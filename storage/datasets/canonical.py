@@ -93,7 +93,7 @@ class Words:
     codes: Integers
 
     def texts(self, places: Integers | None = None) -> list[str]:
-        """Return the distinct words, or those at `places` among them, as text; bytes that are not UTF-8 are replaced."""
+        """Return the distinct words, or those at `places` among them, as text; what is not UTF-8 is replaced."""
         ends = np.cumsum(self.lengths)
         starts = ends - self.lengths
         wanted = range(len(ends)) if places is None else places

@@ -66,50 +66,55 @@ class ColumnSketch:
         sketch = replace(self, rows=self.rows + column.length, missing=self.missing + column.missing)
         match column.values:
             case Numbers(values):
-                return sketch._with_numbers(values, fingerprints)
+                return _with_numbers(sketch, values, fingerprints)
             case Words():
-                return sketch._with_words(column.values)
+                return _with_words(sketch, column.values)
             case Booleans(values):
                 true = int(np.count_nonzero(values))
                 counts = {key: count for key, count in ((True, true), (False, len(values) - true)) if count}
-                return sketch._with_counts(dict[Key, int](counts), 0, fingerprints)
+                return _with_counts(sketch, dict[Key, int](counts), 0, fingerprints)
             case _:
                 return replace(sketch, distinct=sketch.distinct.with_values(fingerprints))
 
-    def _with_numbers(self, values: NDArray[Any], fingerprints: Fingerprints) -> ColumnSketch:
-        ordered = np.sort(values)
-        finite = _finite(ordered)
-        sketch = replace(
-            self,
-            infinite=self.infinite + len(ordered) - len(finite),
-            moments=self.moments.merged(Moments.of(finite)),
-            quantiles=self.quantiles.with_sorted(finite),
-        )
-        is_first = ordered[1:] != ordered[:-1]
-        if len(ordered) > _MANY and is_first.all():
-            return sketch._with_counts({}, 1, fingerprints)
-        starts = np.concatenate([[0], np.flatnonzero(is_first) + 1])
-        counts = np.diff(np.append(starts, len(ordered)))
-        kept, surplus = commonest(counts)
-        keys = ordered[starts[kept]].tolist()
-        common = {key: int(count) - surplus for key, count in zip(keys, counts[kept], strict=True) if _is_key(key)}
-        is_full = not self.distinct.is_exact
-        return sketch._with_counts(common, surplus, fingerprints if is_full else number_fingerprints(ordered[starts]))
 
-    def _with_words(self, words: Words) -> ColumnSketch:
-        counts = np.bincount(words.codes, minlength=len(words.lengths))
-        kept, surplus = commonest(counts)
-        common = {text: int(counts[index]) - surplus for index, text in zip(kept, words.texts(kept), strict=True)}
-        short = {text[:_LONGEST_KEY]: count for text, count in common.items()}
-        sketch = self._with_counts(dict[Key, int](short), surplus, of_texts(words.lengths, words.data))
-        return replace(sketch, lengths=self.lengths.merged(Moments.of(words.lengths)))
+def _with_numbers(sketch: ColumnSketch, values: NDArray[Any], fingerprints: Fingerprints) -> ColumnSketch:
+    ordered = np.sort(values)
+    finite = _finite(ordered)
+    sketch = replace(
+        sketch,
+        infinite=sketch.infinite + len(ordered) - len(finite),
+        moments=sketch.moments.merged(Moments.of(finite)),
+        quantiles=sketch.quantiles.with_sorted(finite),
+    )
+    is_first = ordered[1:] != ordered[:-1]
+    if len(ordered) > _MANY and is_first.all():
+        return _with_counts(sketch, {}, 1, fingerprints)
+    starts = np.concatenate([[0], np.flatnonzero(is_first) + 1])
+    counts = np.diff(np.append(starts, len(ordered)))
+    kept, surplus = commonest(counts)
+    keys = ordered[starts[kept]].tolist()
+    common = {key: int(count) - surplus for key, count in zip(keys, counts[kept], strict=True) if _is_key(key)}
+    is_full = not sketch.distinct.is_exact
+    return _with_counts(sketch, common, surplus, fingerprints if is_full else number_fingerprints(ordered[starts]))
 
-    def _with_counts(self, counts: dict[Key, int], surplus: int, fingerprints: Fingerprints) -> ColumnSketch:
-        return replace(
-            self,
-            frequent=self.frequent.merged(FrequentSketch(counts, surplus)),
-            distinct=self.distinct.with_values(fingerprints),
-        )
+
+def _with_words(sketch: ColumnSketch, words: Words) -> ColumnSketch:
+    counts = np.bincount(words.codes, minlength=len(words.lengths))
+    kept, surplus = commonest(counts)
+    common = {text: int(counts[index]) - surplus for index, text in zip(kept, words.texts(kept), strict=True)}
+    short = {text[:_LONGEST_KEY]: count for text, count in common.items()}
+    sketch = _with_counts(sketch, dict[Key, int](short), surplus, of_texts(words.lengths, words.data))
+    return replace(sketch, lengths=sketch.lengths.merged(Moments.of(words.lengths)))
+
+
+def _with_counts(
+    sketch: ColumnSketch, counts: dict[Key, int], surplus: int, fingerprints: Fingerprints
+) -> ColumnSketch:
+    return replace(
+        sketch,
+        frequent=sketch.frequent.merged(FrequentSketch(counts, surplus)),
+        distinct=sketch.distinct.with_values(fingerprints),
+    )
 
 
 def _finite(ordered: NDArray[Any]) -> NDArray[Any]:
@@ -145,13 +150,9 @@ def value_fingerprints(column: CanonicalColumn) -> Fingerprints:
             return mixed(_as_words(column.values))
         case Lists(lengths, items):
             return _of_lists(lengths, row_fingerprints(items, value_fingerprints(items)))
-        case Records(fields):
-            rows = np.zeros(column.length - column.missing, np.uint64)
-            for _name, part in fields:
-                rows = combined(rows, row_fingerprints(part, value_fingerprints(part)))
-            return rows
-        case _:
-            return np.empty(0, np.uint64)
+        case Records():
+            return _of_records(column.values, column.length - column.missing)
+    return np.empty(0, np.uint64)
 
 
 def number_fingerprints(values: NDArray[Any]) -> Fingerprints:
@@ -171,6 +172,13 @@ def number_fingerprints(values: NDArray[Any]) -> Fingerprints:
 def _as_words(times: Times) -> Fingerprints:
     words = times.seconds.view(np.uint64) * _NANO
     return words if times.nanoseconds is None else words + times.nanoseconds.view(np.uint64)
+
+
+def _of_records(records: Records, length: int) -> Fingerprints:
+    rows = np.zeros(length, np.uint64)
+    for _name, part in records.fields:
+        rows = combined(rows, row_fingerprints(part, value_fingerprints(part)))
+    return rows
 
 
 def _of_lists(lengths: Integers, items: Fingerprints) -> Fingerprints:

@@ -23,10 +23,10 @@ Level = NDArray[np.float64]
 class QuantileSketch:
     """Samples of the numbers seen, on levels; one on level `h` stands for `2**h` numbers.
 
-    The rank of an answer is off by at most 1 % of the count, with 99 % confidence; below 512 numbers it is exact. A full
-    level is sorted, and every second number of it, beginning with the first or the second by a toss of a coin, moves up;
-    a large sorted block enters on the level where it fits, which is what as many such steps would do. The coin is a hash
-    of the count so far, so equal streams give equal sketches.
+    The rank of an answer is off by at most 1 % of the count, with 99 % confidence; below 512 numbers it is exact. A
+    full level is sorted, and every second number of it, beginning with the first or the second by a toss of a coin,
+    moves up; a large sorted block enters on the level where it fits, which is what as many such steps would do. The
+    coin is a hash of the count so far, so equal streams give equal sketches.
 
     Source: Karnin, Lang, Liberty: Optimal Quantile Approximation in Streams, 2016.
 

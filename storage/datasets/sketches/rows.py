@@ -11,7 +11,7 @@ EXACT_ROWS = 1 << 24
 
 
 class RepeatedRows:
-    """Counts them exactly for up to 16.7 million rows, at 8 bytes each; beyond, from a sketch (2.2 % standard error)."""
+    """Counts them exactly for up to 16.7 million rows, at 8 bytes each; beyond that, from a sketch (2.2 % error)."""
 
     def __init__(self) -> None:
         self._kept: list[Fingerprints] = []
