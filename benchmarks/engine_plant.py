@@ -26,7 +26,7 @@ from engine import (
     WorkerPolicy,
 )
 from storage import FolderObjectStore, SecurityContext, Storage
-from storage.database import connect, migrate
+from storage.database import connect, connect_as_owner, migrate
 from storage.embedded_postgres import embedded_postgres
 from storage.models import RoleType
 
@@ -128,9 +128,11 @@ def new_database(cluster_url: str, name: str) -> str:
 def new_plant(cluster_url: str, name: str) -> Iterator[Plant]:
     """Yield an engine on a database of its own, everything deployed and each code path run once."""
     url = new_database(cluster_url, name)
+    owner = connect_as_owner(url)
+    migrate(owner)
+    owner.dispose()
     with tempfile.TemporaryDirectory() as folder:
         plant = Plant(url, Path(folder))
-        migrate(plant.database)
         plant.deploy()
         for process_id in ("ten_external", "ten_transactional"):
             plant.start(process_id, 5)

@@ -56,6 +56,7 @@ from engine.schedule_definition import CronTrigger, DateTrigger, IntervalTrigger
 from engine.scheduler import Scheduler, SchedulerPolicy
 from engine.service_tasks import ExternalTask, JobContext, ServiceTaskRegistry, TaskContext, TransactionalTask
 from engine.token_moves import TokenMove
+from engine.user_task_throws import UserTaskThrows
 from engine.user_tasks import UserTaskDesk
 from engine.worker import Worker
 from engine.worker_policy import WorkerPolicy
@@ -122,6 +123,7 @@ __all__ = [
     "UserTaskComment",
     "UserTaskDescription",
     "UserTaskDesk",
+    "UserTaskThrows",
     "Verdict",
     "Weekday",
     "WeeklyPeriod",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from engine.bpmn import UserTask
+from engine.bpmn import CandidateExpression, Candidates, UserTask
 from engine.durations import parse_step
 from engine.errors import UserTaskValueError
 from engine.feel import compile_expression
@@ -18,6 +18,7 @@ from storage.identifiers import new_id
 DEFAULT_PRIORITY = 50
 HIGHEST_PRIORITY = 100
 LONGEST_NAME = 200
+MOST_CANDIDATES = 100
 INITIATOR = "initiator"
 _YEARS = range(1900, 9000)
 
@@ -49,6 +50,11 @@ def user_task_row(
     """
     given = _Given(element, {**variables, **inputs})
     excluded_principals = (instance.started_by.user_id,) if INITIATOR in element.excluded else ()
+    groups = given.candidates("candidate groups", element.candidate_groups)
+    users = given.candidates("candidate users", element.candidate_users)
+    assignee = given.assignee(excluded_principals)
+    if element.candidate_expressions and not (groups or users or assignee):
+        raise UserTaskValueError(element_id=element.id, field="candidates", value=None, reason="nobody is named")
     return UserTaskRow(
         user_task_id=new_id(),
         process_instance_id=instance.process_instance_id,
@@ -58,9 +64,9 @@ def user_task_row(
         name=element.name,
         lane=element.lane,
         form_id=element.form_id,
-        candidate_groups=element.candidate_groups,
-        candidate_users=element.candidate_users,
-        assignee=given.assignee(excluded_principals),
+        candidate_groups=groups,
+        candidate_users=users,
+        assignee=assignee,
         priority=given.priority(),
         due_at=given.time("due date", element.due_date, now),
         follow_up_at=given.time("follow-up date", element.follow_up_date, now),
@@ -93,6 +99,18 @@ class _Given:
         if name in excluded_principals:
             raise self._error("assignee", value, "the task excludes who started the process instance")
         return name
+
+    def candidates(self, field: str, candidates: Candidates) -> tuple[str, ...]:
+        """Return the names, each once."""
+        if not isinstance(candidates, CandidateExpression):
+            return candidates
+        value = self._value(candidates.source)
+        if not isinstance(value, list | None) or len(value or ()) > MOST_CANDIDATES:
+            raise self._error(field, value, f"it is no list of up to {MOST_CANDIDATES} names")
+        names = [name.strip() if isinstance(name, str) else "" for name in value or ()]
+        if not all(map(is_name, names)):
+            raise self._error(field, value, f"not all are names of 1 to {LONGEST_NAME} printable characters")
+        return tuple(dict.fromkeys(names))
 
     def priority(self) -> int:
         value = self._value(self._element.priority)

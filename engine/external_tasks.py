@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from engine.crash_points import crash_point
 from engine.errors import BpmnError
+from engine.escalations import Escalations
 from engine.handler_pace import HandlerPace
 from engine.job_outcomes import JobOutcomes
 from engine.leases import LeaseKeeper
@@ -43,7 +44,7 @@ class ExternalTasks:
         self._stopping = stopping
 
     def run(self, job: ClaimedJob, row: InstanceRow) -> dict[str, JsonValue]:
-        """Return what the handler of a job brings.
+        """Return what the handler of a job brings: its result, and its escalations beside it.
 
         Raises:
             ContractError: The job's input does not fit the handler's model.
@@ -53,7 +54,8 @@ class ExternalTasks:
         task = self._registry[job.type]
         assert isinstance(task, ExternalTask)  # noqa: S101 - chosen so
         request = self._registry.parse_input(job.type, job.element_id, job.input)
-        context = self._context(job, row)
+        escalations = Escalations()
+        context = self._context(job, row, escalations)
         crash_point("before_handler")
         try:
             with self._pace.watching(job.type):
@@ -65,10 +67,9 @@ class ExternalTasks:
                 raise TaskInterruptedError from error
             raise
         crash_point("after_handler")
-        brought: dict[str, JsonValue] = result.model_dump(mode="json")
-        return brought
+        return escalations.beside(result.model_dump(mode="json"))
 
-    def _context(self, job: ClaimedJob, row: InstanceRow) -> JobContext:
+    def _context(self, job: ClaimedJob, row: InstanceRow, escalations: Escalations) -> JobContext:
         lost = self._leases.hold(job)
         return JobContext(
             storage=self._storage,
@@ -81,4 +82,5 @@ class ExternalTasks:
             report=partial(self._outcomes.report, job, row),
             should_stop=lambda: lost.is_set() or self._stopping.is_set(),
             logger=logging.getLogger(f"handlers.{job.type}"),
+            escalate=escalations.note,
         )

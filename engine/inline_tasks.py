@@ -13,6 +13,7 @@ from pydantic import BaseModel, JsonValue
 from engine.bpmn import ServiceTask
 from engine.crash_points import crash_point
 from engine.errors import StaleInstanceError
+from engine.escalations import Escalations, split
 from engine.execution import Step
 from engine.handler_pace import HandlerPace
 from engine.persistence import ClaimedJob
@@ -57,11 +58,12 @@ class InlineTasks:
     def first(self, step: Step, task: TransactionalTask[Any, Any], job: ClaimedJob, request: BaseModel) -> None:
         """Run the handler of the job that the step finishes, and complete its task."""
         crash_point("before_handler")
-        context = _context(step, job.element_id, job.task_id, job.attempt + job.lost_leases)
+        escalations = Escalations()
+        context = _context(step, run_of(job), job.attempt + job.lost_leases, escalations)
         with self._pace.watching(job.type):
             result = task.run(context, request)
         crash_point("after_handler")
-        complete_task(step, run_of(job), result.model_dump(mode="json"))
+        complete_task(step, run_of(job), escalations.beside(result.model_dump(mode="json")))
 
     def deadline(self) -> float:
         """Return until when a transaction that begins now may begin handlers, on the clock of `time.monotonic`."""
@@ -107,29 +109,40 @@ class InlineTasks:
         request = self._registry.parse_input(element.type, element.id, inputs)
         task = self._registry[element.type]
         assert isinstance(task, TransactionalTask)  # noqa: S101 - chosen so
-        context = _context(step, element.id, waiting.task_id, 1)
+        run, escalations = TaskRun(waiting.task_id, element.id, element.type, 1, inputs), Escalations()
+        context = _context(step, run, 1, escalations)
         with self._pace.watching(element.type):
             result = task.run(context, request)
-        run = TaskRun(waiting.task_id, element.id, element.type, 1, inputs)
-        complete_task(step, run, result.model_dump(mode="json"))
+        complete_task(step, run, escalations.beside(result.model_dump(mode="json")))
 
 
 def complete_task(step: Step, run: TaskRun, result: dict[str, JsonValue]) -> None:
-    """Bring a handler's result into the instance, and put it on the record."""
-    step.tree.complete(run.task_id, result, run.inputs)
+    """Bring what a handler gave into the instance, and put it on the record.
+
+    Its escalations go first; where one of them interrupts the task, the result is nobody's any more.
+    """
+    escalations, result = split(result)
     details: dict[str, JsonValue] = {"element_id": run.element_id, "type": run.task_type, "attempt": run.attempt}
+    for escalation in escalations:
+        step.tree.raise_escalation(run.task_id, escalation.escalation_code, escalation.variables)
+        thrown: dict[str, JsonValue] = {**details, "escalation_code": escalation.escalation_code}
+        step.document.add_leaf("service_task.escalated", thrown, step.row.started_by)
+        if not step.tree.is_waiting(run.task_id):
+            return
+    step.tree.complete(run.task_id, result, run.inputs)
     step.document.add_leaf("service_task.completed", details, step.row.started_by)
 
 
-def _context(step: Step, element_id: str, task_id: UUID, attempt: int) -> TaskContext:
+def _context(step: Step, run: TaskRun, attempt: int, escalations: Escalations) -> TaskContext:
     return TaskContext(
         work=step.work,
         principal=step.row.started_by,
         process_instance_id=step.row.process_instance_id,
         business_key=step.row.business_key,
-        element_id=element_id,
+        element_id=run.element_id,
         attempt=attempt,
-        idempotency_key=f"task:{task_id}",
+        idempotency_key=f"task:{run.task_id}",
         now=step.work.now,
-        logger=logging.getLogger(f"handlers.{element_id}"),
+        logger=logging.getLogger(f"handlers.{run.element_id}"),
+        escalate=escalations.note,
     )

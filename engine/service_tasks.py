@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -23,6 +23,13 @@ InputT = TypeVar("InputT", bound=BaseModel)
 OutputT = TypeVar("OutputT", bound=BaseModel)
 
 
+class Escalate(Protocol):
+    """Throws the escalation of a code once the handler has ended well."""
+
+    def __call__(self, escalation_code: str, variables: Mapping[str, JsonValue] = ...) -> None:
+        """Note the escalation; the event that catches it brings the variables to the scope of the task."""
+
+
 @dataclass(frozen=True)
 class TaskContext:
     """What a transactional handler is given.
@@ -32,6 +39,8 @@ class TaskContext:
         principal: Who started the process instance.
         idempotency_key: The same on every attempt of this task.
         now: The database's time.
+        escalate: Throws the escalation of a code, with variables, once the handler has ended well. The task completes
+            then, unless the event that catches it interrupts; what the handler has written stays either way.
     """
 
     work: UnitOfWork
@@ -43,6 +52,7 @@ class TaskContext:
     idempotency_key: str
     now: datetime
     logger: logging.Logger
+    escalate: Escalate
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,7 @@ class JobContext:
         storage: For short transactions of the handler's own.
         report: Adds an event of the given kind to the log at once.
         should_stop: True once the lease is lost or the worker is asked to stop.
+        escalate: As of a transactional handler's context.
     """
 
     storage: Storage
@@ -65,6 +76,7 @@ class JobContext:
     report: Callable[[str, Mapping[str, JsonValue]], None]
     should_stop: Callable[[], bool]
     logger: logging.Logger
+    escalate: Escalate
 
 
 @dataclass(frozen=True)

@@ -230,22 +230,34 @@ class UserTaskDesk:
             raise UnknownUserTaskError(user_task_id=user_task_id)
         return process_instance_id
 
+    def lock_workable(self, work: UnitOfWork, user_task_id: UUID, *, context: SecurityContext) -> UserTaskRow:
+        """Lock and return a task that the principal may end.
+
+        The caller holds the lock on the instance: only then can nobody complete two tasks at once of which one
+        excludes the performer of the other.
+
+        Raises:
+            AccessDeniedError: No EXECUTE permission.
+            UnknownUserTaskError, UserTaskClosedError: There is nothing to end.
+            SeparationOfDutiesError, NotACandidateError, ClaimedByAnotherError: Not by this principal.
+        """
+        task = self._lock(work, user_task_id, context)
+        _refuse(refused_work(task, context, UserTasks(work).performed(task, context.user_id)))
+        return task
+
     def lock_completable(
         self, work: UnitOfWork, user_task_id: UUID, submission: Mapping[str, Any], *, context: SecurityContext
     ) -> tuple[UserTaskRow, dict[str, JsonValue]]:
         """Lock a task that the principal may complete; return it with the form's checked values.
 
-        The caller holds the lock on the instance: only then can nobody complete two tasks at once of which one
-        excludes the performer of the other. Without a form the values are the submission.
+        Without a form the values are the submission.
 
         Raises:
-            AccessDeniedError: No EXECUTE permission.
-            UnknownUserTaskError, UserTaskClosedError: There is nothing to complete.
-            SeparationOfDutiesError, NotACandidateError, ClaimedByAnotherError: Not by this principal.
+            AccessDeniedError, UnknownUserTaskError, UserTaskClosedError: As `lock_workable`.
+            SeparationOfDutiesError, NotACandidateError, ClaimedByAnotherError: As `lock_workable`.
             FormInvalidError, FormMissingError: The submission does not fit the form, or there is no such form.
         """
-        task = self._lock(work, user_task_id, context)
-        _refuse(refused_work(task, context, UserTasks(work).performed(task, context.user_id)))
+        task = self.lock_workable(work, user_task_id, context=context)
         if task.form_id is None:
             return task, dict(submission)
         return task, self._forms.parse(task.form_id, submission)

@@ -40,7 +40,7 @@ from runners.subprocess_compute import SubprocessCompute
 from serving.model_cache import ModelCache
 from storage import FolderObjectStore, ObjectStore, SecurityContext, Storage
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
-from storage.database import connect, current_revision, migrate, newest_revision
+from storage.database import connect, connect_as_owner, current_revision, migrate, newest_revision
 from storage.embedded_postgres import embedded_postgres
 from storage.models import RoleType
 
@@ -91,7 +91,7 @@ def open_database_server(settings: LearningSettings) -> Iterator[DatabaseServer]
 
 def prepare_database(database_url: str) -> None:
     """Bring the schema up to date and deploy the diagrams that ship."""
-    database = connect(database_url, pool_size=1)
+    database = connect_as_owner(database_url)
     try:
         migrate(database)
     finally:
@@ -104,7 +104,7 @@ def require_current_schema(database_url: str) -> None:
     Raises:
         SchemaOutdatedError: It is not; nothing was changed.
     """
-    database = connect(database_url, pool_size=1)
+    database = connect_as_owner(database_url)
     try:
         found, newest = current_revision(database), newest_revision()
     finally:

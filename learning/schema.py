@@ -6,7 +6,7 @@ import typer
 
 from learning.bootstrap import open_database
 from learning.settings import LearningSettings
-from storage.database import connect, current_revision, migrate, newest_revision
+from storage.database import connect_as_owner, current_revision, migrate, newest_revision
 
 app = typer.Typer(no_args_is_help=True, help="The database's schema: upgrade, current.")
 
@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="The database's schema: upgrade, cu
 def upgrade() -> None:
     """Bring the schema to the newest revision."""
     with open_database(LearningSettings()) as url:
-        database = connect(url, pool_size=1)
+        database = connect_as_owner(url)
         migrate(database)
         typer.echo(f"revision {current_revision(database)}")
         database.dispose()
@@ -25,7 +25,7 @@ def upgrade() -> None:
 def current() -> None:
     """Print the schema's revision and the newest one; exit code 1 where they differ."""
     with open_database(LearningSettings()) as url:
-        database = connect(url, pool_size=1)
+        database = connect_as_owner(url)
         found, newest = current_revision(database), newest_revision()
         database.dispose()
     typer.echo(f"revision {found or 'none'}, newest {newest}")

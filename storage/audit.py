@@ -22,6 +22,7 @@ from storage.identifiers import new_id
 from storage.json_documents import require_storable
 from storage.security import SecurityContext
 from storage.sql import Queries
+from storage.tenants import enter_tenant
 
 _LARGEST_EXACT_INTEGER = 2**53 - 1
 _ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -72,6 +73,7 @@ class AuditTrail:
         Raises:
             RecordNotFoundError: The tenant has no such leaf.
         """
+        enter_tenant(self._connection, context.tenant_id)
         parameters = {"audit_ref": audit_ref, "tenant_id": context.tenant_id}
         row = self._queries.first(self._connection, "read_audit_leaf", parameters)
         if row is None:

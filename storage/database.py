@@ -12,14 +12,18 @@ from alembic.script import ScriptDirectory
 from pydantic_core import to_json
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DisconnectionError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, OperationalError, ProgrammingError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from storage.errors import DatabaseUnavailableError
+from storage.errors import DatabaseRoleError, DatabaseUnavailableError
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _IDLE_SECONDS = 1.0
 _MIGRATION_LOCK = 0x414D494C  # "AMIL": two processes must not migrate at once
+_INSUFFICIENT_PRIVILEGE = "42501"
+
+APPLICATION_ROLE = "ami_application"
+"""Reads and writes rows, owns nothing, and sees records of the tenant that it works for alone."""
 
 # What hangs ends: a host that vanished is noticed, and a transaction that a frozen process left open is rolled back by
 # the server, or it would hold its locks and every reader of the event log.
@@ -29,22 +33,41 @@ _CONNECTION: dict[str, str | int] = {
     "keepalives_interval": 5,
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
-    "options": "-c idle_in_transaction_session_timeout=60s",
 }
+_OPTIONS = "-c idle_in_transaction_session_timeout=60s"
 
 
-def connect(url: str, *, pool_size: int = 10) -> Engine:
-    """Return a pool of connections to the PostgreSQL at `url`.
+def connect(url: str, *, pool_size: int = 10, role: str = APPLICATION_ROLE) -> Engine:
+    """Return a pool of connections to the PostgreSQL at `url` that act as `role`, whoever logs in.
+
+    Raises:
+        DatabaseRoleError: The login may not act as that role, or nobody has made it.
+        DatabaseUnavailableError: Nothing answers there, or it refuses us.
+    """
+    try:
+        return _pool(url, pool_size, f"{_OPTIONS} -c role={role}")
+    except DatabaseUnavailableError as error:
+        if f'role "{role}"' in error.reason:
+            raise DatabaseRoleError(role=role, reason=error.reason) from error
+        raise
+
+
+def connect_as_owner(url: str) -> Engine:
+    """Return a connection that acts as the login itself: for migrations, and for nothing else.
 
     Raises:
         DatabaseUnavailableError: Nothing answers there, or it refuses us.
     """
+    return _pool(url, 1, _OPTIONS)
+
+
+def _pool(url: str, pool_size: int, options: str) -> Engine:
     try:
         engine = create_engine(
             sqlalchemy_url(url),
             pool_size=pool_size,
             max_overflow=pool_size,
-            connect_args=_CONNECTION,
+            connect_args={**_CONNECTION, "options": options},
             json_serializer=lambda value: to_json(value).decode(),
         )
     except (ArgumentError, ImportError, ValueError) as error:
@@ -55,8 +78,12 @@ def connect(url: str, *, pool_size: int = 10) -> Engine:
         with engine.connect() as connection:
             connection.execute(text("select 1"))
     except OperationalError as error:
-        raise DatabaseUnavailableError(reason=str(error.orig).strip().splitlines()[0]) from error
+        raise DatabaseUnavailableError(reason=_first_line(error)) from error
     return engine
+
+
+def _first_line(error: DBAPIError) -> str:
+    return str(error.orig).strip().splitlines()[0]
 
 
 def _look_after_idle_connections(engine: Engine) -> None:
@@ -89,12 +116,24 @@ def sqlalchemy_url(url: str) -> str:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest revision; safe to call from several processes at once."""
-    with engine.begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-        config = _alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    """Bring the schema to the newest revision; safe to call from several processes at once.
+
+    Args:
+        engine: As `connect_as_owner` makes it.
+
+    Raises:
+        DatabaseRoleError: A role is missing, and the login may not create it.
+    """
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
+            raise DatabaseRoleError(role=APPLICATION_ROLE, reason=_first_line(error)) from error
+        raise
 
 
 def current_revision(engine: Engine) -> str | None:

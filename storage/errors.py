@@ -16,12 +16,8 @@ StorageError
 ├── ObjectUriError              OBJECT_URI_INVALID
 ├── ObjectSourceChangedError    OBJECT_SOURCE_CHANGED
 ├── ObjectStoreUnavailableError OBJECT_STORE_UNAVAILABLE
-├── ColumnTypeUnsupportedError  COLUMN_TYPE_UNSUPPORTED
-├── PickleRefusedError          PICKLE_REFUSED
-├── FileFormatUnsupportedError  FILE_FORMAT_UNSUPPORTED
-├── DatasetManifestInvalidError DATASET_MANIFEST_INVALID
-├── DatasetReaderFailedError    DATASET_READER_FAILED
-└── DatabaseUnavailableError    DATABASE_UNAVAILABLE
+├── DatabaseUnavailableError    DATABASE_UNAVAILABLE
+└── DatabaseRoleError           DATABASE_ROLE_MISSING
 
 `ReportedError` is the root of every error that a person or an agent may read: a stable `code`, one sentence, one next
 step.
@@ -34,11 +30,8 @@ from domain_sdk.errors import ReportedError
 __all__ = [
     "AccessDeniedError",
     "AuthenticationError",
-    "ColumnTypeUnsupportedError",
+    "DatabaseRoleError",
     "DatabaseUnavailableError",
-    "DatasetManifestInvalidError",
-    "DatasetReaderFailedError",
-    "FileFormatUnsupportedError",
     "FixedFieldError",
     "InvalidTokenError",
     "NotLoopbackError",
@@ -47,7 +40,6 @@ __all__ = [
     "ObjectSourceChangedError",
     "ObjectStoreUnavailableError",
     "ObjectUriError",
-    "PickleRefusedError",
     "RecordConflictError",
     "RecordNotFoundError",
     "RecordNumberError",
@@ -246,65 +238,6 @@ class ObjectStoreUnavailableError(StorageError):
         super().__init__(f"The object store at {endpoint} is not available: {reason}.")
 
 
-class ColumnTypeUnsupportedError(StorageError):
-    """A dataset's column holds values of a kind that this platform does not know."""
-
-    code = "COLUMN_TYPE_UNSUPPORTED"
-    hint = "Leave the column out, or write it as numbers, text, booleans, times, or lists and records of these."
-
-    def __init__(self, *, column: str, datatype: str) -> None:
-        self.column = column
-        self.datatype = datatype
-        super().__init__(f"Column {column!r} is of an unsupported type: {datatype}.")
-
-
-class PickleRefusedError(StorageError):
-    """A file that holds Python objects: loading it would run whatever program its author put into it."""
-
-    code = "PICKLE_REFUSED"
-    hint = "Give data as Parquet, CSV, Arrow, JSON Lines or plain NumPy arrays, and weights as safetensors."
-
-    def __init__(self, *, file: str) -> None:
-        self.file = file
-        super().__init__(f"{file} holds pickled Python objects; it was not opened.")
-
-
-class FileFormatUnsupportedError(StorageError):
-    """A file of a kind that no reader here knows."""
-
-    code = "FILE_FORMAT_UNSUPPORTED"
-
-    def __init__(self, *, file: str, found: str, hint: str) -> None:
-        self.file = file
-        self.found = found
-        self.hint = hint
-        super().__init__(f"{file} is {found}, which cannot be read here.")
-
-
-class DatasetManifestInvalidError(StorageError):
-    """The stored description of a dataset version is none, or its pieces do not make up what it describes."""
-
-    code = "DATASET_MANIFEST_INVALID"
-    hint = "Register the dataset again from its source."
-
-    def __init__(self, *, uri: str, reason: str) -> None:
-        self.uri = uri
-        self.reason = reason
-        super().__init__(f"{uri} does not describe a dataset version: {reason}.")
-
-
-class DatasetReaderFailedError(StorageError):
-    """The process that reads a file from outside died of it, or went beyond what it may use."""
-
-    code = "DATASET_READER_FAILED"
-    hint = "The file is damaged or made to do harm, or larger than this server reads; give it as CSV or Parquet."
-
-    def __init__(self, *, file: str, reason: str) -> None:
-        self.file = file
-        self.reason = reason
-        super().__init__(f"Reading {file} failed: {reason}.")
-
-
 class DatabaseUnavailableError(StorageError):
     """The database cannot be reached or started."""
 
@@ -315,6 +248,18 @@ class DatabaseUnavailableError(StorageError):
         self.reason = reason
         self.hint = "Check LEARNING_DATABASE_URL, or remove it to use the embedded PostgreSQL."
         super().__init__(f"The database is not available: {reason.rstrip('.')}.")
+
+
+class DatabaseRoleError(StorageError):
+    """The login cannot act as the role that the platform works under."""
+
+    code = "DATABASE_ROLE_MISSING"
+    hint = "Let an administrator of the server run what docs/how-to/point-to-a-database-server.md says about roles."
+
+    def __init__(self, *, role: str, reason: str) -> None:
+        self.role = role
+        self.reason = reason
+        super().__init__(f"The database's login cannot act as {role}: {reason.rstrip('.')}.")
 
 
 def _printable(text: str) -> str:

@@ -7,7 +7,7 @@ select body, revision from document
 where id = :id and model = :model and tenant_id = :tenant_id and deleted_at is null
 
 -- name: query_documents
--- Containment uses the jsonb_path_ops index; ids are UUID v7, so they order by creation.
+-- Ids are UUID v7, so they order by creation.
 -- What the caller cannot read must not count against the limit.
 select body, revision from document
 where model = :model and tenant_id = :tenant_id and deleted_at is null and body @> cast(:filter as jsonb)

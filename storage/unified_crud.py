@@ -21,6 +21,7 @@ from storage.json_documents import jsonb_text
 from storage.models import DataClassification, Permission, StorageModel
 from storage.security import SecurityContext
 from storage.sql import Queries
+from storage.tenants import enter_tenant
 
 ModelT = TypeVar("ModelT", bound=StorageModel)
 
@@ -44,6 +45,7 @@ class UnifiedCRUD(Generic[ModelT]):
             RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
         require(context, Permission.WRITE, self._resource(payload))
+        enter_tenant(self._connection, context.tenant_id)
         self._queries.execute(self._connection, "insert_document", self._row(payload))
         self._record("create", payload, context)
         return payload
@@ -55,6 +57,7 @@ class UnifiedCRUD(Generic[ModelT]):
             RecordNotFoundError: There is none, or the principal may not know of it.
         """
         key = {"id": record_id, "model": self._model.__name__, "tenant_id": context.tenant_id}
+        enter_tenant(self._connection, context.tenant_id)
         row = self._queries.first(self._connection, "read_document", key)
         record = None if row is None else self._load(row.body, row.revision)
         if record is None or not decide(context, Permission.READ, self._resource(record)).allowed:
@@ -79,6 +82,7 @@ class UnifiedCRUD(Generic[ModelT]):
             "granted": sorted(context.granted),
             "limit": limit,
         }
+        enter_tenant(self._connection, context.tenant_id)
         rows = self._queries.rows(self._connection, "query_documents", parameters)
         records = [self._load(row.body, row.revision) for row in rows]
         return [record for record in records if decide(context, Permission.READ, self._resource(record)).allowed]
@@ -99,6 +103,7 @@ class UnifiedCRUD(Generic[ModelT]):
         changes = {**patch, "updated_at": datetime.now(UTC), "revision": record.revision + 1}
         changed = self._model.model_validate({**record.model_dump(), **changes})
         parameters = {**self._row(changed), "revision": record.revision}
+        enter_tenant(self._connection, context.tenant_id)
         if self._queries.execute(self._connection, "update_document", parameters) != 1:
             raise RecordConflictError(
                 model=self._model.__name__, record_id=record.id, expected_revision=record.revision
@@ -115,6 +120,7 @@ class UnifiedCRUD(Generic[ModelT]):
         """
         require(context, Permission.MODIFY, self._resource(record))
         key = {"id": record.id, "model": self._model.__name__, "tenant_id": context.tenant_id}
+        enter_tenant(self._connection, context.tenant_id)
         if self._queries.execute(self._connection, "delete_document", key) != 1:
             raise RecordNotFoundError(model=self._model.__name__, record_id=record.id)
         self._record("delete", record, context)

@@ -16,7 +16,7 @@ from platform_under_test import Platform, running_platform, two_clusters
 from sqlalchemy import make_url
 
 from storage import FolderObjectStore, Storage
-from storage.database import connect, migrate
+from storage.database import connect, connect_as_owner, migrate
 from storage.embedded_postgres import embedded_postgres
 
 
@@ -93,7 +93,7 @@ def _make_template(url: str) -> None:
         if connection.execute("select 1 from pg_database where datname = 'migrated'").fetchone():
             return
     _create_database(url, "migrated", "template1")
-    engine = connect(_with_database(url, "migrated"), pool_size=1)
+    engine = connect_as_owner(_with_database(url, "migrated"))
     migrate(engine)
     engine.dispose()
 

@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from engine.bpmn.findings import finding_at
 from engine.bpmn.model import (
     CallActivity,
+    CandidateExpression,
     ErrorTrigger,
     FlowNode,
     ProcessModel,
@@ -167,7 +168,7 @@ def _codes_caught(model: ProcessModel, node: FlowNode) -> Iterator[str | None]:
 def _groups(task: UserTask, contracts: Contracts) -> Iterator[Finding]:
     if contracts.groups is None:
         return
-    for group in task.candidate_groups:
+    for group in () if isinstance(task.candidate_groups, CandidateExpression) else task.candidate_groups:
         if group not in contracts.groups:
             message = f"No principal can be in the group {group!r}."
             hint = f"Groups: {', '.join(sorted(contracts.groups))}. Assign the task to one, or name its lane after one."

@@ -160,6 +160,7 @@ def _sources(node: FlowNode) -> Iterator[str]:
     if isinstance(node, ServiceTask | UserTask) and node.priority is not None:
         yield node.priority
     if isinstance(node, UserTask):
+        yield from node.candidate_expressions
         yield from (each for each in (node.assignee, node.due_date, node.follow_up_date) if each is not None)
 
 

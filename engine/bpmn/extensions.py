@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
-from engine.bpmn.model import Mapping
+from engine.bpmn.model import CandidateExpression, Candidates, Mapping
 from engine.bpmn.xml import BPMN, ZEEBE, Element
 
 Report = Callable[[Element, str, str, str], None]
@@ -69,8 +69,8 @@ class Extensions:
     headers: dict[str, str] = field(default_factory=dict)
     properties: dict[str, str] = field(default_factory=dict)
     form_id: str | None = None
-    candidate_groups: tuple[str, ...] = ()
-    candidate_users: tuple[str, ...] = ()
+    candidate_groups: Candidates = ()
+    candidate_users: Candidates = ()
     assignee: str | None = None
     due_date: str | None = None
     follow_up_date: str | None = None
@@ -191,9 +191,9 @@ def _form_definition(element: Element, extensions: Extensions, report: Report) -
         report(element, "BINDING_UNSUPPORTED", message, "Set the binding to 'latest'.")
 
 
-def _assignment_definition(element: Element, extensions: Extensions, report: Report) -> None:
-    extensions.candidate_groups = _names(_static(element, "candidateGroups", report))
-    extensions.candidate_users = _names(_static(element, "candidateUsers", report))
+def _assignment_definition(element: Element, extensions: Extensions, _report: Report) -> None:
+    extensions.candidate_groups = _candidates(element, "candidateGroups")
+    extensions.candidate_users = _candidates(element, "candidateUsers")
     extensions.assignee = _optional_expression(element, "assignee")
 
 
@@ -271,8 +271,11 @@ def _truth(element: Element, attribute: str, report: Report) -> bool:
     return _TRUTHS.get(text, True)
 
 
-def _names(text: str | None) -> tuple[str, ...]:
-    return tuple(name.strip() for name in (text or "").split(",") if name.strip())
+def _candidates(element: Element, attribute: str) -> Candidates:
+    text = str(element.get(attribute, "")).strip()
+    if text.startswith("="):
+        return CandidateExpression(expression_text(text))
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _optional_expression(element: Element, attribute: str) -> str | None:

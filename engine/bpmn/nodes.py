@@ -228,6 +228,17 @@ class ServiceTask(Activity):
 
 
 @dataclass(frozen=True)
+class CandidateExpression:
+    """FEEL text of a list of names."""
+
+    source: str
+
+
+Candidates: TypeAlias = tuple[str, ...] | CandidateExpression
+"""Names, or what gives them when the task begins."""
+
+
+@dataclass(frozen=True)
 class UserTask(Activity):
     """Work of a person.
 
@@ -244,13 +255,19 @@ class UserTask(Activity):
     """
 
     form_id: str | None = None
-    candidate_groups: tuple[str, ...] = ()
-    candidate_users: tuple[str, ...] = ()
+    candidate_groups: Candidates = ()
+    candidate_users: Candidates = ()
     assignee: str | None = None
     due_date: str | None = None
     follow_up_date: str | None = None
     priority: str | None = None
     excluded: tuple[str, ...] = ()
+
+    @property
+    def candidate_expressions(self) -> tuple[str, ...]:
+        """The FEEL texts that give its candidates."""
+        named = (self.candidate_groups, self.candidate_users)
+        return tuple(each.source for each in named if isinstance(each, CandidateExpression))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
     BoundaryTrigger,
-    CallActivity,
     CancelTrigger,
     CompensationTrigger,
     ConditionTrigger,
@@ -27,9 +26,7 @@ from engine.bpmn.model import (
     ReceiveTask,
     ScriptTask,
     SendTask,
-    ServiceTask,
     StartEvent,
-    SubProcess,
     TimerTrigger,
     UserTask,
 )
@@ -79,13 +76,10 @@ def _boundary(model: ProcessModel, event: BoundaryEvent) -> Iterator[Finding]:
     elif host.scope != event.scope:
         message = "It is attached to an activity of another scope."
         yield finding_at(event, "BOUNDARY_MISPLACED", message, "Draw both in the same subprocess.")
-    elif isinstance(event.trigger, ErrorTrigger) and not isinstance(host, ServiceTask | CallActivity | SubProcess):
-        message = "It is attached to nothing that can raise an error."
-        hint = "Attach it to a service task, a call activity or a subprocess."
+    elif isinstance(event.trigger, ErrorTrigger | EscalationTrigger) and isinstance(host, ReceiveTask):
+        message = "It is attached to a task that only receives: nothing raises an error or an escalation there."
+        hint = "Attach it to a service or user task, a call activity or a subprocess."
         yield finding_at(event, "BOUNDARY_MISPLACED", message, hint)
-    elif isinstance(event.trigger, EscalationTrigger) and not isinstance(host, CallActivity | SubProcess):
-        message = "It is attached to nothing that can escalate."
-        yield finding_at(event, "BOUNDARY_MISPLACED", message, "Attach it to a call activity or a subprocess.")
     if isinstance(event.trigger, TimerTrigger):
         yield from _waiting_timer(event, event.trigger, repeats=not event.is_interrupting)
 

@@ -96,6 +96,7 @@ def _expressions(node: FlowNode) -> Iterator[str]:
         case ScriptTask():
             yield node.expression
         case UserTask():
+            yield from node.candidate_expressions
             yield from (source for source in (node.assignee, node.priority) if source is not None)
         case _:
             pass

@@ -89,7 +89,7 @@ class CommentInvalidError(EngineError):
 
 
 class UserTaskValueError(EngineError):
-    """An expression of a user task gives a value of the wrong kind for its assignee, a date or its priority."""
+    """An expression of a user task gives a value of the wrong kind for its people, a date or its priority."""
 
     code = "USER_TASK_VALUE_INVALID"
     hint = "Correct the variable that the expression reads, then resolve the incident."

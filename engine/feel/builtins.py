@@ -9,6 +9,7 @@ from engine.feel.context_functions import CONTEXT_FUNCTIONS
 from engine.feel.list_functions import LIST_FUNCTIONS
 from engine.feel.number_functions import NUMBER_FUNCTIONS
 from engine.feel.parameters import ANY, BuiltIn, built_in
+from engine.feel.pattern_functions import PATTERN_FUNCTIONS
 from engine.feel.temporal_functions import TEMPORAL_FUNCTIONS
 from engine.feel.text_functions import TEXT_FUNCTIONS
 
@@ -16,6 +17,7 @@ IS_DEFINED = "is defined"
 
 BUILT_INS: dict[str, BuiltIn] = {
     **TEXT_FUNCTIONS,
+    **PATTERN_FUNCTIONS,
     **NUMBER_FUNCTIONS,
     **LIST_FUNCTIONS,
     **CONTEXT_FUNCTIONS,
@@ -26,12 +28,10 @@ BUILT_INS: dict[str, BuiltIn] = {
     ),
 }
 
-_NO_REGULAR_EXPRESSIONS = "regular expressions can take without end; use contains, starts with or substring before"
 _NO_CLOCK = "an expression has no clock, so that it gives the same value again; pass the time as a variable"
 _NO_CHANCE = "an expression has no chance in it, so that it gives the same value again"
 _NO_RANGE_FUNCTIONS = "compare the ends, as in range.start <= value"
 FUNCTIONS_REFUSED: dict[str, str] = {
-    **dict.fromkeys(("matches", "replace", "split"), _NO_REGULAR_EXPRESSIONS),
     **dict.fromkeys(("now", "today"), _NO_CLOCK),
     "random number": _NO_CHANCE,
     "function": "functions stand only in sort(list, function(a, b) a < b)",

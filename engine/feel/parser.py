@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from engine.feel.builtins import BUILT_INS, FUNCTIONS_REFUSED
 from engine.feel.lexer import Token, string_value
 from engine.feel.numbers import is_number, literal
+from engine.feel.pattern_functions import PATTERN_FUNCTIONS, pattern_objection
 from engine.feel.syntax import (
     Between,
     Call,
@@ -291,6 +292,10 @@ class _Parser(TokenReader):
         built_in = BUILT_INS[function]
         if not built_in.fewest <= len(arguments) <= built_in.most:
             raise self.refused(f"Wrong number of arguments of {function}", first)
+        if function in PATTERN_FUNCTIONS and isinstance(arguments[1], Literal) and isinstance(arguments[1].value, str):
+            objection = pattern_objection(arguments[1].value)
+            if objection is not None:
+                raise self.refused(objection, first)
         return Call(function, arguments, first.position)
 
     def _arguments(self, function: str) -> tuple[Node, ...]:

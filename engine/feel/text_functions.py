@@ -1,4 +1,4 @@
-"""Functions of strings (DMN 1.3, table 74), without those that take regular expressions."""
+"""Functions of strings (DMN 1.3, table 74), without those that take regular expressions (see `pattern_functions`)."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from storage.datasets.decimals import plain_decimals
-from storage.errors import ColumnTypeUnsupportedError
+from storage.datasets.errors import ColumnTypeUnsupportedError
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -20,7 +20,7 @@ import storage
 from domain_sdk.errors import FileNotTabularError, FileTooLargeError, FileUnreadableError, ReportedError
 from storage.datasets.ingestion import DRAFT_FILE, DatasetDraft, ingest
 from storage.datasets.reading.sniffing import head_of, kind_of
-from storage.errors import (
+from storage.datasets.errors import (
     ColumnTypeUnsupportedError,
     DatasetReaderFailedError,
     FileFormatUnsupportedError,

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from storage.datasets.identity import content_digest
 from storage.datasets.ingestion import SKETCHES_FILE, ColumnSketches, ContentDescription, DatasetDraft
-from storage.errors import DatasetManifestInvalidError
+from storage.datasets.errors import DatasetManifestInvalidError
 from storage.objects import ObjectStore, StoredObject
 
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 from sqlalchemy import make_url
 
-from storage.database import connect, migrate
+from storage.database import connect_as_owner, migrate
 from storage.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from storage.errors import DatabaseUnavailableError
 
@@ -62,7 +62,7 @@ class Cluster:
 
     def _make_template(self) -> None:
         self._execute('create database "migrated"')
-        engine = connect(self._url("migrated"), pool_size=1)
+        engine = connect_as_owner(self._url("migrated"))
         migrate(engine)
         engine.dispose()
 

@@ -10,21 +10,22 @@ from pathlib import Path
 import psutil
 import psycopg
 from fault_suite.fleet import Slot
-from fault_suite.run import Fault, Run, after
+from fault_suite.run import Condition, Fault, Run, after
 
 LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 _FROZEN_LEASES = 2.5
 
 
-def thaw(run: Run) -> Fault:
-    """Let each worker that has stopped itself go on after its leases are lost."""
+def thaw(run: Run, until: Condition = lambda: True) -> Fault:
+    """Let each worker that has stopped itself go on after its leases are lost, and `until` holds or all is done."""
     while True:
         yield lambda: run.is_done() or any(_is_frozen(slot) for slot in run.fleet.of("worker"))
         frozen = [slot for slot in run.fleet.of("worker") if _is_frozen(slot)]
         if not frozen:
             return
         yield after(_FROZEN_LEASES * run.settings.lease_seconds)
+        yield lambda: run.is_done() or until()
         for slot in frozen:
             os.kill(slot.pid, signal.SIGCONT)
 

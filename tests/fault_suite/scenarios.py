@@ -36,6 +36,7 @@ from engine.crash_points import CRASH_POINTS, ENVIRONMENT_VARIABLE
 
 _RENEWED_SECONDS = 6  # a lease that is renewed while a marathon goes on, and ends no sooner on a busy machine
 _LINGER_SECONDS = 3  # longer than a worker stays frozen, its leases being of one second
+_TAKEN_OVER = "select count(*) from job where status = 'running' and lost_leases > 0"
 _TIMER_SECONDS = 1.5  # longer than the process patience waits
 _DAMAGES = (
     "update task set spec = 'element:Nowhere'",
@@ -100,15 +101,17 @@ def survive_random_kills(laboratory: Laboratory, folder: Path, scale: Scale, see
 def survive_zombies(laboratory: Laboratory, folder: Path, scale: Scale, point: str) -> None:
     """Half of the workers are stopped (SIGSTOP) at one place for longer than their leases last, then go on.
 
-    They come back while those who took their jobs over still work on them.
+    They come back while those who took their jobs over still work on them, however late a busy machine let them.
     """
     with judged_run(laboratory, folder, scale, linger_seconds=_LINGER_SECONDS) as run:
         run.staff()
         for slot in run.fleet.of("worker")[::2]:
             slot.lives = [{FREEZE_AT: f"{point}:2"}]
-        run.finish(thaw(run))
-        if point == DURING_CALL:
-            assert _number(run, "select count(*) from event where kind = 'job.refused'") > 0
+        if point != DURING_CALL:
+            run.finish(thaw(run))
+            return
+        run.finish(thaw(run, until=lambda: _number(run, _TAKEN_OVER) > 0))
+        assert _number(run, "select count(*) from event where kind = 'job.refused'") > 0
 
 
 def survive_database_crashes(laboratory: Laboratory, folder: Path, scale: Scale, blows: int) -> None:

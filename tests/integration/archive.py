@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from database_owner import as_owner
 from engine_shop import ADMIN
 from sqlalchemy import text
 from user_task_desk import OLGA, ReviewOffice
@@ -37,8 +38,8 @@ class Archive:
             return Migrations(self.engine).plan(work, old, new, context=OLGA, **options)
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        with self.storage.transaction() as work:
-            return [tuple(row) for row in work.connection.execute(text(statement))]
+        with as_owner(self.storage) as connection:
+            return [tuple(row) for row in connection.execute(text(statement))]
 
     def everything(self) -> list[list[tuple[Any, ...]]]:
         """Return all that an instance consists of."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from database_owner import as_owner
 from diagrams import diagram, end, path, start
 from sqlalchemy import text
 
@@ -112,12 +113,12 @@ class Clockwork:
         return [row[0] for row in self.rows("select process_instance_id from process_instance order by started_at")]
 
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
-        with self.storage.transaction() as work:
-            return [tuple(row) for row in work.connection.execute(text(statement))]
+        with as_owner(self.storage) as connection:
+            return [tuple(row) for row in connection.execute(text(statement))]
 
     def execute(self, statement: str) -> None:
-        with self.storage.transaction() as work:
-            work.connection.execute(text(statement))
+        with as_owner(self.storage) as connection:
+            connection.execute(text(statement))
 
     def age(self, table: str, *columns: str, seconds: float) -> None:
         """Let times of a table's rows be earlier."""

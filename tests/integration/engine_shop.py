@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
+from database_owner import as_owner
 from diagrams import diagram, end, path, service_task, start
 from pydantic import BaseModel, JsonValue
 from sqlalchemy import text
@@ -89,8 +90,8 @@ class Shop:
         return None if row is None else tuple(row)
 
     def execute(self, statement: str) -> None:
-        with self.storage.transaction() as work:
-            work.connection.execute(text(statement))
+        with as_owner(self.storage) as connection:
+            connection.execute(text(statement))
 
     def events_are_settled(self) -> bool:
         """Return whether every committed event is shown: transactions of other tests can hold it up."""

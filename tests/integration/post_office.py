@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from database_owner import as_owner
 from pydantic import JsonValue
 from sqlalchemy import text
 
@@ -168,9 +169,9 @@ class PostOffice:
         return [row[0] for row in self.rows("select status from message order by published_at")]
 
     def rows(self, statement: str, **parameters: object) -> list[tuple[Any, ...]]:
-        with self.storage.transaction() as work:
-            return [tuple(row) for row in work.connection.execute(text(statement), parameters)]
+        with as_owner(self.storage) as connection:
+            return [tuple(row) for row in connection.execute(text(statement), parameters)]
 
     def execute(self, statement: str, **parameters: object) -> None:
-        with self.storage.transaction() as work:
-            work.connection.execute(text(statement), parameters)
+        with as_owner(self.storage) as connection:
+            connection.execute(text(statement), parameters)

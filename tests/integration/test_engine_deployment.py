@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from database_owner import as_owner
 from diagrams import call_activity, diagram, document, end, path, process, service_task, start
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -31,8 +32,8 @@ def _deploy(engine: Engine, storage: Storage, *diagrams: bytes) -> tuple[Definit
 
 
 def _count(storage: Storage, table: str) -> int:
-    with storage.transaction() as work:
-        return int(work.connection.execute(text(f"select count(*) from {table}")).scalar_one())
+    with as_owner(storage) as connection:
+        return int(connection.execute(text(f"select count(*) from {table}")).scalar_one())
 
 
 def _calling(process_id: str, called: str) -> bytes:
@@ -134,8 +135,8 @@ def test_what_is_written_for_good_can_be_neither_changed_nor_deleted(
     before = _count(storage, table)
     statement = change.format(table).replace("tenant_id", "name" if table == "process_definition" else "tenant_id")
 
-    with pytest.raises(DBAPIError) as raised, storage.transaction() as work:
-        work.connection.execute(text(statement))
+    with pytest.raises(DBAPIError) as raised, as_owner(storage) as connection:
+        connection.execute(text(statement))
 
     assert getattr(raised.value.orig, "sqlstate", None) == "23001"
     assert _count(storage, table) == before > 0

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 from clockwork import NIGHTLY, OPERATOR, STRANGER, VIEWER, Clockwork, ago, cron, every, once_at
+from database_owner import as_owner
 from diagrams import cycle, diagram, end, path, start
 from sqlalchemy import text
 
@@ -128,8 +129,8 @@ def test_every_change_is_on_the_record(clock: Clockwork) -> None:
     query = (
         "select convert_from(canonical_bytes, 'UTF8')::jsonb ->> 'action' as action from audit_leaf order by audit_ref"
     )
-    with clock.storage.transaction() as work:
-        actions = [row.action for row in work.connection.execute(text(query))]
+    with as_owner(clock.storage) as connection:
+        actions = [row.action for row in connection.execute(text(query))]
     assert [action for action in actions if action.startswith("schedule.")] == [
         "schedule.defined",
         "schedule.paused",

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, make_url, text
 from engine import IntervalTrigger, ScheduleDefinition, ScheduleRow, ScheduleStatus
 from engine.persistence import Schedules
 from storage import FolderObjectStore, Storage
-from storage.database import _alembic_config, connect
+from storage.database import _alembic_config, connect_as_owner
 from storage.identifiers import new_id
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
@@ -29,7 +29,7 @@ def empty_database(cluster_url: str) -> Iterator[Engine]:
     name = f"empty_{uuid4().hex}"
     with psycopg.connect(cluster_url, autocommit=True) as connection:
         connection.execute(f'create database "{name}"'.encode())
-    engine = connect(make_url(cluster_url).set(database=name).render_as_string(hide_password=False))
+    engine = connect_as_owner(make_url(cluster_url).set(database=name).render_as_string(hide_password=False))
     yield engine
     engine.dispose()
 

@@ -12,7 +12,15 @@ import pytest
 from alembic import command
 from sqlalchemy import Engine, make_url, text
 
-from storage.database import _alembic_config, connect, current_revision, migrate, newest_revision, sqlalchemy_url
+from storage.database import (
+    _alembic_config,
+    connect,
+    connect_as_owner,
+    current_revision,
+    migrate,
+    newest_revision,
+    sqlalchemy_url,
+)
 from storage.errors import DatabaseUnavailableError
 
 SCHEMA = """
@@ -38,7 +46,7 @@ def empty_url(cluster_url: str) -> str:
 
 @pytest.fixture
 def engine(empty_url: str) -> Iterator[Engine]:
-    engine = connect(empty_url)
+    engine = connect_as_owner(empty_url)
     yield engine
     engine.dispose()
 
@@ -56,7 +64,7 @@ def downgrade_to_nothing(engine: Engine) -> None:
 
 
 def migrate_database(url: str) -> str | None:
-    engine = connect(url, pool_size=1)
+    engine = connect_as_owner(url)
     migrate(engine)
     revision = current_revision(engine)
     engine.dispose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from diagrams import diagram, end, path, start, user_task
 from user_task_desk import (
     ASSIGNED,
     OLGA,
@@ -24,6 +25,7 @@ from engine.errors import (
     NotACandidateError,
     SeparationOfDutiesError,
     UserTaskClaimedError,
+    UserTaskValueError,
 )
 from storage import SecurityContext, Storage
 
@@ -165,3 +167,40 @@ def test_an_administrator_does_not_make_a_candidate_of_themselves(office: Review
 
     office.act(office.desk.delegate, task, "otto", by=OLGA)
     office.complete(task, by=OTTO)
+
+
+GIVEN = diagram(
+    "given",
+    start(),
+    path("Begin", "Work", "Ask", "Done"),
+    user_task("Work", "reviewer", outputs={"groups": "=groups"}),
+    user_task("Ask", "=groups"),
+    end(),
+)
+
+
+def test_the_groups_that_an_expression_gives_may_claim_and_no_others(storage: Storage) -> None:
+    office = ReviewOffice(storage, GIVEN)
+    office.start("given")
+    (work,) = office.listed(RITA)
+
+    office.act(office.engine.complete_user_task, work, {"groups": ["other"]}, by=RITA)
+
+    (ask,) = office.listed(OTTO)
+    assert office.listed(RITA) == []
+    with pytest.raises(NotACandidateError) as refused:
+        office.act(office.desk.claim, ask, by=RITA)
+    assert refused.value.candidate_groups == ("other",)
+    office.act(office.desk.claim, ask, by=OTTO)
+
+
+def test_a_step_that_would_ask_nobody_is_refused_and_its_task_stays_open(storage: Storage) -> None:
+    office = ReviewOffice(storage, GIVEN)
+    office.start("given")
+    (work,) = office.listed(RITA)
+
+    with pytest.raises(UserTaskValueError) as refused:
+        office.act(office.engine.complete_user_task, work, {"groups": "other"}, by=RITA)
+
+    assert (refused.value.element_id, refused.value.field) == ("Ask", "candidate groups")
+    assert office.listed(RITA) == [work]

@@ -8,6 +8,7 @@ from threading import Barrier
 from typing import Any, Literal, TypeVar
 from uuid import UUID
 
+from database_owner import as_owner
 from diagrams import diagram, end, path, start, user_task
 from pydantic import BaseModel, ConfigDict, JsonValue
 from sqlalchemy import text
@@ -113,8 +114,8 @@ class ReviewOffice:
             " cast(convert_from(canonical_bytes, 'UTF8') as jsonb) as leaf"
             " where leaf ->> 'action' = :action order by audit_ref"
         )
-        with self.storage.transaction() as work:
-            return [(row[0], row[1]) for row in work.connection.execute(statement, {"action": action})]
+        with as_owner(self.storage) as connection:
+            return [(row[0], row[1]) for row in connection.execute(statement, {"action": action})]
 
     def _instance_of(self, work: UnitOfWork, user_task_id: UUID) -> UUID:
         return self.desk.instance_of(work, user_task_id, context=OLGA)

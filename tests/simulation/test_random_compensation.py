@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from database_owner import as_owner
 from fault_suite.undone_runs import SHELF_TABLE, UNDONE_TABLE, Group, UndoneRun, plans
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -17,9 +18,9 @@ UNTOUCHED = {"a": 0, "b": 0, "c": 0}
 
 
 def test_after_compensation_the_state_is_what_it_was_before(storage: Storage) -> None:
-    with storage.transaction() as work:
-        work.connection.execute(text(SHELF_TABLE))
-        work.connection.execute(text(UNDONE_TABLE))
+    with as_owner(storage) as connection:
+        connection.execute(text(SHELF_TABLE))
+        connection.execute(text(UNDONE_TABLE))
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from database_owner import as_owner
 from fault_suite.blocks import Block, processes
 from fault_suite.random_runs import TRACE_TABLE, RandomRun, start_values
 from fault_suite.reference_interpreter import interpret, is_possible
@@ -18,8 +19,8 @@ EXAMPLES = 30
 
 
 def test_random_processes_do_what_they_do_on_paper(storage: Storage) -> None:
-    with storage.transaction() as work:
-        work.connection.execute(text(TRACE_TABLE))
+    with as_owner(storage) as connection:
+        connection.execute(text(TRACE_TABLE))
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(block=processes(), seed=st.integers(0, 1_000_000), crash_probability=st.sampled_from([0.0, 0.05, 0.2]))

@@ -236,7 +236,7 @@ ITEMS = '<bpmn:extensionElements><zeebe:loopCharacteristics inputCollection="=a"
         pytest.param(
             waiting(user_task("X", "a", excluded="Begin")), "HEADER_INVALID", "X", id="exclusion of no user task"
         ),
-        pytest.param(waiting(user_task("X", None, users="=a")), "EXPRESSION_UNSUPPORTED", "X", id="users"),
+        pytest.param(waiting(user_task("X", None, users="=a +")), "EXPRESSION_INVALID", "X", id="users"),
         pytest.param(waiting(user_task("X", None, assignee="=a +")), "EXPRESSION_INVALID", "X", id="assignee"),
         pytest.param(waiting(user_task("X", "a", due_date="=a +")), "EXPRESSION_INVALID", "X", id="due date"),
         pytest.param(waiting(user_task("X", "a", due_date="soon")), "TIMER_INVALID", "X", id="due at no time"),

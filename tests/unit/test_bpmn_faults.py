@@ -18,9 +18,9 @@ from diagrams import (
     message,
     path,
     process,
+    receive_task,
     service_task,
     start,
-    user_task,
 )
 
 MESSAGE_START = start("Begin", "Message")
@@ -182,10 +182,10 @@ NEEDED = {"needed": "=a"}
         ),
         pytest.param(person("<zeebe:userTask />"), "CANDIDATES_MISSING", "Work", id="no candidates"),
         pytest.param(
-            person('<zeebe:assignmentDefinition candidateGroups="=a" />'),
-            "EXPRESSION_UNSUPPORTED",
+            person('<zeebe:assignmentDefinition candidateGroups="=a +" />'),
+            "EXPRESSION_INVALID",
             "Work",
-            id="candidates are an expression",
+            id="candidates are no expression",
         ),
         pytest.param(
             person('<zeebe:assignmentDefinition candidateGroups="a" taskPool="b" />'),
@@ -322,10 +322,13 @@ NEEDED = {"needed": "=a"}
             id="boundary event on an end event",
         ),
         pytest.param(
-            diagram("p", *STRAIGHT, user_task("Work", "a"), boundary("B", "Work"), path("B", "Done")),
+            document(
+                message("M", "m", "=a"),
+                process("p", *STRAIGHT, receive_task("Work", "M"), boundary("B", "Work"), path("B", "Done")),
+            ),
             "BOUNDARY_MISPLACED",
             "B",
-            id="boundary event on a user task",
+            id="error event on a receive task",
         ),
         pytest.param(
             diagram(

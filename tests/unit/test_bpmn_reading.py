@@ -31,6 +31,7 @@ from diagrams import (
 from engine.bpmn import (
     BoundaryEvent,
     CallActivity,
+    CandidateExpression,
     EndEvent,
     ErrorTrigger,
     ExclusiveGateway,
@@ -214,6 +215,16 @@ def test_a_task_that_nobody_is_assigned_to_belongs_to_its_lane() -> None:
         (),
     ]
     assert {task.lane for task in tasks} == {"Model review"}
+
+
+def test_candidates_are_names_or_an_expression_that_gives_them() -> None:
+    task = read(lanes({"Review": ["X"]}), user_task("X", "=groups", users="=[owner]"))
+
+    assert isinstance(task, UserTask)
+    assert (task.candidate_groups, task.candidate_users) == (
+        CandidateExpression("groups"),
+        CandidateExpression("[owner]"),
+    )
 
 
 def test_the_innermost_lane_counts() -> None:

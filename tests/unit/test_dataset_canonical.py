@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from storage.datasets.canonical import canonical_column, encoded
 from storage.datasets.chunks import chunks_of
 from storage.datasets.identity import leaf_digest
-from storage.errors import ColumnTypeUnsupportedError
+from storage.datasets.errors import ColumnTypeUnsupportedError
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 LOCAL = dt.datetime(2026, 3, 1, 12)  # noqa: DTZ001 - a time without a zone is what is meant

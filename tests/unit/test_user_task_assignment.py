@@ -9,7 +9,7 @@ import pytest
 from pydantic import JsonValue
 
 from engine.assignment import user_task_row
-from engine.bpmn import UserTask
+from engine.bpmn import CandidateExpression, UserTask
 from engine.errors import ExpressionEvaluationError, UserTaskValueError
 from engine.persistence import InstanceRow, UserTaskRow
 from storage import SecurityContext
@@ -25,7 +25,8 @@ INSTANCE = InstanceRow.model_construct(
 def _row(
     inputs: dict[str, JsonValue] | None = None, variables: dict[str, Any] | None = None, **said: Any
 ) -> UserTaskRow:
-    element = UserTask(id="Ask", name="Ask her", line=1, lane="Review", candidate_groups=("reviewer",), **said)
+    said = {"candidate_groups": ("reviewer",), **said}
+    element = UserTask(id="Ask", name="Ask her", line=1, lane="Review", **said)
     return user_task_row(
         INSTANCE,
         element,
@@ -148,6 +149,38 @@ def test_a_task_is_not_assigned_to_an_initiator_whom_it_excludes() -> None:
 
     with pytest.raises(UserTaskValueError):
         _row(assignee='"ina"', excluded=("initiator",))
+
+
+def test_candidates_that_an_expression_gives_are_named_when_the_task_begins() -> None:
+    said = {"candidate_groups": CandidateExpression("groups"), "candidate_users": CandidateExpression("[owner]")}
+
+    row = _row(variables={"groups": ["reviewer", " auditor ", "reviewer"], "owner": "rita"}, **said)
+
+    assert (row.candidate_groups, row.candidate_users) == (("reviewer", "auditor"), ("rita",))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["reviewer", 7, {"a": 1}, [7], [None], [""], ["x" * 201], [["reviewer"]], [f"group-{n}" for n in range(101)]],
+)
+@pytest.mark.parametrize("attribute", ["candidate_groups", "candidate_users"])
+def test_what_is_no_list_of_names_gives_no_candidates(attribute: str, value: JsonValue) -> None:
+    with pytest.raises(UserTaskValueError) as refused:
+        _row(variables={"people": value}, **{attribute: CandidateExpression("people")})
+
+    assert refused.value.field == attribute.replace("_", " ")
+
+
+@pytest.mark.parametrize("value", [None, []])
+def test_a_task_for_nobody_is_refused_unless_somebody_else_is_named(value: JsonValue) -> None:
+    groups = {"candidate_groups": CandidateExpression("people")}
+
+    with pytest.raises(UserTaskValueError) as refused:
+        _row(variables={"people": value}, **groups)
+
+    assert refused.value.field == "candidates"
+    assert _row(variables={"people": value}, **groups, assignee='"rita"').assignee == "rita"
+    assert _row(variables={"people": value}, **groups, candidate_users=("carl",)).candidate_groups == ()
 
 
 def test_an_expression_that_fails_says_so() -> None:

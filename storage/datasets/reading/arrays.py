@@ -18,7 +18,7 @@ from domain_sdk.errors import FileNotTabularError, FileTooLargeError
 from storage.datasets.chunks import CHUNK_ROWS
 from storage.datasets.limits import ReadingLimits
 from storage.datasets.reading.streams import TableStream
-from storage.errors import PickleRefusedError
+from storage.datasets.errors import PickleRefusedError
 
 _COPY_BYTES = 1024 * 1024
 _TABLE_DIMENSIONS = 2

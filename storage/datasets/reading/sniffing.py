@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from domain_sdk.errors import FileNotTabularError, FileUnreadableError
-from storage.errors import FileFormatUnsupportedError, PickleRefusedError
+from storage.datasets.errors import FileFormatUnsupportedError, PickleRefusedError
 
 _HEAD_BYTES = 1024 * 1024
 _TAR_MAGIC = slice(257, 262)

@@ -87,6 +87,7 @@ def asked_outside(element: object, trigger: object) -> Iterator[str]:
         names = ("priority", "assignee", "due_date", "follow_up_date")
         found += [getattr(element, name, None) for name in names]
     yield from (each for each in found if each is not None)
+    yield from element.candidate_expressions if isinstance(element, UserTask) else ()
 
 
 def peak_bytes() -> int:

@@ -21,6 +21,7 @@ def chain(first: str, step: str, links: int) -> str:
     return f"{{{', '.join(entries)}}}"
 
 
+_LONG = 'string join(for j in 1..6000 return "abbabaabbaababba")'
 GROWING = [
     "for i in 1..1000000000 return i",
     "for i in 1..1000, j in 1..1000, k in 1..1000 return i",
@@ -58,13 +59,17 @@ GROWING = [
     "count(flatten(" + chain("[1, 2]", "[{0}, {0}]", 40) + ".a39))",
     "9 ** 9 ** 9 ** 9",
     'duration("P999999999D") * 99999999',
+    f'for i in 1..90000 return matches({_LONG}, "(a|b)*a(a|b){{400}}c")',
+    f'for i in 1..90000 return split({_LONG}, "((a|b)*a(a|b){{60}}c)|a")',
+    'for i in 1..90000 return matches("a", "([a-z]{30}){30}" + string(i))',
+    'for i in 1..90000 return replace("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "(a+)+$", "b")',
 ]
 REFUSED = [
     '__import__("os").system("id")',
     '"".__class__.__mro__',
-    'matches("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "(a+)+$")',
-    'replace("aaaaaaaaaaaaaaaaaaaaaaaa", "(a|aa)+$", "b")',
-    'split("aaaaaaaaaaaaaaaaaaaaaaaa", "(a|aa)+$")',
+    'matches("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!", "(a+)+(?=!)$")',
+    'replace("aaaaaaaaaaaaaaaaaaaaaaaa", "(a|aa)\\\\1+$", "b")',
+    'split("aaaaaaaaaaaaaaaaaaaaaaaa", "(?<=a)(a|aa)+$")',
     "function(f) f(f)",
     "(" * 1_500 + "1" + ")" * 1_500,
     "[" * 4_000,
@@ -75,10 +80,11 @@ REFUSED = [
     '"' + "x" * 5_000 + '"',
     "for i in 1..9 return " * 180 + "1",
 ]
-WORST = [GROWING[4], GROWING[15], REFUSED[0], REFUSED[6]]
+WORST = [GROWING[4], GROWING[15], GROWING[-4], REFUSED[0], REFUSED[6]]
 PLACES = [
     *("condition", "input source", "output source", "priority", "context source", "submission source", "call source"),
-    *("assignee", "due date", "follow-up date", "duration", "correlation key", "received source"),
+    *("assignee", "candidate groups", "candidate users"),
+    *("due date", "follow-up date", "duration", "correlation key", "received source"),
     *("input collection", "output element", "completion condition"),
     *("script", "loop condition", "awaited condition", "time to live", "sent source"),
     *("literal expression", "table input", "table cell", "table output"),
