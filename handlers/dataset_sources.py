@@ -11,9 +11,9 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from domain_sdk.errors import FileUnreadableError
-from domain_sdk.table_limits import DEFAULT_LIMITS
 from handlers.errors import SourceNotAllowedError
 from handlers.workplaces import workplace
+from storage.datasets.limits import DEFAULT_READING_LIMITS
 
 
 def local_source(source_uri: str, roots: tuple[Path, ...]) -> Path:
@@ -64,7 +64,7 @@ def _copy_unswapped(path: Path, copy: Path) -> None:
         is_same = os.path.samestat(opened, path.stat()) and path.resolve() == path
         if not is_same or not stat.S_ISREG(opened.st_mode):
             raise _SwappedError
-        DEFAULT_LIMITS.require_bytes(path, opened.st_size)
+        DEFAULT_READING_LIMITS.require_file(path, opened.st_size)
         with copy.open("wb") as target:
             shutil.copyfileobj(source, target)
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from domain_sdk.errors import DomainSdkError, FileNotTabularError, TargetColumnMissingError
-from domain_sdk.tables import read_schema, read_table
 from engine import BpmnError, ExternalTask, InstanceStatus, JobContext, TaskContext, TransactionalTask
-from handlers.dataset_profile import DatasetProfile, first_column_with_nul, profile_table
+from handlers.dataset_profile import DatasetProfile, profile_dataset
 from handlers.dataset_rules import RuleFinding, Severity, check_profile
 from handlers.dataset_sources import private_copy
 from handlers.dataset_updates import announce_version
 from handlers.errors import ClassificationConflictError
 from handlers.services import Services
-from handlers.workplaces import workplace
-from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork, require
+from storage import AuditEntry, ObjectStore, Resource, SecurityContext, UnitOfWork, require
+from storage.datasets.confinement import ingest_confined
+from storage.datasets.errors import DatasetContentError
+from storage.datasets.versions import DatasetManifest, publish, read_chunks, read_manifest, read_sketches
 from storage.errors import (
     ObjectCorruptError,
     ObjectNotFoundError,
@@ -78,8 +80,8 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
 
     Raises:
         AccessDeniedError: No WRITE permission.
-        SourceNotAllowedError, FileUnreadableError, FileTooLargeError, FileNotTabularError, TargetColumnMissingError,
-            ClassificationConflictError: Nothing was registered.
+        SourceNotAllowedError, FileUnreadableError, FileTooLargeError, FileNotTabularError, DatasetContentError,
+            TargetColumnMissingError, ClassificationConflictError: Nothing was registered.
     """
     resource = Resource(
         kind=f"dataset {payload.name}",
@@ -87,28 +89,45 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
         data_classification=payload.data_classification,
     )
     require(context, Permission.WRITE, resource)
+    stored = _stored_content(services, payload)
+    with services.storage.transaction() as work:
+        return _register(services, work, payload, stored, context=context)
+
+
+@dataclass(frozen=True)
+class StoredContent:
+    """Content in the object store, and where its manifest is."""
+
+    manifest: DatasetManifest
+    uri: str
+
+
+def _stored_content(services: Services, payload: DatasetPayload) -> StoredContent:
+    """Read the source in one pass, and store it as chunks."""
     with private_copy(payload.source_uri, services.limits.import_roots) as path:
-        columns = tuple(read_schema(path).names)
+        folder = path.parent / "draft"
+        folder.mkdir()
+        draft = ingest_confined(path, folder)
+        columns = tuple(column.name for column in draft.content.columns)
         if payload.target not in columns:
             raise TargetColumnMissingError(target=payload.target, columns=columns)
-        stored = services.storage.objects.put_file(path)
-    with services.storage.transaction() as work:
-        return _register(services, work, payload, stored, file_format=path.suffix.lstrip("."), context=context)
+        manifest, stored = publish(services.storage.objects, draft, folder, path)
+        return StoredContent(manifest=manifest, uri=stored.uri)
 
 
 def _register(
     services: Services,
     work: UnitOfWork,
     payload: DatasetPayload,
-    stored: StoredObject,
+    stored: StoredContent,
     *,
-    file_format: str,
     context: SecurityContext,
 ) -> Registration:
+    content = stored.manifest.content
     _lock_dataset(work, payload.name, context)
     dataset = _dataset(work, payload, context)
     versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=_ALL_VERSIONS, context=context)
-    known = _same_content(versions, stored, payload.target)
+    known = _same_content(versions, content.digest, payload.target)
     if known is not None:
         _require_same_classification(known, payload)
         instance_id = _validation_of(services, work, known, context)
@@ -121,9 +140,9 @@ def _register(
         version=max((version.version for version in versions), default=0) + 1,
         target=payload.target,
         storage_location=stored.uri,
-        file_format=file_format,
-        size_bytes=stored.size_bytes,
-        checksum=stored.sha256,
+        file_format=content.file_format,
+        size_bytes=stored.manifest.size_bytes,
+        checksum=content.digest,
         lineage_refs=(payload.source_uri,),
     )
     work.get_crud(DatasetVersion).create(version, context=context)
@@ -182,9 +201,9 @@ def _dataset(work: UnitOfWork, payload: DatasetPayload, context: SecurityContext
     return work.get_crud(Dataset).create(dataset, context=context)
 
 
-def _same_content(versions: list[DatasetVersion], stored: StoredObject, target: str) -> DatasetVersion | None:
+def _same_content(versions: list[DatasetVersion], digest: str, target: str) -> DatasetVersion | None:
     usable = (version for version in versions if version.validation_status is not ValidationStatus.REJECTED)
-    return next((v for v in usable if v.checksum == stored.sha256 and v.target == target), None)
+    return next((v for v in usable if v.checksum == digest and v.target == target), None)
 
 
 def _audit(work: UnitOfWork, action: str, version: DatasetVersion, context: SecurityContext) -> UUID:
@@ -249,7 +268,7 @@ class Nothing(BaseModel):
 
 
 def profile_version(context: JobContext, request: VersionInput) -> ProfileOutput:
-    """Read the whole file, checked against its digest, and describe it.
+    """Describe a version from its sketches and its chunks, each checked against its digest.
 
     Raises:
         BpmnError: DATASET_UNREADABLE, with the reason as a finding.
@@ -257,32 +276,22 @@ def profile_version(context: JobContext, request: VersionInput) -> ProfileOutput
     with context.storage.transaction() as work:
         version = work.get_crud(DatasetVersion).read(request.dataset_version_id, context=context.principal)
     try:
-        with workplace() as folder:
-            path = context.storage.objects.fetch(version.storage_location, folder / "dataset")
-            return ProfileOutput(profile=_profile_file(path, version.target))
-    except (DomainSdkError, ObjectCorruptError, ObjectNotFoundError) as error:
+        return ProfileOutput(profile=_profile_stored(context.storage.objects, version))
+    except (DomainSdkError, DatasetContentError, ObjectCorruptError, ObjectNotFoundError) as error:
         finding = RuleFinding(code=error.code, severity=Severity.ERROR, message=str(error), hint=error.hint)
         findings: JsonObject = {"findings": [finding.model_dump(mode="json")]}
         raise BpmnError("DATASET_UNREADABLE", str(error), variables=findings) from error
 
 
-def _profile_file(path: Path, target: str) -> DatasetProfile:
-    table = read_table(path)
-    if target not in table.schema.names:
-        raise TargetColumnMissingError(target=target, columns=tuple(table.schema.names))
-    unstorable = first_column_with_nul(table)
-    if unstorable is not None:
-        raise FileNotTabularError(path=path, reason=f"column {unstorable!r} holds NUL characters")
-    try:
-        table.validate(full=True)  # text that is not UTF-8, above all
-        profile = profile_table(table, target)
-    except pa.ArrowException as error:
-        reason = f"it cannot be measured ({str(error).splitlines()[0][:200]})"
-        raise FileNotTabularError(path=path, reason=reason) from error
+def _profile_stored(objects: ObjectStore, version: DatasetVersion) -> DatasetProfile:
+    manifest = read_manifest(objects, version.storage_location)
+    sketches = read_sketches(objects, manifest)
+    profile = profile_dataset(manifest.content, sketches, partial(read_chunks, objects, manifest), version.target)
+    profile = profile.model_copy(update={"sketches_uri": manifest.sketches_uri})
     try:
         require_storable(profile.model_dump(mode="json"), model="DatasetVersion")
-    except (RecordTextError, RecordNumberError) as error:  # in nested names and labels, where no column shows it
-        raise FileNotTabularError(path=path, reason=str(error).rstrip(".")) from error
+    except (RecordTextError, RecordNumberError) as error:  # in nested names, where no column shows it
+        raise FileNotTabularError(path=Path(version.storage_location), reason=str(error).rstrip(".")) from error
     return profile
 
 

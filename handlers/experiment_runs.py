@@ -23,6 +23,7 @@ from runners.compute import Compute, ComputeEnding, ComputeJob, ComputeOutcome, 
 from runners.results import EvaluationResult, TrainingResult, read_result
 from runners.specification import EvaluationSpecification, TrainingSpecification
 from serving.packages import fetch_package, publish_package
+from storage.datasets.versions import fetch_dataset
 from storage.models import DatasetVersion, Experiment, JsonObject
 
 PROGRESS_EVENT = "training.progress"
@@ -181,7 +182,7 @@ def _records(context: JobContext, request: RunInput) -> tuple[Experiment, Datase
 def _workplace(context: JobContext, version: DatasetVersion) -> Iterator[Path]:
     """Yield a folder of this attempt alone that holds the dataset; remove it afterwards."""
     with workplace() as folder:
-        context.storage.objects.fetch(version.storage_location, folder / "dataset")
+        fetch_dataset(context.storage.objects, version.storage_location, folder / "dataset")
         yield folder
 
 

@@ -1,8 +1,8 @@
 """Reading a binary file from outside in a process of its own, which may use only so much memory, time and disk.
 
 The libraries that unpack such files are large programs in C++; a file made for it may fill the memory or crash them.
-Then this process dies, and the caller gets an error. Text has no declared sizes that could lie and no compression, and is
-read in the caller's process.
+Then this process dies, and the caller gets an error. Text has no declared sizes that could lie and no compression, and
+is read in the caller's process.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any
 
 import storage
 from domain_sdk.errors import FileNotTabularError, FileTooLargeError, FileUnreadableError, ReportedError
-from storage.datasets.ingestion import DRAFT_FILE, DatasetDraft, ingest
-from storage.datasets.reading.sniffing import head_of, kind_of
 from storage.datasets.errors import (
     ColumnTypeUnsupportedError,
     DatasetReaderFailedError,
     FileFormatUnsupportedError,
     PickleRefusedError,
 )
+from storage.datasets.ingestion import DRAFT_FILE, DatasetDraft, ingest
+from storage.datasets.reading.sniffing import head_of, kind_of
 
 _GIB = 1024**3
 MEMORY_BYTES = 6 * _GIB

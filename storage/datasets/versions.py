@@ -14,9 +14,9 @@ import pyarrow as pa
 from pyarrow import parquet
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from storage.datasets.errors import DatasetManifestInvalidError
 from storage.datasets.identity import content_digest
 from storage.datasets.ingestion import SKETCHES_FILE, ColumnSketches, ContentDescription, DatasetDraft
-from storage.datasets.errors import DatasetManifestInvalidError
 from storage.objects import ObjectStore, StoredObject
 
 

@@ -11,12 +11,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from handlers_platform import ADA, STRANGER, VIEWER, RememberingCompute, Workshop, open_workshop, two_clusters
-from pyarrow import parquet
+from pyarrow import csv, ipc, parquet
 from sqlalchemy import text
 
 from domain_sdk.errors import FileNotTabularError, FileUnreadableError, TargetColumnMissingError
 from engine import InstanceStatus
-from handlers.datasets import DatasetPayload, Registration, _register, find_version, register_dataset
+from handlers.datasets import (
+    DatasetPayload,
+    Registration,
+    _register,
+    _stored_content,
+    find_version,
+    register_dataset,
+)
 from handlers.errors import SourceNotAllowedError
 from storage.errors import AccessDeniedError, RecordNotFoundError, ReportedError
 from storage.models import Dataset, DatasetVersion, ValidationStatus
@@ -78,6 +85,24 @@ def test_other_content_or_another_target_is_the_next_version(shop: Workshop) -> 
     assert [answer.version.version for answer in registered] == [1, 2, 3]
     assert len({answer.dataset.id for answer in registered}) == 1
     assert registered[2].version.checksum == registered[0].version.checksum
+
+
+def test_the_same_rows_in_another_format_are_the_same_version_and_one_changed_cell_is_another(shop: Workshop) -> None:
+    rows = csv.read_csv(shop.inbox / Path(shop.put("rows.csv", two_clusters())).name).to_pylist()
+    changed = [dict(rows[0], kind="other"), *rows[1:]]
+    registered = []
+    for number, content in enumerate((rows, rows, changed)):
+        table = pa.Table.from_pylist(content)
+        path = shop.inbox / f"{number}.file"
+        with ipc.new_file(path, table.schema) if number else parquet.ParquetWriter(path, table.schema) as writer:
+            writer.write_table(table)
+        payload = DatasetPayload(name="clusters", source_uri=path.as_uri(), target="kind")
+        registered.append(register_dataset(shop.services, payload, context=ADA))
+
+    first = shop.register(two_clusters())
+
+    assert [answer.version.version for answer in (first, *registered)] == [1, 1, 1, 2]
+    assert registered[2].version.checksum != first.version.checksum
 
 
 @pytest.mark.parametrize("sizes", [(40, 40, 40), (40, 60, 80)])
@@ -146,20 +171,34 @@ LABELS = ["a", "b"] * 6
 
 
 @pytest.mark.parametrize(
-    ("columns", "code"),
+    "columns",
     [
-        pytest.param({"x": ["fine", "not\0fine"] * 6, "label": LABELS}, "FILE_NOT_TABULAR", id="NUL in text"),
-        pytest.param({"x\0": [1, 2] * 6, "label": LABELS}, "FILE_NOT_TABULAR", id="NUL in a name"),
-        pytest.param({"x": [1, 2] * 6, "label": ["a", "b\0"] * 6}, "FILE_NOT_TABULAR", id="NUL in a label"),
+        pytest.param({"x": ["fine", "not\0fine"] * 6, "label": LABELS}, id="NUL in text"),
+        pytest.param({"x\0": [1, 2] * 6, "label": LABELS}, id="NUL in a name"),
+        pytest.param({"x": [1, 2] * 6, "label": ["a", "b\0"] * 6}, id="NUL in a label"),
         pytest.param(
             {"x": pa.Array.from_buffers(pa.string(), 12, pa.array([b"\xff"] * 12).buffers()), "label": LABELS},
-            "FILE_NOT_TABULAR",
             id="text that is not UTF-8",
         ),
-        pytest.param({"x": [1, 2] * 6, "label": [[1], [2]] * 6}, "TARGET_UNUSABLE", id="lists as classes"),
     ],
 )
-def test_a_table_that_cannot_be_kept_is_rejected_and_nobody_is_called(
+def test_a_table_that_cannot_be_kept_is_refused_at_the_door(shop: Workshop, columns: dict[str, Any]) -> None:
+    payload = DatasetPayload(name="hostile", source_uri=put_parquet(shop, columns), target="label")
+
+    with pytest.raises(FileNotTabularError):
+        register_dataset(shop.services, payload, context=ADA)
+
+    assert (shop.records(Dataset), list(shop.objects.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [
+        pytest.param({"x": [1, 2] * 6, "label": [[1], [2]] * 6}, "TARGET_UNUSABLE", id="lists as classes"),
+        pytest.param({"x": [{"a\0": 1}] * 12, "label": LABELS}, "FILE_NOT_TABULAR", id="NUL in a nested name"),
+    ],
+)
+def test_a_table_that_cannot_be_described_is_rejected_and_nobody_is_called(
     shop: Workshop, columns: dict[str, Any], code: str
 ) -> None:
     payload = DatasetPayload(name="hostile", source_uri=put_parquet(shop, columns), target="label")
@@ -184,11 +223,11 @@ def test_columns_of_unusual_numbers_are_measured(shop: Workshop) -> None:
 def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_being_registered(shop: Workshop) -> None:
     shop.register(ONE_CLASS)
     payload = DatasetPayload(name="clusters", source_uri=shop.put("next.csv", two_clusters()), target="kind")
-    stored = shop.services.storage.objects.put_file(shop.inbox / "next.csv")
+    stored = _stored_content(shop.services, payload)
 
     with ThreadPoolExecutor(1) as threads:
         with shop.services.storage.transaction() as work:
-            second = _register(shop.services, work, payload, stored, file_format="csv", context=ADA)
+            second = _register(shop.services, work, payload, stored, context=ADA)
             withdrawing = threads.submit(shop.finish_jobs)
             _wait_for_lock(shop, withdrawing)
         withdrawing.result()

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from storage.datasets.canonical import canonical_column, encoded
 from storage.datasets.chunks import chunks_of
-from storage.datasets.identity import leaf_digest
 from storage.datasets.errors import ColumnTypeUnsupportedError
+from storage.datasets.identity import leaf_digest
 
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 LOCAL = dt.datetime(2026, 3, 1, 12)  # noqa: DTZ001 - a time without a zone is what is meant

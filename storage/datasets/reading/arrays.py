@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from domain_sdk.errors import FileNotTabularError, FileTooLargeError
 from storage.datasets.chunks import CHUNK_ROWS
+from storage.datasets.errors import PickleRefusedError
 from storage.datasets.limits import ReadingLimits
 from storage.datasets.reading.streams import TableStream
-from storage.datasets.errors import PickleRefusedError
 
 _COPY_BYTES = 1024 * 1024
 _TABLE_DIMENSIONS = 2

@@ -19,9 +19,9 @@ from typing import IO
 import pyarrow as pa
 
 from domain_sdk.errors import FileNotTabularError, FileTooLargeError
+from storage.datasets.errors import PickleRefusedError
 from storage.datasets.limits import ReadingLimits
 from storage.datasets.reading.streams import TableStream
-from storage.datasets.errors import PickleRefusedError
 
 SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("size_bytes", pa.int64()), ("sha256", pa.string())])
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\x00", b"MM\x00*")

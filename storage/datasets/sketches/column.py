@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from storage.datasets.canonical import Booleans, CanonicalColumn, Integers, Lists, Numbers, Records, Times, Words
+from storage.datasets.canonical import Booleans, CanonicalColumn, Integers, Kind, Lists, Numbers, Records, Times, Words
 from storage.datasets.fingerprints import MISSING, Fingerprints, combined, mixed, of_texts
 from storage.datasets.sketches.distinct import DistinctSketch
 from storage.datasets.sketches.frequent import CAPACITY as _MANY
@@ -104,6 +104,10 @@ def _with_words(sketch: ColumnSketch, words: Words) -> ColumnSketch:
     common = {text: int(counts[index]) - surplus for index, text in zip(kept, words.texts(kept), strict=True)}
     short = {text[:_LONGEST_KEY]: count for text, count in common.items()}
     sketch = _with_counts(sketch, dict[Key, int](short), surplus, of_texts(words.lengths, words.data))
+    if words.kind is Kind.DECIMAL:
+        ordered = np.sort(np.array(words.texts(), np.float64)[words.codes])
+        moments, quantiles = sketch.moments.merged(Moments.of(ordered)), sketch.quantiles.with_sorted(ordered)
+        return replace(sketch, moments=moments, quantiles=quantiles)
     return replace(sketch, lengths=sketch.lengths.merged(Moments.of(words.lengths)))
 
 
@@ -148,6 +152,11 @@ def value_fingerprints(column: CanonicalColumn) -> Fingerprints:
             return mixed(values.astype(np.uint64) + np.uint64(1))
         case Times():
             return mixed(_as_words(column.values))
+    return _nested_fingerprints(column)
+
+
+def _nested_fingerprints(column: CanonicalColumn) -> Fingerprints:
+    match column.values:
         case Lists(lengths, items):
             return _of_lists(lengths, row_fingerprints(items, value_fingerprints(items)))
         case Records():
