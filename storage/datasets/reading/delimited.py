@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 from pyarrow import csv
@@ -58,22 +59,40 @@ def delimited(path: Path, head: bytes, types: Mapping[str, pa.DataType]) -> Iter
     conversion = conversion_options()
     conversion.column_types = dict(types)
     reading, parsing = csv.ReadOptions(block_size=_BLOCK_BYTES), parsing_options(delimiter_of(path, head))
-    try:
-        with path.open("rb") as file, csv.open_csv(file, reading, parsing, conversion) as reader:
+    with path.open("rb") as file:
+        try:
+            reader = csv.open_csv(file, reading, parsing, conversion)
+        except (pa.ArrowException, UnicodeDecodeError) as error:  # of the first block, which fits no type but its own
+            file.seek(0)
+            raise _refusal(path, error, _first_schema(file, reading, parsing, types)) from error
+        with reader:
             require_utf8(path, reader.schema)
             yield TableStream("csv", reader.schema, _blocks(path, reader))
-    except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise FileNotTabularError(path=path, reason=first_line(error)) from error
+
+
+def _first_schema(
+    file: BinaryIO, reading: csv.ReadOptions, parsing: csv.ParseOptions, types: Mapping[str, pa.DataType]
+) -> pa.Schema:
+    """Return the columns as the first block shows them, those whose types are known apart."""
+    if not types:
+        return pa.schema([])
+    found = csv.open_csv(file, reading, parsing, conversion_options()).schema
+    return pa.schema([field.with_type(types.get(field.name, field.type)) for field in found])
 
 
 def _blocks(path: Path, reader: csv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
     try:
         yield from reader
     except pa.ArrowInvalid as error:
-        misfit = _MISFIT.search(str(error))
-        if misfit is None:
-            raise FileNotTabularError(path=path, reason=first_line(error)) from error
-        field = reader.schema.field(int(misfit[1]))
-        if field.type not in _WIDER[:-1]:
-            raise FileNotTabularError(path=path, reason=f"column {field.name!r} is not UTF-8 text") from error
-        raise WiderTypeNeededError(column=field.name, datatype=_WIDER[_WIDER.index(field.type) + 1]) from error
+        raise _refusal(path, error, reader.schema) from error
+
+
+def _refusal(path: Path, error: Exception, schema: pa.Schema) -> FileNotTabularError | WiderTypeNeededError:
+    """Return what to say of a block that could not be read with this schema."""
+    misfit = _MISFIT.search(str(error))
+    if misfit is None or len(schema) == 0:
+        return FileNotTabularError(path=path, reason=first_line(error))
+    field = schema.field(int(misfit[1]))
+    if field.type not in _WIDER[:-1]:
+        return FileNotTabularError(path=path, reason=f"column {field.name!r} is not UTF-8 text")
+    return WiderTypeNeededError(column=field.name, datatype=_WIDER[_WIDER.index(field.type) + 1])
