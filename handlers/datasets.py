@@ -14,9 +14,10 @@ from domain_sdk.errors import DomainSdkError, FileNotTabularError, TargetColumnM
 from engine import BpmnError, ExternalTask, InstanceStatus, JobContext, TaskContext, TransactionalTask
 from handlers.dataset_profile import DatasetProfile, profile_dataset
 from handlers.dataset_rules import RuleFinding, Severity, check_profile
-from handlers.dataset_sources import private_copy
+from handlers.dataset_sources import source_copy
 from handlers.dataset_updates import announce_version
 from handlers.errors import ClassificationConflictError
+from handlers.remote_sources import without_secrets
 from handlers.services import Services
 from storage import AuditEntry, ObjectStore, Resource, SecurityContext, UnitOfWork, require
 from storage.datasets.confinement import ingest_confined
@@ -48,7 +49,8 @@ class DatasetPayload(BaseModel):
     """A dataset version to register.
 
     Attributes:
-        source_uri: `file:///...` below one of the server's import folders; CSV or Parquet.
+        source_uri: `file:///...` below one of the server's import folders, or `https://...` on one of the web servers
+            that it may ask; CSV, JSON Lines, Parquet, Arrow, NumPy arrays, or a zip or tar file of images.
         target: The column to predict.
     """
 
@@ -80,8 +82,9 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
 
     Raises:
         AccessDeniedError: No WRITE permission.
-        SourceNotAllowedError, FileUnreadableError, FileTooLargeError, FileNotTabularError, DatasetContentError,
-            TargetColumnMissingError, ClassificationConflictError: Nothing was registered.
+        SourceNotAllowedError, SourceAddressRefusedError, SourceUnreachableError, FileUnreadableError,
+            FileTooLargeError, FileNotTabularError, DatasetContentError, TargetColumnMissingError,
+            ClassificationConflictError: Nothing was registered.
     """
     resource = Resource(
         kind=f"dataset {payload.name}",
@@ -104,7 +107,7 @@ class StoredContent:
 
 def _stored_content(services: Services, payload: DatasetPayload) -> StoredContent:
     """Read the source in one pass, and store it as chunks."""
-    with private_copy(payload.source_uri, services.limits.import_roots) as path:
+    with source_copy(payload.source_uri, services.limits) as path:
         folder = path.parent / "draft"
         folder.mkdir()
         draft = ingest_confined(path, folder)
@@ -143,7 +146,7 @@ def _register(
         file_format=content.file_format,
         size_bytes=stored.manifest.size_bytes,
         checksum=content.digest,
-        lineage_refs=(payload.source_uri,),
+        lineage_refs=(without_secrets(payload.source_uri), f"sha256:{content.source_sha256}"),
     )
     work.get_crud(DatasetVersion).create(version, context=context)
     instance_id = _start_validation(services, work, version, context)
@@ -195,7 +198,7 @@ def _dataset(work: UnitOfWork, payload: DatasetPayload, context: SecurityContext
         data_classification=payload.data_classification,
         name=payload.name,
         description=payload.description,
-        source_uri=payload.source_uri,
+        source_uri=without_secrets(payload.source_uri),
         tags=payload.tags,
     )
     return work.get_crud(Dataset).create(dataset, context=context)

@@ -2,6 +2,8 @@
 
 HandlerError
 ├── SourceNotAllowedError          DATASET_SOURCE_NOT_ALLOWED
+├── SourceAddressRefusedError      DATASET_SOURCE_ADDRESS_REFUSED
+├── SourceUnreachableError         DATASET_SOURCE_UNREACHABLE
 ├── DatasetRejectedError           DATASET_REJECTED
 │   ├── SingleClassError           DATASET_SINGLE_CLASS
 │   ├── MissingTargetValuesError   DATASET_TARGET_MISSING_VALUES
@@ -34,10 +36,38 @@ class SourceNotAllowedError(HandlerError):
 
     code = "DATASET_SOURCE_NOT_ALLOWED"
 
-    def __init__(self, *, source_uri: str, roots: tuple[str, ...]) -> None:
+    def __init__(self, *, source_uri: str, roots: tuple[str, ...] = (), origins: tuple[str, ...] = ()) -> None:
         self.source_uri = source_uri[:500]
         self.hint = f"Put the file below {' or '.join(roots)} and name it as file:///absolute/path."
-        super().__init__(f"The source {self.source_uri!r} is not a file in a folder that this server reads.")
+        if not roots:
+            named = " or ".join(origins) or "no web server"
+            self.hint = f"LEARNING_SOURCE_ORIGINS names {named}; put the file into an import folder instead."
+        super().__init__(f"The source {self.source_uri!r} is in no place from which this server reads datasets.")
+
+
+class SourceAddressRefusedError(HandlerError):
+    """The name of an allowed server leads to an address that is not on the public internet."""
+
+    code = "DATASET_SOURCE_ADDRESS_REFUSED"
+    hint = "If this server may be reached in your own network, add the network to LEARNING_SOURCE_NETWORKS."
+
+    def __init__(self, *, host: str, address: str) -> None:
+        self.host = host
+        self.address = address
+        super().__init__(f"The host {host!r} leads to the address {address}, to which no dataset source may lead.")
+
+
+class SourceUnreachableError(HandlerError):
+    """An allowed server did not give us the file."""
+
+    code = "DATASET_SOURCE_UNREACHABLE"
+    hint = "Check the address with the server's owner, or put the file into an import folder."
+    retryable = True
+
+    def __init__(self, *, source_uri: str, reason: str) -> None:
+        self.source_uri = source_uri[:500]
+        self.reason = reason
+        super().__init__(f"The source {self.source_uri!r} could not be fetched: {reason}.")
 
 
 class DatasetRejectedError(HandlerError):

@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from storage.models import ComputeProfile
+
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 
 
 class LearningSettings(BaseSettings):
@@ -20,6 +22,8 @@ class LearningSettings(BaseSettings):
         artifact_root: Folder of the local object store, `home`/artifacts unless given.
         s3_endpoint: `host:port` of an S3-compatible store; without it the local folder is used.
         import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
+        source_origins: The only web servers from which `https://` and `http://` dataset sources are fetched.
+        source_networks: Private networks to which the names of these servers may lead.
         allowed_profiles: Compute profiles that may be asked for.
         groups: Groups of people to which diagrams may assign user tasks.
         worker_threads: Jobs that one worker process runs at a time.
@@ -38,6 +42,8 @@ class LearningSettings(BaseSettings):
     s3_secret_key: SecretStr | None = None
     s3_secure: bool = True
     import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    source_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
+    source_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     default_compute: ComputeProfile = ComputeProfile.CPU
     allowed_profiles: Annotated[tuple[ComputeProfile, ...], NoDecode] = (ComputeProfile.CPU,)
     groups: Annotated[tuple[str, ...], NoDecode] = ("data-scientist", "reviewer", "operator")
@@ -47,7 +53,7 @@ class LearningSettings(BaseSettings):
     job_limits: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode] = {}
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("import_roots", "allowed_profiles", "groups", mode="before")
+    @field_validator("import_roots", "source_origins", "source_networks", "allowed_profiles", "groups", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
