@@ -104,10 +104,13 @@ def _allowed(source_uri: str, sources: RemoteSources) -> SplitResult:
         port = parts.port
     except ValueError as error:
         raise refusal from error
-    is_plain = (
-        source_uri.isascii() and source_uri.isprintable() and not any(sign in source_uri for sign in ' \\"<>^`{|}')
-    )
-    if not is_plain or parts.scheme not in _PORTS or parts.username is not None or parts.fragment or not parts.hostname:
+    if (
+        not _is_plain(source_uri)
+        or parts.scheme not in _PORTS
+        or parts.username is not None
+        or parts.fragment
+        or not parts.hostname
+    ):
         raise refusal
     if port is not None and port == _PORTS[parts.scheme]:
         port = None
@@ -115,6 +118,11 @@ def _allowed(source_uri: str, sources: RemoteSources) -> SplitResult:
     if origin not in sources.origins:
         raise refusal
     return parts
+
+
+def _is_plain(source_uri: str) -> bool:
+    """Return whether every character is one that a URI may have (RFC 3986, 2)."""
+    return source_uri.isascii() and source_uri.isprintable() and not set(source_uri) & set(' \\"<>^`{|}')
 
 
 def _judged_address(source_uri: str, parts: SplitResult, sources: RemoteSources, resolve: Resolve) -> tuple[str, int]:
