@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from domain_sdk.errors import DomainSdkError, TargetColumnMissingError, TargetUnusableError
 from domain_sdk.parquet_tables import plain_type
 from domain_sdk.tabular_classification import TabularEncoding
+from handlers.validation_rules import RuleResult
 from storage.datasets.ingestion import ColumnDescription, ColumnSketches, ContentDescription
 from storage.datasets.sketches.column import ColumnSketch, ColumnSketchDocument
 
@@ -67,6 +68,7 @@ class DatasetProfile(BaseModel):
         class_counts: Rows of each target class, as text; of no more than 1,000 classes.
         obstacle: What the task template refuses; `None` where it can be trained on.
         sketches_uri: Where the mergeable sketches of all columns are.
+        rule_results: What came of the rules that were declared for the dataset.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -80,6 +82,7 @@ class DatasetProfile(BaseModel):
     missing_target_count: int
     obstacle: Obstacle | None = None
     sketches_uri: str | None = None
+    rule_results: tuple[RuleResult, ...] = ()
 
 
 def profile_dataset(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
 
 from domain_sdk.errors import DomainSdkError, FileNotTabularError, TargetColumnMissingError
 from engine import BpmnError, ExternalTask, InstanceStatus, JobContext, TaskContext, TransactionalTask
@@ -18,8 +20,10 @@ from handlers.dataset_sources import source_copy
 from handlers.dataset_updates import announce_version
 from handlers.errors import ClassificationConflictError
 from handlers.remote_sources import without_secrets
+from handlers.rule_checks import check_rules_of
 from handlers.services import Services
-from storage import AuditEntry, ObjectStore, Resource, SecurityContext, UnitOfWork, require
+from handlers.validation_rules import ValidationRule, as_documents
+from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
 from storage.datasets.confinement import ingest_confined
 from storage.datasets.errors import DatasetContentError
 from storage.datasets.versions import DatasetManifest, publish, read_chunks, read_manifest, read_sketches
@@ -43,6 +47,7 @@ from storage.models import (
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
 MESSAGE = "dataset-version-registered"
 _ALL_VERSIONS = 10_000
+_RULES = TypeAdapter(tuple[ValidationRule, ...])
 
 
 class DatasetPayload(BaseModel):
@@ -52,6 +57,7 @@ class DatasetPayload(BaseModel):
         source_uri: `file:///...` below one of the server's import folders, or `https://...` on one of the web servers
             that it may ask; CSV, JSON Lines, Parquet, Arrow, NumPy arrays, or a zip or tar file of images.
         target: The column to predict.
+        rules: What must be true of the rows, besides what training needs; see docs/reference/dataset-rules.md.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +68,7 @@ class DatasetPayload(BaseModel):
     description: Annotated[str, Field(max_length=10_000)] = ""
     tags: Annotated[tuple[str, ...], Field(max_length=50)] = ()
     data_classification: DataClassification = DataClassification.INTERNAL
+    rules: Annotated[tuple[ValidationRule, ...], Field(max_length=100)] = ()
 
 
 class Registration(BaseModel):
@@ -78,7 +85,7 @@ class Registration(BaseModel):
 def register_dataset(services: Services, payload: DatasetPayload, *, context: SecurityContext) -> Registration:
     """Store a file as the next version of a dataset, start its validation, and tell who waits for news of it.
 
-    The same content under the same name and target is the same version: it is returned, and nothing happens.
+    The same content under the same name, target and rules is the same version: it is returned, and nothing happens.
 
     Raises:
         AccessDeniedError: No WRITE permission.
@@ -130,7 +137,7 @@ def _register(
     _lock_dataset(work, payload.name, context)
     dataset = _dataset(work, payload, context)
     versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=_ALL_VERSIONS, context=context)
-    known = _same_content(versions, content.digest, payload.target)
+    known = _same_content(versions, content.digest, payload)
     if known is not None:
         _require_same_classification(known, payload)
         instance_id = _validation_of(services, work, known, context)
@@ -146,6 +153,7 @@ def _register(
         file_format=content.file_format,
         size_bytes=stored.manifest.size_bytes,
         checksum=content.digest,
+        rules=as_documents(payload.rules),
         lineage_refs=(without_secrets(payload.source_uri), f"sha256:{content.source_sha256}"),
     )
     work.get_crud(DatasetVersion).create(version, context=context)
@@ -204,9 +212,10 @@ def _dataset(work: UnitOfWork, payload: DatasetPayload, context: SecurityContext
     return work.get_crud(Dataset).create(dataset, context=context)
 
 
-def _same_content(versions: list[DatasetVersion], digest: str, target: str) -> DatasetVersion | None:
+def _same_content(versions: list[DatasetVersion], digest: str, payload: DatasetPayload) -> DatasetVersion | None:
     usable = (version for version in versions if version.validation_status is not ValidationStatus.REJECTED)
-    return next((v for v in usable if v.checksum == digest and v.target == target), None)
+    wanted = (digest, payload.target, as_documents(payload.rules))
+    return next((known for known in usable if (known.checksum, known.target, known.rules) == wanted), None)
 
 
 def _audit(work: UnitOfWork, action: str, version: DatasetVersion, context: SecurityContext) -> UUID:
@@ -279,23 +288,42 @@ def profile_version(context: JobContext, request: VersionInput) -> ProfileOutput
     with context.storage.transaction() as work:
         version = work.get_crud(DatasetVersion).read(request.dataset_version_id, context=context.principal)
     try:
-        return ProfileOutput(profile=_profile_stored(context.storage.objects, version))
+        return ProfileOutput(profile=_profile_stored(context, version))
     except (DomainSdkError, DatasetContentError, ObjectCorruptError, ObjectNotFoundError) as error:
         finding = RuleFinding(code=error.code, severity=Severity.ERROR, message=str(error), hint=error.hint)
         findings: JsonObject = {"findings": [finding.model_dump(mode="json")]}
         raise BpmnError("DATASET_UNREADABLE", str(error), variables=findings) from error
 
 
-def _profile_stored(objects: ObjectStore, version: DatasetVersion) -> DatasetProfile:
+def _profile_stored(context: JobContext, version: DatasetVersion) -> DatasetProfile:
+    objects = context.storage.objects
     manifest = read_manifest(objects, version.storage_location)
     sketches = read_sketches(objects, manifest)
     profile = profile_dataset(manifest.content, sketches, partial(read_chunks, objects, manifest), version.target)
-    profile = profile.model_copy(update={"sketches_uri": manifest.sketches_uri})
+    results = check_rules_of(
+        _RULES.validate_python(version.rules),
+        profile,
+        read_chunks(objects, manifest) if version.rules else (),
+        partial(_read_keys, context),
+        may_quote=version.data_classification is not DataClassification.RESTRICTED,
+    )
+    profile = profile.model_copy(update={"sketches_uri": manifest.sketches_uri, "rule_results": results})
     try:
         require_storable(profile.model_dump(mode="json"), model="DatasetVersion")
     except (RecordTextError, RecordNumberError) as error:  # in nested names, where no column shows it
         raise FileNotTabularError(path=Path(version.storage_location), reason=str(error).rstrip(".")) from error
     return profile
+
+
+def _read_keys(context: JobContext, dataset_version_id: UUID, column: str) -> Iterator[pa.Table]:
+    """Yield a column of another version, if whom we act for may read it."""
+    with context.storage.transaction() as work:
+        version = work.get_crud(DatasetVersion).read(dataset_version_id, context=context.principal)
+    manifest = read_manifest(context.storage.objects, version.storage_location)
+    names = tuple(found.name for found in manifest.content.columns)
+    if column not in names:
+        raise TargetColumnMissingError(target=column, columns=names)
+    yield from read_chunks(context.storage.objects, manifest, [column])
 
 
 def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> ValidationOutput:

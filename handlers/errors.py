@@ -10,7 +10,8 @@ HandlerError
 │   ├── TooManyClassesError        DATASET_TOO_MANY_CLASSES
 │   ├── ClassTooSmallError         DATASET_CLASS_TOO_SMALL
 │   ├── TooFewRowsError            DATASET_TOO_FEW_ROWS
-│   └── NoFeaturesError            DATASET_NO_FEATURES
+│   ├── NoFeaturesError            DATASET_NO_FEATURES
+│   └── RuleBrokenError            DATASET_RULE_BROKEN
 ├── ValidationIncidentError        DATASET_VALIDATION_INCIDENT
 ├── ClassificationConflictError    DATASET_CLASSIFICATION_CONFLICT
 ├── DatasetNotValidatedError       DATASET_NOT_VALIDATED
@@ -119,6 +120,12 @@ class NoFeaturesError(DatasetRejectedError):
     """No column is left to learn from."""
 
     code = "DATASET_NO_FEATURES"
+
+
+class RuleBrokenError(DatasetRejectedError):
+    """A rule that was declared for the dataset does not hold."""
+
+    code = "DATASET_RULE_BROKEN"
 
 
 def rejection(findings: tuple[JsonObject, ...]) -> DatasetRejectedError:

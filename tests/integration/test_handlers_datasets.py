@@ -279,3 +279,43 @@ def test_who_may_not_write_registers_nothing(shop: Workshop) -> None:
         shop.register(two_clusters(), context=VIEWER)
 
     assert list(shop.objects.iterdir()) == []
+
+
+def test_declared_rules_decide_over_a_version(shop: Workshop) -> None:
+    shop.register("code,n\nblue,1\ngreen,2\n" * 6, name="colours", target="n")
+    shop.finish_jobs()
+    (colours,) = shop.records(DatasetVersion)
+    document = {
+        "name": "clusters",
+        "source_uri": shop.put("clusters.csv", two_clusters()),
+        "target": "kind",
+        "rules": [
+            {"kind": "foreign_key", "column": "colour", "dataset_version_id": colours.id, "references": "code"},
+            {"kind": "range", "column": "width", "maximum": 15, "severity": "warning", "name": "narrow"},
+        ],
+    }
+    rejected = register_dataset(shop.services, DatasetPayload.model_validate(document), context=ADA)
+    shop.finish_jobs()
+
+    findings = shop.variables(rejected.process_instance_id)["findings"]
+    assert [(found["code"], found["severity"]) for found in findings] == [
+        ("DATASET_RULE_BROKEN", "error"),
+        ("DATASET_RULE_BROKEN", "warning"),
+    ]
+    assert "20 of 40 rows, the first being row 0 ('red')" in findings[0]["message"]
+    assert shop.records(DatasetVersion) == [colours]
+
+
+def test_the_same_rows_under_other_rules_are_another_version(shop: Workshop) -> None:
+    document = {"name": "clusters", "source_uri": shop.put("clusters.csv", two_clusters()), "target": "kind"}
+    rules = [{"kind": "range", "column": "width", "maximum": 15, "severity": "warning"}]
+    for declared in ((), rules, rules):
+        payload = DatasetPayload.model_validate({**document, "rules": declared})
+        last = register_dataset(shop.services, payload, context=ADA)
+    shop.finish_jobs()
+
+    assert [version.version for version in shop.records(DatasetVersion)] == [1, 2]
+    version = find_version(shop.services, last.dataset.id, 2, context=ADA)[1]
+    (result,) = version.feature_stats["rule_results"]
+    assert (result["passed"], result["checked"], result["failed"]) == (False, 40, 3)
+    assert [finding["code"] for finding in version.findings] == ["DATASET_RULE_BROKEN"]
