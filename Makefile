@@ -28,7 +28,7 @@ check: $(INSTALLED) ## lint, format, types, import contracts and diagrams
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/ami-learning diagram verify --strict --geometry workflows/*.bpmn
+	$(BIN)/ami-learning diagram verify --strict --geometry workflows/*.bpmn workflows/*.dmn
 	$(BIN)/ami-learning decision verify workflows/*.dmn
 
 bench: $(INSTALLED) ## measure against the bars, ONLY=group for one group

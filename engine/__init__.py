@@ -4,6 +4,7 @@ from engine.bpmn import (
     Contracts,
     Document,
     ProcessModel,
+    asked_decisions,
     called_processes,
     canonical_digest,
     check_geometry,
@@ -11,7 +12,10 @@ from engine.bpmn import (
     read_document,
     verify,
 )
+from engine.compensations import CompensationAccount
+from engine.deployment import Deployment
 from engine.description import InstanceDescription, InstanceSummary, StepDescription, UserTaskDescription
+from engine.dmn import DecisionRef
 from engine.engine import Engine, Forms
 from engine.errors import (
     BpmnError,
@@ -28,6 +32,7 @@ from engine.inbox import InboxPage, InboxQuery, InboxShows
 from engine.messages import BroadcastSignal, MessageOutcome, PublishedMessage
 from engine.migration import Migrations, Verdict
 from engine.operations import OperationResult, Operations
+from engine.origins import HumanDecision, InstanceOrigin, origin_of
 from engine.persistence import (
     DefinitionRef,
     Event,
@@ -65,10 +70,13 @@ __all__ = [
     "AbsolutePeriod",
     "BpmnError",
     "BroadcastSignal",
+    "CompensationAccount",
     "Contracts",
     "CronTrigger",
     "DateTrigger",
+    "DecisionRef",
     "DefinitionRef",
+    "Deployment",
     "DiagramError",
     "Document",
     "Engine",
@@ -83,6 +91,7 @@ __all__ = [
     "FireOutcome",
     "FireSelection",
     "Forms",
+    "HumanDecision",
     "IdempotencyConflictError",
     "InboxPage",
     "InboxQuery",
@@ -90,6 +99,7 @@ __all__ = [
     "Incident",
     "IncidentStatus",
     "InstanceDescription",
+    "InstanceOrigin",
     "InstanceSelection",
     "InstanceStatus",
     "InstanceSummary",
@@ -129,6 +139,7 @@ __all__ = [
     "WeeklyPeriod",
     "Worker",
     "WorkerPolicy",
+    "asked_decisions",
     "called_processes",
     "canonical_digest",
     "check_geometry",
@@ -137,6 +148,7 @@ __all__ = [
     "expected_by_instance",
     "expected_by_process",
     "fulfil_once",
+    "origin_of",
     "process_statistics",
     "queue_depths",
     "read_diagram",

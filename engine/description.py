@@ -9,10 +9,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from engine.compensations import CompensationAccount, accounts_of
+from engine.dmn import DecisionRef
 from engine.duties import refused_work
 from engine.errors import FormMissingError, InstanceNotActiveError
 from engine.forms import FormCatalogue
 from engine.persistence import (
+    DecisionDefinitions,
     DefinitionRef,
     Definitions,
     Event,
@@ -30,7 +32,7 @@ from storage.access import Resource, require
 from storage.errors import AccessDeniedError
 from storage.models import Permission
 
-_ACTIVITIES = frozenset({"ServiceTask", "UserTask", "CallActivity"})
+_ACTIVITIES = frozenset({"ServiceTask", "UserTask", "CallActivity", "BusinessRuleTask"})
 
 
 class StepDescription(BaseModel):
@@ -102,7 +104,12 @@ class UserTaskDescription(BaseModel):
 
 
 class InstanceDescription(BaseModel):
-    """One process instance."""
+    """One process instance.
+
+    Attributes:
+        definitions: The versions of its process, and of all that it may call, to which it is bound.
+        decisions: Those of the decisions that they may ask.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -114,6 +121,7 @@ class InstanceDescription(BaseModel):
     started_at: datetime | None
     ended_at: datetime | None
     definitions: tuple[DefinitionRef, ...]
+    decisions: tuple[DecisionRef, ...] = ()
     steps: tuple[StepDescription, ...]
     open_user_task_ids: tuple[UUID, ...]
     completed_by: dict[str, str]
@@ -154,7 +162,8 @@ def summarise_instance(row: InstanceRow) -> InstanceSummary:
 
 def describe_instance(work: UnitOfWork, row: InstanceRow) -> InstanceDescription:
     """Return the description of an instance that the caller may see."""
-    definitions = Definitions(work).by_id(list(row.pinned_definitions.values()))
+    pinned = list(row.pinned_definitions.values())
+    definitions = Definitions(work).by_id(pinned)
     own = next(ref for ref in definitions if ref.process_definition_id == row.process_definition_id)
     tasks = UserTasks(work).of_instance(row.process_instance_id)
     events = EventLog(work).of_instance(row.process_instance_id)
@@ -167,6 +176,7 @@ def describe_instance(work: UnitOfWork, row: InstanceRow) -> InstanceDescription
         started_at=row.started_at,
         ended_at=row.ended_at,
         definitions=definitions,
+        decisions=DecisionDefinitions(work).by_id(pinned),
         steps=steps_of(events),
         compensations=accounts_of(events),
         open_user_task_ids=tuple(task.user_task_id for task in tasks if task.status is UserTaskStatus.OPEN),

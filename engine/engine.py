@@ -5,18 +5,17 @@ Every call runs on the caller's unit of work, so that a domain row and the proce
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, JsonValue
 
-from engine.bpmn import ProcessModel, errors_among, read_diagram, verify
+from engine.bpmn import ProcessModel
 from engine.crash_points import crash_point
+from engine.deployment import Deployer, Deployment, Surroundings
 from engine.description import (
     InstanceDescription,
     InstanceSummary,
@@ -25,7 +24,6 @@ from engine.description import (
     summarise_instance,
 )
 from engine.errors import (
-    DiagramError,
     IdempotencyConflictError,
     InstanceNotActiveError,
     UnknownInstanceError,
@@ -33,13 +31,11 @@ from engine.errors import (
 )
 from engine.execution import Step, append_event, finish_step, load_step
 from engine.forms import FormCatalogue
-from engine.handler_contracts import contracts_of
 from engine.inbox import InboxQuery
 from engine.library import ProcessLibrary
 from engine.messages import BroadcastSignal, Messenger, PublishedMessage, replace_start_subscriptions
 from engine.persistence import (
     DefinitionRef,
-    Definitions,
     EngineStatistics,
     Event,
     EventLog,
@@ -51,7 +47,7 @@ from engine.persistence import (
     engine_statistics,
 )
 from engine.service_tasks import ServiceTaskRegistry
-from engine.spiff import ProcessTree
+from engine.spiff import Judge, ProcessTree, holds
 from engine.start_timers import replace_start_timers
 from engine.user_tasks import UserTaskDesk
 from engine.warm import WarmInstances
@@ -80,29 +76,40 @@ class Engine:
 
     Args:
         groups: The groups to which a diagram may assign user tasks; `None` for any.
+        judge: Says whether the condition of a flow holds.
     """
 
-    def __init__(self, registry: ServiceTaskRegistry, forms: Forms, groups: frozenset[str] | None = None) -> None:
+    def __init__(
+        self,
+        registry: ServiceTaskRegistry,
+        forms: Forms,
+        groups: frozenset[str] | None = None,
+        judge: Judge = holds,
+    ) -> None:
         self.registry = registry
-        self.library = ProcessLibrary()
+        self.library = ProcessLibrary(judge)
         self.instances = WarmInstances(self.library)
         self.desk = UserTaskDesk(FormCatalogue(forms), append_event)
         self._forms = forms
         self._groups = groups
 
-    def deploy(self, work: UnitOfWork, *diagrams: bytes, context: SecurityContext) -> tuple[DefinitionRef, ...]:
-        """Verify diagrams and store them as new versions; a text that is already deployed stays as it is.
+    def deploy(self, work: UnitOfWork, *documents: bytes, context: SecurityContext) -> Deployment:
+        """Verify diagrams and decisions, and store them as new versions; a text that is deployed stays as it is.
+
+        Args:
+            work: The transaction.
+            documents: BPMN and DMN, which may call one another.
+            context: Who deploys.
 
         Raises:
             AccessDeniedError: No ADMIN permission.
             DiagramError: A diagram cannot be executed as drawn; nothing of this call is stored.
+            DecisionModelError: A decision cannot be evaluated as drawn; nothing of this call is stored.
         """
         require(context, Permission.ADMIN, Resource(kind="process definitions", tenant_id=context.tenant_id))
-        definitions = Definitions(work)
-        deployed_at = definitions.lock()
-        read = [(xml, model) for xml in diagrams for model in read_diagram(xml)]
-        self._verify(work, [model for _, model in read])
-        return tuple(self._store(work, xml, model, deployed_at, context) for xml, model in read)
+        surroundings = Surroundings(self.registry, self._forms, self._groups)
+        listen = partial(self._listen, work, context)
+        return Deployer(work, self.library, surroundings, listen, context).deploy(documents)
 
     def start(
         self,
@@ -276,41 +283,7 @@ class Engine:
         """Return live counts over all tenants, for the operator's metrics."""
         return engine_statistics(work)
 
-    def _verify(self, work: UnitOfWork, models: list[ProcessModel]) -> None:
-        deployed = [
-            self.library.model(work, ref.process_definition_id, ref.process_id)
-            for ref in Definitions(work).all_newest()
-        ]
-        tags = Definitions(work).version_tags()
-        contracts = contracts_of(self.registry, self._forms, (*deployed, *models), self._groups, version_tags=tags)
-        findings = tuple(finding for model in models for finding in verify(model, contracts))
-        if errors_among(findings):
-            raise DiagramError(findings)
-
-    def _store(
-        self, work: UnitOfWork, xml: bytes, model: ProcessModel, deployed_at: datetime, context: SecurityContext
-    ) -> DefinitionRef:
-        definitions = Definitions(work)
-        sha256 = hashlib.sha256(xml).hexdigest()
-        known = definitions.with_digest(model.process_id, sha256)
-        newest = definitions.newest(model.process_id)
-        if known is not None:
-            if known == newest:
-                self._listen(work, known, model, context)
-            return known
-        ref = DefinitionRef(
-            process_definition_id=new_id(),
-            process_id=model.process_id,
-            version=1 if newest is None else newest.version + 1,
-            version_tag=model.version_tag,
-            name=model.name,
-            sha256=sha256,
-        )
-        definitions.insert(ref, xml, context.user_id, deployed_at)
-        self._listen(work, ref, model, context)
-        return ref
-
-    def _listen(self, work: UnitOfWork, ref: DefinitionRef, model: ProcessModel, context: SecurityContext) -> None:
+    def _listen(self, work: UnitOfWork, context: SecurityContext, ref: DefinitionRef, model: ProcessModel) -> None:
         """Let messages, signals and times start this definition, and no older one of its process."""
         replace_start_subscriptions(work, ref, model)
         replace_start_timers(work, ref, model, context)
@@ -346,11 +319,12 @@ class Engine:
             business_key=start.business_key,
             idempotency_key=key,
             started_by=context,
+            definition_sha256=ref.sha256,
         )
         compiled = self.library.compiled(work, row.process_definition_id, row.pinned_definitions, row.start_event_id)
         document = StepDocument(row, is_start=True)
         document.add_event("process.started", {"process_id": ref.process_id, "started_by": context.user_id})
-        document.add_leaf("process.started", {"sha256": ref.sha256}, context)
+        document.add_leaf("process.started", {}, context)
         tree = ProcessTree.begin(compiled, row.process_instance_id, dict(start.variables), new_id)
         finish_step(Step(document, tree, work), context)
         return row.process_instance_id

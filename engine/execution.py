@@ -13,9 +13,10 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from engine.assignment import user_task_row
-from engine.bpmn import Activity, EndEvent, ServiceTask, UserTask
+from engine.bpmn import Activity, BusinessRuleTask, EndEvent, ServiceTask, UserTask
 from engine.compensations import close_compensations, undone_payload
 from engine.crash_points import crash_point
+from engine.decision_record import record_decision
 from engine.errors import StaleInstanceError
 from engine.persistence import (
     ClaimedJob,
@@ -30,14 +31,15 @@ from engine.persistence import (
     StepDocument,
     UserTasks,
     step_text,
+    transition_entry,
     write_step,
 )
 from engine.priorities import job_priority
 from engine.spiff import JournalEntry, ProcessTree, TreeChanges, WaitingTask
-from engine.throws import send_off, uncaught_error_job
+from engine.throws import second_try_job, send_off
 from engine.waiting_events import exchange_events
 from engine.warm import WarmInstances, after_step
-from storage import AuditEntry, SecurityContext, UnitOfWork
+from storage import SecurityContext, UnitOfWork
 from storage.identifiers import new_id
 
 
@@ -145,6 +147,8 @@ def collect_step(step: Step, context: SecurityContext, status: InstanceStatus | 
     changes = step.tree.take_changes()
     for entry in changes.journal:
         _record_change(step, entry, context)
+    for decision in changes.decisions:
+        record_decision(step.document, decision, context)
     if changes.compensations:
         close_compensations(step.work, step.document, changes, context)
     taken = [job for waiting in changes.opened if (job := _offer(step, waiting)) is not None]
@@ -158,6 +162,7 @@ def collect_step(step: Step, context: SecurityContext, status: InstanceStatus | 
     if status is InstanceStatus.COMPLETED:
         step.document.add_event("process.completed", {})
         step.document.add_leaf("process.completed", {}, context)
+    step.document.close_leaves(context)
     text = step_text(step.document, changes, status.value)
     row = after_step(step.row, changes, status, incidents=step.document.incidents, is_start=step.document.is_start)
     return CollectedStep(step.document, text, FinishedStep(row, step.tree, tuple(taken)))
@@ -232,9 +237,7 @@ def audit_transition(
     work: UnitOfWork, row: InstanceRow, action: str, details: dict[str, JsonValue], context: SecurityContext
 ) -> UUID:
     """Write the audit leaf of a process transition outside a step; return its `audit_ref`."""
-    facts: dict[str, JsonValue] = {"process_definition_id": str(row.process_definition_id), **details}
-    subject = f"process_instance/{row.process_instance_id}"
-    return work.audit.record(AuditEntry(action=action, subject=subject, details=facts), context=context)
+    return work.audit.record(transition_entry(row, action, details), context=context)
 
 
 def _record_change(step: Step, entry: JournalEntry, context: SecurityContext) -> None:
@@ -246,9 +249,14 @@ def _record_change(step: Step, entry: JournalEntry, context: SecurityContext) ->
         "kind": "MultiInstanceBody" if entry.is_body else type(entry.element).__name__,
         "lane": entry.element.lane,
     }
+    if entry.run_id != step.row.process_instance_id:
+        payload["run_id"] = str(entry.run_id)
+    if entry.arrived_by:
+        payload["arrived_by"] = list(entry.arrived_by)
     if entry.change == "compensated":
         payload |= undone_payload(entry, context)
     step.document.add_event(f"element.{entry.change}", payload, entry.element.id)
+    step.document.transitions.append(f"{entry.change} {entry.element.id}")
 
 
 def _offer(step: Step, waiting: WaitingTask) -> ClaimedJob | None:
@@ -257,8 +265,8 @@ def _offer(step: Step, waiting: WaitingTask) -> ClaimedJob | None:
             return _offer_job(step, waiting, waiting.element)
         case UserTask():
             _offer_user_task(step, waiting, waiting.element)
-        case EndEvent() as end:
-            step.document.add_job(uncaught_error_job(step.row, waiting.task_id, end), None)
+        case EndEvent() | BusinessRuleTask():
+            step.document.add_job(second_try_job(step.row, waiting.task_id, waiting.element), None)
     return None
 
 

@@ -41,11 +41,29 @@ class FormCatalogue:
             fields = {".".join(map(str, item["loc"])): item["msg"] for item in error.errors()}
             raise FormInvalidError(form_id=form_id, fields=fields) from error
 
+    def free_text(self, form_id: str) -> frozenset[str]:
+        """Return the fields into which people can write what they like.
+
+        Raises:
+            FormMissingError: There is no such form.
+        """
+        fields = self.schema(form_id).get("properties", {})
+        return frozenset(name for name, field in fields.items() if _is_free(field))
+
     def _model(self, form_id: str) -> type[BaseModel]:
         try:
             return self._forms[form_id]
         except KeyError:
             raise FormMissingError(form_id=form_id) from None
+
+
+def _is_free(field: Mapping[str, Any]) -> bool:
+    """Return whether a field takes more than numbers, booleans and words that the form lists."""
+    if "anyOf" in field:
+        return any(map(_is_free, field["anyOf"]))
+    if field.keys() & {"enum", "const", "$ref"}:
+        return False
+    return field.get("type") not in {"boolean", "integer", "number", "null"}
 
 
 @lru_cache(maxsize=256)

@@ -1,4 +1,4 @@
-"""What the handlers and forms of a deployment take and give, as diagrams are verified against it."""
+"""What the handlers, forms and decisions of a deployment take and give, as diagrams are verified against it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ from engine.bpmn import (
     errors_caught_around_calls,
     type_of_schema,
 )
+from engine.decision_contracts import decision_contract
+from engine.dmn import DecisionModel
 from engine.service_tasks import AnyTask, ServiceTaskRegistry
 
 _MOST_KEPT = 1_024  # handlers do not change while the process runs
@@ -34,8 +36,10 @@ def contracts_of(
     groups: frozenset[str] | None = None,
     *,
     version_tags: Mapping[str, frozenset[str]] | None = None,
+    decisions: Iterable[DecisionModel] = (),
+    decision_tags: Mapping[str, frozenset[str]] | None = None,
 ) -> Contracts:
-    """Return what exists around diagrams: handlers, forms, groups, and the processes deployed or offered with them.
+    """Return what exists around diagrams: handlers, forms, groups, processes and decisions, deployed or offered too.
 
     Args:
         registry: The handlers.
@@ -43,8 +47,12 @@ def contracts_of(
         models: The newest version of each process; of those that are offered, the offered one.
         groups: In which principals can be; `None` where any name may be one.
         version_tags: The tags of the versions that are deployed; `None` where they are not known.
+        decisions: The models in which decisions stand; of a decision that stands in several, the last one counts.
+        decision_tags: As `version_tags`.
     """
-    known = tuple(models)
+    known, asked = tuple(models), tuple(decisions)
+    tags = [(each.process_id, each.version_tag) for each in known]
+    tags_of_decisions = [(each.id, each.version_tag) for model in asked for each in model.decisions.values()]
     return Contracts(
         inputs=registry.contracts(),
         form_ids=frozenset(forms),
@@ -53,18 +61,19 @@ def contracts_of(
         forms={form_id: field_types(form, "serialization") for form_id, form in forms.items()},
         groups=groups,
         errors_caught=errors_caught_around_calls(*known),
-        version_tags=None if version_tags is None else _with_tags(version_tags, known),
+        version_tags=None if version_tags is None else _with_tags(version_tags, tags),
+        decisions={each: decision_contract(model, each) for model in asked for each in model.decisions},
+        decision_tags=None if decision_tags is None else _with_tags(decision_tags, tags_of_decisions),
         process_inputs={model.process_id: model.declared_inputs for model in known if model.declared_inputs},
     )
 
 
 def _with_tags(
-    version_tags: Mapping[str, frozenset[str]], models: Iterable[ProcessModel]
+    deployed: Mapping[str, frozenset[str]], offered: Iterable[tuple[str, str | None]]
 ) -> Mapping[str, frozenset[str]]:
-    tags = dict(version_tags)
-    for model in models:
-        own = frozenset({model.version_tag} if model.version_tag else ())
-        tags[model.process_id] = tags.get(model.process_id, frozenset()) | own
+    tags = dict(deployed)
+    for name, tag in offered:
+        tags[name] = tags.get(name, frozenset()) | frozenset({tag} if tag else ())
     return tags
 
 

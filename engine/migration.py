@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from engine.bpmn import UserTask, process_of
+from engine.bpmn import UserTask, is_decision_key, process_of
 from engine.engine import Engine
 from engine.errors import (
     CorruptStateError,
@@ -222,6 +222,7 @@ class Migrations:
         pinned[row.process_id] = target.ref.process_definition_id
         update = {
             "process_definition_id": target.ref.process_definition_id,
+            "definition_sha256": target.ref.sha256,
             "pinned_definitions": pinned,
             "start_event_id": target.renamed.get(row.start_event_id, row.start_event_id),
         }
@@ -248,7 +249,7 @@ class Migrations:
     def _duties(self, work: UnitOfWork, migrated: InstanceRow, target: _Target) -> Iterator[str]:
         """Refuse new names for elements whose performers a called process excludes by their old names."""
         for key, ref_id in migrated.pinned_definitions.items():
-            if key == migrated.process_id:
+            if key == migrated.process_id or is_decision_key(key):
                 continue
             for node in self._engine.library.model(work, ref_id, process_of(key)).nodes.values():
                 if isinstance(node, UserTask) and target.renamed.keys() & set(node.excluded):

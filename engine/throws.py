@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
-from engine.bpmn import EndEvent
+from engine.bpmn import FlowNode
 from engine.durations import parse_duration
 from engine.errors import TimerInvalidError
 from engine.persistence import MESSAGE_TYPE, SIGNAL_TYPE, TRIGGER_TYPE, ClaimedJob, InstanceRow, StepDocument
@@ -37,13 +37,16 @@ def send_off(document: StepDocument, changes: TreeChanges) -> None:
         document.add_event("element.escalated", payload, escalation.element.id)
 
 
-def uncaught_error_job(row: InstanceRow, task_id: UUID, end: EndEvent) -> ClaimedJob:
-    """Return the job that throws an end event's error once more: it becomes an incident, which can be retried."""
+def second_try_job(row: InstanceRow, task_id: UUID, element: FlowNode) -> ClaimedJob:
+    """Return the job that does once more what an element could not do: it becomes an incident, which can be retried.
+
+    An end event throws an error that nothing catches, a business rule task asks a decision that fails.
+    """
     return ClaimedJob(
         job_id=new_id(),
         process_instance_id=row.process_instance_id,
         task_id=task_id,
-        element_id=end.id,
+        element_id=element.id,
         type=TRIGGER_TYPE,
         input={},
         max_attempts=1,

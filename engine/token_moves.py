@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from engine.bpmn import BoundaryEvent, EventSubProcess, StartEvent
+from engine.denials import note_denial
 from engine.duties import excluded
 from engine.errors import TokenMoveError
 from engine.execution import Step
@@ -81,4 +82,6 @@ def _require_not_excluded(step: Step, token: Token, context: SecurityContext) ->
         if task.status is UserTaskStatus.OPEN and task.task_id in token.task_ids:
             refusal = excluded(task, context.user_id, tasks.performed(task, context.user_id))
             if refusal is not None:
+                subject = f"process_instance/{step.row.process_instance_id}"
+                note_denial(step.work, subject, task.element_id, refusal, context)
                 raise refusal

@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import BaseModel, JsonValue
 
 from engine.assignment import LONGEST_NAME, is_name
+from engine.denials import DENIALS, note_denial
 from engine.description import UserTaskDescription, describe_user_task
 from engine.duties import (
     barred,
@@ -32,7 +33,7 @@ from engine.errors import (
 )
 from engine.forms import FormCatalogue
 from engine.inbox import InboxPage, InboxQuery, cursor_behind
-from engine.persistence import InstanceRow, Instances, UserTaskComment, UserTaskRow, UserTasks
+from engine.persistence import InstanceRow, Instances, UserTaskComment, UserTaskRow, UserTasks, transition_entry
 from engine.requests import Request, fulfil_once
 from storage import AuditEntry, ReportedError, SecurityContext, UnitOfWork
 from storage.access import Resource, require
@@ -99,7 +100,7 @@ class UserTaskDesk:
             UserTaskClaimedError: Somebody else has it; the error says who.
         """
         task = self._lock(work, user_task_id, context)
-        _refuse(refused_claim(task, context, UserTasks(work).performed(task, context.user_id)))
+        _refuse(work, task, context, refused_claim(task, context, UserTasks(work).performed(task, context.user_id)))
         if task.assignee is None:
             UserTasks(work).assign(user_task_id, context.user_id)
             self._record(work, task, "user_task.claimed", {"assignee": context.user_id}, context)
@@ -116,11 +117,11 @@ class UserTaskDesk:
             AssigneeNeededError: It has no candidates.
         """
         task = self._lock(work, user_task_id, context)
-        _refuse(closed(task))
+        _refuse(work, task, context, closed(task))
         if task.assignee is None:
             return
         if context.user_id != task.delegated_by and not is_supervisor(context):
-            _refuse(claimed_by_another(task, context))
+            _refuse(work, task, context, claimed_by_another(task, context))
         if not (task.candidate_groups or task.candidate_users):
             raise AssigneeNeededError(user_task_id=user_task_id)
         UserTasks(work).assign(user_task_id, None)
@@ -141,9 +142,11 @@ class UserTaskDesk:
         """
         task = self._lock(work, user_task_id, context)
         name = delegate.strip()
-        _refuse(_refused_delegation(task, context, UserTasks(work).performed(task, context.user_id)))
+        _refuse(
+            work, task, context, _refused_delegation(task, context, UserTasks(work).performed(task, context.user_id))
+        )
         _require_delegate(task, name, context)
-        _refuse(excluded(task, name, UserTasks(work).performed(task, name)))
+        _refuse(work, task, context, excluded(task, name, UserTasks(work).performed(task, name)))
         UserTasks(work).assign(user_task_id, name, delegated_by=context.user_id)
         payload: dict[str, JsonValue] = {"assignee": name, "delegated_by": context.user_id}
         self._record(work, task, "user_task.delegated", payload, context)
@@ -154,7 +157,7 @@ class UserTaskDesk:
         """Keep an unfinished form with its task, in place of an earlier one; the form does not check it.
 
         A task has one draft, which stays with it when it is given back or delegated, and goes when it is completed.
-        The record says that it was saved, and by a digest what it held.
+        The record says that it was saved, and beside the leaf what it held.
 
         Raises:
             AccessDeniedError: No EXECUTE permission.
@@ -163,10 +166,10 @@ class UserTaskDesk:
             RecordTextError, RecordNumberError: The database cannot hold a value.
         """
         task = self._lock(work, user_task_id, context)
-        _refuse(refused_work(task, context, UserTasks(work).performed(task, context.user_id)))
+        _refuse(work, task, context, refused_work(task, context, UserTasks(work).performed(task, context.user_id)))
         values = dict(draft)
         UserTasks(work).save_draft(user_task_id, values)
-        self._record(work, task, "user_task.drafted", {}, context, digest_of={"draft": values})
+        self._record(work, task, "user_task.drafted", {}, context, personal={"draft": values})
 
     def comment(
         self,
@@ -199,12 +202,12 @@ class UserTaskDesk:
         return fulfil_once(work, request, _Commented, act).comment_id
 
     def _comment(self, work: UnitOfWork, task: UserTaskRow, content: str, context: SecurityContext) -> UUID:
-        _refuse(closed(task))
+        _refuse(work, task, context, closed(task))
         if not content.strip() or len(content) > LONGEST_COMMENT:
             raise CommentInvalidError(length=len(content.strip()), longest=LONGEST_COMMENT)
         comment_id = UserTasks(work).add_comment(task.user_task_id, context.user_id, content)
         payload: dict[str, JsonValue] = {"comment_id": str(comment_id)}
-        self._record(work, task, "user_task.commented", payload, context, digest_of={"content": content})
+        self._record(work, task, "user_task.commented", payload, context, personal={"content": content})
         return comment_id
 
     def comments(self, work: UnitOfWork, user_task_id: UUID, *, context: SecurityContext) -> list[UserTaskComment]:
@@ -242,7 +245,7 @@ class UserTaskDesk:
             SeparationOfDutiesError, NotACandidateError, ClaimedByAnotherError: Not by this principal.
         """
         task = self._lock(work, user_task_id, context)
-        _refuse(refused_work(task, context, UserTasks(work).performed(task, context.user_id)))
+        _refuse(work, task, context, refused_work(task, context, UserTasks(work).performed(task, context.user_id)))
         return task
 
     def lock_completable(
@@ -277,20 +280,18 @@ class UserTaskDesk:
             RecordTextError, RecordNumberError: The database cannot hold a value.
         """
         UserTasks(work).complete(task.user_task_id, values, context.user_id)
-        details: dict[str, JsonValue] = {
-            "user_task_id": str(task.user_task_id),
-            "element_id": task.element_id,
-            "submission": values,
-        }
+        details: dict[str, JsonValue] = {"user_task_id": str(task.user_task_id), "element_id": task.element_id}
         if task.delegated_by is not None:
             details["delegated_by"] = task.delegated_by
-        payload = {**details, "completed_by": context.user_id}
+        payload = {**details, "submission": values, "completed_by": context.user_id}
         self._append_event(work, instance, "user_task.completed", payload, task.element_id)
-        facts = {"process_definition_id": str(instance.process_definition_id), **details}
-        subject = f"process_instance/{instance.process_instance_id}"
-        return work.audit.record(
-            AuditEntry(action="user_task.completed", subject=subject, details=facts), context=context
-        )
+        free = values.keys() if task.form_id is None else self._forms.free_text(task.form_id)
+        chosen: JsonValue = {name: value for name, value in values.items() if name not in free}
+        entry = transition_entry(instance, "user_task.completed", {**details, "submission": chosen})
+        written: JsonValue = {name: value for name, value in values.items() if name in free}
+        if written:
+            entry = entry.model_copy(update={"personal": {"submission": written}})
+        return work.audit.record(entry, context=context)
 
     def _lock(self, work: UnitOfWork, user_task_id: UUID, context: SecurityContext) -> UserTaskRow:
         _require(Permission.EXECUTE, context)
@@ -307,7 +308,7 @@ class UserTaskDesk:
         facts: dict[str, JsonValue],
         context: SecurityContext,
         *,
-        digest_of: dict[str, JsonValue] | None = None,
+        personal: dict[str, JsonValue] | None = None,
     ) -> None:
         instance = Instances(work).read(task.process_instance_id, task.tenant_id)
         if instance is None:
@@ -316,11 +317,17 @@ class UserTaskDesk:
         self._append_event(work, instance, kind, payload, task.element_id)
         details: dict[str, JsonValue] = {
             "process_instance_id": str(task.process_instance_id),
-            "element_id": task.element_id,
             **facts,
         }
         subject = f"user_task/{task.user_task_id}"
-        entry = AuditEntry(action=kind, subject=subject, details=details, digest_of=digest_of or {})
+        entry = AuditEntry(
+            action=kind,
+            subject=subject,
+            details=details,
+            personal=personal or {},
+            element_id=task.element_id,
+            definition_sha256=instance.definition_sha256,
+        )
         work.audit.record(entry, context=context)
 
 
@@ -328,9 +335,13 @@ def _require(permission: Permission, context: SecurityContext) -> None:
     require(context, permission, Resource(kind="user tasks", tenant_id=context.tenant_id))
 
 
-def _refuse(refusal: ReportedError | None) -> None:
-    if refusal is not None:
-        raise refusal
+def _refuse(work: UnitOfWork, task: UserTaskRow, context: SecurityContext, refusal: ReportedError | None) -> None:
+    """Raise a refusal; one that says who may do something and who may not goes on the record."""
+    if refusal is None:
+        return
+    if isinstance(refusal, DENIALS):
+        note_denial(work, f"user_task/{task.user_task_id}", task.element_id, refusal, context)
+    raise refusal
 
 
 def _refused_delegation(task: UserTaskRow, context: SecurityContext, performed: str | None) -> ReportedError | None:

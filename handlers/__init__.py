@@ -5,7 +5,7 @@ No rule lives in a transport above, none in a store below.
 """
 
 from engine import ServiceTaskRegistry
-from handlers import datasets, endpoint_probe, endpoints, experiments, models
+from handlers import datasets, demotions, endpoint_probe, endpoints, experiments, models
 from handlers.experiment_runs import run_tasks
 from handlers.forms import FORMS
 from handlers.services import Limits, Services
@@ -19,6 +19,7 @@ def service_tasks(compute: Compute) -> ServiceTaskRegistry:
         *experiments.SERVICE_TASKS,
         *run_tasks(compute),
         *models.SERVICE_TASKS,
+        *demotions.SERVICE_TASKS,
         *endpoints.SERVICE_TASKS,
         *endpoint_probe.SERVICE_TASKS,
     )

@@ -19,6 +19,7 @@ from handlers.dataset_rules import RuleFinding, Severity, check_profile
 from handlers.dataset_sources import source_copy
 from handlers.dataset_updates import announce_version
 from handlers.errors import ClassificationConflictError
+from handlers.lineage_edges import LineageScope, came_of, record_lineage
 from handlers.remote_sources import without_secrets
 from handlers.rule_checks import check_rules_of
 from handlers.services import Services
@@ -43,6 +44,7 @@ from storage.models import (
     Permission,
     ValidationStatus,
 )
+from storage.stores import EdgeKind
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
 MESSAGE = "dataset-version-registered"
@@ -121,7 +123,8 @@ def _stored_content(services: Services, payload: DatasetPayload) -> StoredConten
         columns = tuple(column.name for column in draft.content.columns)
         if payload.target not in columns:
             raise TargetColumnMissingError(target=payload.target, columns=columns)
-        manifest, stored = publish(services.storage.objects, draft, folder, path)
+        objects = services.storage.objects.for_classification(payload.data_classification)
+        manifest, stored = publish(objects, draft, folder, path)
         return StoredContent(manifest=manifest, uri=stored.uri)
 
 
@@ -158,6 +161,8 @@ def _register(
     )
     work.get_crud(DatasetVersion).create(version, context=context)
     instance_id = _start_validation(services, work, version, context)
+    scope = LineageScope(work=work, principal=context, process_instance_id=instance_id)
+    record_lineage(scope, version, came_of(dataset, EdgeKind.HAS_VERSION, version))
     announce_version(services.events, work, version, versions, context=context)
     audit_ref = _audit(work, "dataset.registered", version, context)
     return Registration(dataset=dataset, version=version, process_instance_id=instance_id, audit_ref=audit_ref)
@@ -262,10 +267,21 @@ class ProfiledVersionInput(VersionInput):
     profile: DatasetProfile
 
 
+class MarkOutput(BaseModel):
+    """Whether this made the version usable; otherwise it was so before."""
+
+    newly_validated: bool
+
+
 class WithdrawInput(VersionInput):
-    """A version and why it goes."""
+    """A version and why it goes.
+
+    Attributes:
+        applies: False leaves the version as it is: it was validated by somebody else.
+    """
 
     findings: tuple[RuleFinding, ...] | None = None
+    applies: bool = True
 
 
 class ValidationOutput(BaseModel):
@@ -333,7 +349,7 @@ def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> Validat
     return ValidationOutput(validation_passed=passed, findings=findings)
 
 
-def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> Nothing:
+def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> MarkOutput:
     """Store the profile with the version and open it for training; a version that has it already stays as it is."""
     dataset, version = _locked(context, request.dataset_version_id)
     patch: dict[str, object] = {
@@ -350,12 +366,14 @@ def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> Nothi
     }
     if any(getattr(dataset, name) != value for name, value in status.items()):
         context.work.get_crud(Dataset).update(dataset, status, context=context.principal)
-    return Nothing()
+    return MarkOutput(newly_validated=version.validation_status is not ValidationStatus.VALIDATED)
 
 
 def withdraw_version(context: TaskContext, request: WithdrawInput) -> ValidationOutput:
     """Take a version back: one never validated leaves the registry, one in use is marked rejected."""
     findings = request.findings or ()
+    if not request.applies:
+        return ValidationOutput(validation_passed=True, findings=findings)
     versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
     dataset, version = _locked(context, request.dataset_version_id)
     if version.validation_status is ValidationStatus.PENDING:
@@ -384,6 +402,8 @@ SERVICE_TASKS = (
         "datasets.profile_version", VersionInput, profile_version, ProfileOutput, errors=("DATASET_UNREADABLE",)
     ),
     TransactionalTask("datasets.check_rules", ProfiledVersionInput, check_rules, ValidationOutput),
-    TransactionalTask("datasets.mark_validated", ProfiledVersionInput, mark_validated, Nothing),
+    TransactionalTask(
+        "datasets.mark_validated", ProfiledVersionInput, mark_validated, MarkOutput, inverse="datasets.withdraw_version"
+    ),
     TransactionalTask("datasets.withdraw_version", WithdrawInput, withdraw_version, ValidationOutput),
 )

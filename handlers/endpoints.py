@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from engine import TaskContext, TransactionalTask
 from handlers.errors import EndpointNotFoundError
+from handlers.lineage_edges import came_of, record_lineage
 from storage import SecurityContext, UnitOfWork
 from storage.models import EndpointState, ModelArtifact, ServingEndpoint
+from storage.stores import EdgeKind
 
 
 class DeployInput(BaseModel):
@@ -50,6 +52,7 @@ def deploy_endpoint(context: TaskContext, request: DeployInput) -> DeployOutput:
         uri=f"/v2/models/{artifact.name}",
     )
     context.work.get_crud(ServingEndpoint).create(endpoint, context=context.principal)
+    record_lineage(context, endpoint, came_of(artifact, EdgeKind.SERVED_BY, endpoint))
     return DeployOutput(endpoint_id=endpoint.id)
 
 
@@ -79,6 +82,12 @@ def healthy_endpoint(
 
 
 SERVICE_TASKS = (
-    TransactionalTask("endpoints.deploy_endpoint", DeployInput, deploy_endpoint, DeployOutput),
+    TransactionalTask(
+        "endpoints.deploy_endpoint",
+        DeployInput,
+        deploy_endpoint,
+        DeployOutput,
+        inverse="endpoints.tear_down_endpoint",
+    ),
     TransactionalTask("endpoints.tear_down_endpoint", EndpointInput, tear_down_endpoint, TearDownOutput),
 )

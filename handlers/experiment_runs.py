@@ -116,8 +116,9 @@ def train_model(context: JobContext, request: RunInput, *, compute: Compute) -> 
         job = training_job(specification, folder / "job", experiment.compute_profile)
         outcome = _run(compute, job, context)
         result = read_result(TrainingResult, specification.output_dir)
-        package = publish_package(context.storage.objects, specification.output_dir / result.package_dir)
-        log = context.storage.objects.put_file(outcome.log_path)
+        objects = context.storage.objects.for_classification(experiment.data_classification)
+        package = publish_package(objects, specification.output_dir / result.package_dir)
+        log = objects.put_file(outcome.log_path)
     return TrainOutput(
         training=TrainingSummary(
             package_uri=package.uri,
@@ -153,8 +154,9 @@ def evaluate_model(context: JobContext, request: EvaluateInput, *, compute: Comp
         )
         outcome = _run(compute, evaluation_job(specification, folder / "job"), context)
         result = read_result(EvaluationResult, specification.output_dir)
-        report = context.storage.objects.put_bytes(result.model_dump_json().encode())
-        log = context.storage.objects.put_file(outcome.log_path)
+        objects = context.storage.objects.for_classification(experiment.data_classification)
+        report = objects.put_bytes(result.model_dump_json().encode())
+        log = objects.put_file(outcome.log_path)
     return EvaluateOutput(
         evaluation=EvaluationSummary(
             accuracy=result.accuracy,

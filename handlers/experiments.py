@@ -7,11 +7,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from engine import IdempotencyConflictError, InstanceDescription, TaskContext, TransactionalTask
+from engine import IdempotencyConflictError, InstanceDescription, InstanceStatus, TaskContext, TransactionalTask
 from handlers.dataset_rules import RuleFinding
 from handlers.datasets import Name, Nothing, find_version
 from handlers.errors import DatasetNotValidatedError, ProfileNotAllowedError
 from handlers.experiment_runs import EvaluationSummary
+from handlers.lineage_edges import LineageScope, node_of, record_lineage
 from handlers.services import Limits, Services
 from runners.errors import ComputeProfileUnavailableError
 from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
@@ -24,6 +25,7 @@ from storage.models import (
     TrainingRun,
     ValidationStatus,
 )
+from storage.stores import Edge, EdgeKind, Node
 
 PROCESS_ID = "supervised-training"
 _WHAT_WAS_ASKED_FOR = ("task_name", "model_name", "dataset_version_id", "config", "compute_profile")
@@ -167,14 +169,21 @@ def _launch(
     else:
         experiment = experiment.model_copy(update={"process_instance_id": instance_id})
         experiment = work.get_crud(Experiment).create(experiment, context=context)
+        _record_lineage(work, experiment, instance_id, context)
     details: dict[str, JsonValue] = {"process_instance_id": str(instance_id), "replayed": replayed}
     entry = AuditEntry(action="experiment.launched", subject=f"Experiment/{experiment.id}", details=details)
     audit_ref = work.audit.record(entry, context=context)
     return Launch(experiment=experiment, process_instance_id=instance_id, replayed=replayed, audit_ref=audit_ref)
 
 
+def _record_lineage(work: UnitOfWork, experiment: Experiment, instance_id: UUID, context: SecurityContext) -> None:
+    scope = LineageScope(work=work, principal=context, process_instance_id=instance_id)
+    version = Node("DatasetVersion", experiment.dataset_version_id)
+    record_lineage(scope, experiment, Edge(kind=EdgeKind.USED_BY, source=version, target=node_of(experiment)))
+
+
 def get_experiment_status(services: Services, experiment_id: UUID, *, context: SecurityContext) -> ExperimentReport:
-    """Return an experiment with its process instance and its runs.
+    """Return an experiment with its process instance and its runs; one whose process was cancelled is cancelled.
 
     Raises:
         RecordNotFoundError: There is no such experiment.
@@ -184,6 +193,8 @@ def get_experiment_status(services: Services, experiment_id: UUID, *, context: S
         (instance_id, *_) = services.engine.instances_of(work, str(experiment_id), context=context)
         runs = work.get_crud(TrainingRun).query({"experiment_id": experiment_id}, context=context)
         instance = services.engine.describe(work, instance_id, context=context)
+    if instance.status is InstanceStatus.CANCELLED:  # nothing of the process is left that could have recorded it
+        experiment = experiment.model_copy(update={"status": ExperimentStatus.CANCELLED})
     return ExperimentReport(experiment=experiment, instance=instance, runs=tuple(reversed(runs)))
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from handlers.endpoints import healthy_endpoint
+from handlers.lineage_edges import record_prediction
 from handlers.services import Services
 from storage import AuditEntry, SecurityContext
 from storage.access import Resource, require
@@ -69,6 +70,7 @@ def run_inference(services: Services, payload: InferencePayload, *, context: Sec
     entry = AuditEntry(action="inference.run", subject=f"ServingEndpoint/{endpoint.id}", details=details)
     with services.storage.transaction() as work:
         audit_ref = work.audit.record(entry, context=context)
+        record_prediction(work, endpoint, audit_ref, details, context=context)
     return InferenceAnswer(
         endpoint_id=endpoint.id,
         model_id=artifact.model_id,

@@ -12,9 +12,11 @@ from domain_sdk.model_package import SIGNATURE_FILE, parse_manifest
 from engine import TaskContext, TransactionalTask
 from handlers.datasets import Nothing
 from handlers.experiment_runs import EvaluationSummary, TrainingSummary
+from handlers.lineage_edges import came_of, decisions_in, record_lineage
 from storage import SecurityContext, UnitOfWork
 from storage.identifiers import new_id
 from storage.models import (
+    DataClassification,
     EndpointState,
     Experiment,
     ExperimentStatus,
@@ -25,6 +27,7 @@ from storage.models import (
     ServingEndpoint,
     TrainingRun,
 )
+from storage.stores import AliasName, AliasStore, Cause, EdgeKind
 
 _ALL_VERSIONS = 10_000
 
@@ -38,9 +41,16 @@ class RegisterInput(BaseModel):
 
 
 class RegisterOutput(BaseModel):
-    """The registered version."""
+    """The registered version, and what the promotion policy compares it with.
+
+    Attributes:
+        current_accuracy: Of the version in service, as its own evaluation measured it; null where there is none.
+    """
 
     model_config = ConfigDict(protected_namespaces=())
+
+    data_classification: DataClassification
+    current_accuracy: float | None
 
     model_id: UUID
     model_version: int
@@ -57,10 +67,31 @@ class PromoteInput(BaseModel):
     approved_by: Annotated[str, Field(min_length=1)]
 
 
+class Replaced(BaseModel):
+    """What a promotion changed, as it was before.
+
+    Attributes:
+        retired_endpoint_ids: The endpoints that it closed.
+        archived_artifact_ids: The versions that it took out of service.
+        status: Of the promoted version, as `approved_by`.
+        health_state: Of its endpoint, as `last_validation`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    retired_endpoint_ids: tuple[UUID, ...]
+    archived_artifact_ids: tuple[UUID, ...]
+    status: ModelStatus
+    approved_by: str | None
+    health_state: EndpointState
+    last_validation: JsonObject
+
+
 class PromoteOutput(BaseModel):
-    """Whether the version is in service."""
+    """Whether the version is in service, and what it replaced."""
 
     promoted: bool
+    replaced: Replaced
 
 
 class RejectInput(BaseModel):
@@ -77,7 +108,7 @@ def register_model(context: TaskContext, request: RegisterInput) -> RegisterOutp
     """Record the runs and the next version of the experiment's model."""
     experiments = context.work.get_crud(Experiment)
     experiment = experiments.read(request.experiment_id, context=context.principal)
-    _record_runs(context, experiment, request)
+    training, evaluation = _record_runs(context, experiment, request)
     metrics = _metrics(request.evaluation)
     artifact = _next_version(context.work, experiment, context.principal).model_copy(
         update={
@@ -87,9 +118,22 @@ def register_model(context: TaskContext, request: RegisterInput) -> RegisterOutp
         }
     )
     context.work.get_crud(ModelArtifact).create(artifact, context=context.principal)
+    record_lineage(
+        context,
+        artifact,
+        came_of(training, EdgeKind.PRODUCED, artifact),
+        came_of(evaluation, EdgeKind.EVALUATED, artifact),
+        *(came_of(experiment, EdgeKind.RAN, run) for run in (training, evaluation)),
+    )
     patch = {"status": ExperimentStatus.AWAITING_REVIEW, "metrics_summary": metrics}
     experiments.update(experiment, patch, context=context.principal)
-    return RegisterOutput(model_id=artifact.model_id, model_version=artifact.version, model_artifact_id=artifact.id)
+    return RegisterOutput(
+        model_id=artifact.model_id,
+        model_version=artifact.version,
+        model_artifact_id=artifact.id,
+        data_classification=artifact.data_classification,
+        current_accuracy=_accuracy_in_service(context, artifact),
+    )
 
 
 def promote_model(context: TaskContext, request: PromoteInput) -> PromoteOutput:
@@ -98,18 +142,31 @@ def promote_model(context: TaskContext, request: PromoteInput) -> PromoteOutput:
     artifacts, endpoints = work.get_crud(ModelArtifact), work.get_crud(ServingEndpoint)
     artifact = artifacts.read(request.model_artifact_id, context=principal)
     endpoint = endpoints.read(request.endpoint_id, context=principal)
-    work.lock(_model_lock(artifact.name, principal))
+    work.lock(model_lock(artifact.name, principal))
     of_this_model: JsonObject = {"model_id": str(artifact.model_id)}
-    for old in endpoints.query({**of_this_model, "health_state": EndpointState.HEALTHY.value}, context=principal):
+    retired = endpoints.query({**of_this_model, "health_state": EndpointState.HEALTHY.value}, context=principal)
+    for old in retired:
         endpoints.update(old, {"health_state": EndpointState.RETIRED}, context=principal)
-    for predecessor in artifacts.query({**of_this_model, "status": ModelStatus.PRODUCTION.value}, context=principal):
+    archived = artifacts.query({**of_this_model, "status": ModelStatus.PRODUCTION.value}, context=principal)
+    for predecessor in archived:
         artifacts.update(predecessor, {"status": ModelStatus.ARCHIVED}, context=principal)
+    replaced = Replaced(
+        retired_endpoint_ids=tuple(old.id for old in retired),
+        archived_artifact_ids=tuple(predecessor.id for predecessor in archived),
+        status=artifact.status,
+        approved_by=artifact.approved_by,
+        health_state=endpoint.health_state,
+        last_validation=endpoint.last_validation,
+    )
     validation: JsonObject = {"validated_at": context.now.isoformat(), "approved_by": request.approved_by}
     opened = {"health_state": EndpointState.HEALTHY, "last_validation": validation}
     endpoints.update(endpoint, opened, context=principal)
     patch = {"status": ModelStatus.PRODUCTION, "approved_by": request.approved_by}
     artifacts.update(artifact, patch, context=principal)
-    return PromoteOutput(promoted=True)
+    record_lineage(context, artifact, *decisions_in(context, artifact))
+    cause = Cause(set_by=request.approved_by, process_instance_id=context.process_instance_id)
+    AliasStore(work.connection, principal.tenant_id).assign(AliasName(artifact.name), artifact.id, cause)
+    return PromoteOutput(promoted=True, replaced=replaced)
 
 
 def reject_model(context: TaskContext, request: RejectInput) -> Nothing:
@@ -124,7 +181,7 @@ def reject_model(context: TaskContext, request: RejectInput) -> Nothing:
 
 
 def _next_version(work: UnitOfWork, experiment: Experiment, context: SecurityContext) -> ModelArtifact:
-    work.lock(_model_lock(experiment.model_name, context))
+    work.lock(model_lock(experiment.model_name, context))
     crud = work.get_crud(ModelArtifact)
     # Ids come from the clocks of several machines; only the number tells which version is the newest.
     versions = crud.query({"name": experiment.model_name}, limit=_ALL_VERSIONS, context=context)
@@ -142,27 +199,46 @@ def _next_version(work: UnitOfWork, experiment: Experiment, context: SecurityCon
     )
 
 
-def _model_lock(name: str, context: SecurityContext) -> str:
+def _accuracy_in_service(context: TaskContext, artifact: ModelArtifact) -> float | None:
+    in_service: JsonObject = {"model_id": str(artifact.model_id), "status": ModelStatus.PRODUCTION.value}
+    found = context.work.get_crud(ModelArtifact).query(in_service, limit=1, context=context.principal)
+    accuracy = found[0].metrics.get("accuracy") if found else None
+    return float(accuracy) if isinstance(accuracy, int | float) else None
+
+
+def model_lock(name: str, context: SecurityContext) -> str:
+    """Return the name of the lock under which versions of a model are numbered, promoted and demoted."""
     return f"model:{context.tenant_id}:{name}"
 
 
-def _record_runs(context: TaskContext, experiment: Experiment, request: RegisterInput) -> None:
-    runs = (
-        (RunStage.TRAIN, request.training, request.training.package_uri),
-        (RunStage.EVAL, request.evaluation, request.evaluation.report_uri),
+def _record_runs(
+    context: TaskContext, experiment: Experiment, request: RegisterInput
+) -> tuple[TrainingRun, TrainingRun]:
+    training, evaluation = request.training, request.evaluation
+    return (
+        _record_run(context, experiment, RunStage.TRAIN, training, training.package_uri),
+        _record_run(context, experiment, RunStage.EVAL, evaluation, evaluation.report_uri),
     )
-    for stage, summary, artifact in runs:
-        run = TrainingRun(
-            tenant_id=experiment.tenant_id,
-            data_classification=experiment.data_classification,
-            experiment_id=experiment.id,
-            stage=stage,
-            duration_seconds=summary.duration_seconds,
-            artifacts=(artifact,),
-            logs_uri=summary.log_uri,
-            exit_code=summary.exit_code,
-        )
-        context.work.get_crud(TrainingRun).create(run, context=context.principal)
+
+
+def _record_run(
+    context: TaskContext,
+    experiment: Experiment,
+    stage: RunStage,
+    summary: TrainingSummary | EvaluationSummary,
+    artifact: str,
+) -> TrainingRun:
+    run = TrainingRun(
+        tenant_id=experiment.tenant_id,
+        data_classification=experiment.data_classification,
+        experiment_id=experiment.id,
+        stage=stage,
+        duration_seconds=summary.duration_seconds,
+        artifacts=(artifact,),
+        logs_uri=summary.log_uri,
+        exit_code=summary.exit_code,
+    )
+    return context.work.get_crud(TrainingRun).create(run, context=context.principal)
 
 
 def _metrics(evaluation: EvaluationSummary) -> dict[str, JsonValue]:
@@ -182,7 +258,11 @@ def _signature(work: UnitOfWork, package_uri: str) -> JsonObject:
 
 
 SERVICE_TASKS = (
-    TransactionalTask("models.register_model", RegisterInput, register_model, RegisterOutput),
-    TransactionalTask("models.promote_model", PromoteInput, promote_model, PromoteOutput),
+    TransactionalTask(
+        "models.register_model", RegisterInput, register_model, RegisterOutput, inverse="models.reject_model"
+    ),
+    TransactionalTask(
+        "models.promote_model", PromoteInput, promote_model, PromoteOutput, inverse="models.demote_model"
+    ),
     TransactionalTask("models.reject_model", RejectInput, reject_model, Nothing),
 )

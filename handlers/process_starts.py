@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine import DefinitionRef, Request, ScheduleDefinition, fulfil_once
+from engine import DecisionRef, DefinitionRef, Deployment, Finding, Request, ScheduleDefinition, fulfil_once
 from handlers.services import Services
 from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
 from storage.models import JsonObject, Permission
@@ -49,6 +49,7 @@ class ProcessPayload(BaseModel):
 
     Attributes:
         bpmn_xml: Its diagram, deployed as the newest version; without it the process is one that is deployed already.
+        dmn_xml: Decisions that its business rule tasks ask, deployed with it.
         variables: Given to every instance that the schedule starts.
     """
 
@@ -56,7 +57,13 @@ class ProcessPayload(BaseModel):
 
     process_id: _ProcessId
     bpmn_xml: _XML | None = None
+    dmn_xml: _XML | None = None
     variables: JsonObject = Field(default_factory=dict)
+
+    @property
+    def documents(self) -> tuple[bytes, ...]:
+        """What is to be deployed."""
+        return tuple(text.encode() for text in (self.bpmn_xml, self.dmn_xml) if text is not None)
 
 
 class ProcessDefinition(BaseModel):
@@ -74,17 +81,24 @@ class ProcessDefinition(BaseModel):
 
     @model_validator(mode="after")
     def _defines_something(self) -> Self:
-        if self.payload.bpmn_xml is None and self.schedule is None:
-            raise ValueError("give a diagram as bpmn_xml, a schedule_definition, or both")
+        if not self.payload.documents and self.schedule is None:
+            raise ValueError("give a diagram as bpmn_xml, decisions as dmn_xml, or a schedule_definition")
         return self
 
 
 class DefinedProcess(BaseModel):
-    """What was defined."""
+    """What was defined.
+
+    Attributes:
+        decisions: Those that were deployed with it.
+        warnings: What the verification found in the diagram, and does not refuse.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     definition: DefinitionRef
+    decisions: tuple[DecisionRef, ...] = ()
+    warnings: tuple[Finding, ...] = ()
     schedule_id: UUID | None
     next_fire_at: datetime | None
     audit_ref: UUID
@@ -111,19 +125,20 @@ def start_process(
 def define_process(
     services: Services, definition: ProcessDefinition, idempotency_key: str | None, *, context: SecurityContext
 ) -> DefinedProcess:
-    """Deploy a diagram, schedule a process, or both, in one transaction.
+    """Deploy a diagram and its decisions, schedule a process, or both, in one transaction.
 
     Raises:
         AccessDeniedError: No ADMIN permission for a diagram, or for a process that others call; no EXECUTE permission.
-        DiagramError: The diagram cannot be executed as drawn.
+        DiagramError, DecisionModelError: The diagram, or a decision, cannot be executed as drawn.
         UnknownProcessError: The process is in no diagram, or a schedule cannot start it.
         ScheduleInvalidError: The schedule would never start anything.
         IdempotencyConflictError: The key was used for another schedule.
     """
     payload = definition.payload
     with services.storage.transaction() as work:
-        if payload.bpmn_xml is not None:
-            services.engine.deploy(work, payload.bpmn_xml.encode(), context=context)
+        deployed = Deployment()
+        if payload.documents:
+            deployed = services.engine.deploy(work, *payload.documents, context=context)
         ref = services.engine.library.definition(work, payload.process_id)
         schedule_id, next_fire_at = None, None
         if definition.schedule is not None:
@@ -141,7 +156,14 @@ def define_process(
         details: JsonObject = {"sha256": ref.sha256, "schedule_id": None if schedule_id is None else str(schedule_id)}
         entry = AuditEntry(action="process.defined", subject=f"process/{ref.process_id}", details=details)
         audit_ref = work.audit.record(entry, context=context)
-    return DefinedProcess(definition=ref, schedule_id=schedule_id, next_fire_at=next_fire_at, audit_ref=audit_ref)
+    return DefinedProcess(
+        definition=ref,
+        decisions=deployed.decisions,
+        warnings=deployed.warnings,
+        schedule_id=schedule_id,
+        next_fire_at=next_fire_at,
+        audit_ref=audit_ref,
+    )
 
 
 def _start(services: Services, work: UnitOfWork, request: StartRequest, context: SecurityContext) -> StartedProcess:

@@ -23,6 +23,7 @@ from handlers.errors import EndpointNotFoundError
 from handlers.inference import find_deployed
 from learning.metrics import REGISTRY, EngineCollector
 from learning.middleware import Authentication, Measurement, Recording
+from learning.sign_ins import SignIns
 from mcp_server import create_mcp_server, mcp_application
 from serving.errors import ModelNotDeployedError
 from serving.open_inference import DeployedModel, OpenInference, Resolve
@@ -54,6 +55,7 @@ def create_application(services: Services, authenticator: Authenticator, host: s
             Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost", "::1", "[::1]", host]),
             Middleware(Recording, services=services),
             Middleware(Authentication, authenticator=authenticator),
+            Middleware(SignIns, services=services),
         ],
         exception_handlers={HTTPException: _http_error},
         lifespan=lifespan,

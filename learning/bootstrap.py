@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from pydantic_core import to_json
 
 import engine as engine_package
 from engine import (
-    DefinitionRef,
+    Deployment,
     Engine,
     Forms,
     Migrations,
@@ -32,6 +33,7 @@ from engine import (
     WorkerPolicy,
 )
 from handlers import FORMS, Limits, Services, service_tasks
+from handlers.artifacts import Custody
 from handlers.event_gateway import EventGateway
 from handlers.remote_sources import RemoteSources
 from handlers.workplaces import sweep_workplaces
@@ -39,11 +41,25 @@ from learning.errors import SchemaOutdatedError, SettingsIncompleteError
 from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
 from runners.subprocess_compute import SubprocessCompute
 from serving.model_cache import ModelCache
-from storage import FolderObjectStore, ObjectStore, SecurityContext, Storage
+from storage import FolderObjectStore, ObjectStore, SealingObjectStore, SecurityContext, Storage
+from storage.audit.keys import KeyFile
+from storage.audit.sealer import Sealer
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
-from storage.database import connect, connect_as_owner, current_revision, migrate, newest_revision
+from storage.database import (
+    CUSTODIAN_ROLE,
+    SEALER_ROLE,
+    connect,
+    connect_as_owner,
+    current_revision,
+    migrate,
+    newest_revision,
+)
 from storage.embedded_postgres import embedded_postgres
+from storage.identifiers import new_id
 from storage.models import RoleType
+from storage.objects.addressed import AddressedObjects
+from storage.objects.envelope import KEY_BYTES
+from storage.objects.master_keys import LocalKeys, make_master_key_file, parse_master_keys, read_master_keys
 
 if TYPE_CHECKING:
     from serving.loading import LoadedModel
@@ -114,11 +130,16 @@ def require_current_schema(database_url: str) -> None:
         raise SchemaOutdatedError(found=found, newest=newest)
 
 
-def deploy_shipped(services: Services) -> tuple[DefinitionRef, ...]:
-    """Deploy the diagrams in `workflows/`; those that are deployed already stay as they are."""
-    diagrams = [path.read_bytes() for path in sorted(WORKFLOWS.glob("*.bpmn"))]
+def deploy_shipped(services: Services) -> Deployment:
+    """Deploy the diagrams and decisions in `workflows/`; those that are deployed already stay as they are."""
+    documents = [path.read_bytes() for path in shipped_documents()]
     with services.storage.transaction() as work:
-        return services.engine.deploy(work, *diagrams, context=SYSTEM)
+        return services.engine.deploy(work, *documents, context=SYSTEM)
+
+
+def shipped_documents() -> list[Path]:
+    """Return the files of the diagrams and decisions that ship."""
+    return sorted((*WORKFLOWS.glob("*.bpmn"), *WORKFLOWS.glob("*.dmn")))
 
 
 @contextmanager
@@ -172,6 +193,28 @@ def running_services(settings: LearningSettings) -> Iterator[Services]:
             yield services
 
 
+@contextmanager
+def audit_storage(settings: LearningSettings) -> Iterator[Storage]:
+    """Yield the stores as those have them who keep the audit trail: they write its trees and erase personal data.
+
+    Raises:
+        DatabaseUnavailableError, SchemaOutdatedError: There is no database that this version can use.
+    """
+    with open_database(settings) as database_url:
+        require_current_schema(database_url)
+        database = connect(database_url, pool_size=2, role=SEALER_ROLE)
+        try:
+            yield Storage(database, object_store(settings))
+        finally:
+            database.dispose()
+
+
+def sealer(settings: LearningSettings, storage: Storage) -> Sealer:
+    """Return a sealer of the audit trail."""
+    holder = f"{socket.gethostname()}:{os.getpid()}:{new_id()}"
+    return Sealer(storage, KeyFile(settings.audit_keys), holder)
+
+
 def contracts() -> tuple[ServiceTaskRegistry, Forms]:
     """Return the service tasks and forms that diagrams are verified against, without a database."""
     return service_tasks(_compute()), FORMS
@@ -181,15 +224,57 @@ def _compute() -> SubprocessCompute:
     return SubprocessCompute(environment=os.environ, clock=time.monotonic)
 
 
-def object_store(settings: LearningSettings) -> ObjectStore:
-    """Return the object store that the settings name.
+def object_store(settings: LearningSettings) -> SealingObjectStore:
+    """Return the object store that the settings name; it seals what is confidential with their master keys.
 
     Raises:
         SettingsIncompleteError: An S3 endpoint is named without its keys.
+        ObjectStoreUnavailableError, MasterKeyUnusableError: It cannot be used.
     """
+    return SealingObjectStore(_object_keeper(settings), master_keys(settings))
+
+
+def master_keys(settings: LearningSettings) -> LocalKeys | None:
+    """Return the master keys that the settings name.
+
+    A local folder has a file of its own, made on first use. An S3 store is shared by several machines, none of which
+    may make keys that the others lack: without the setting it takes nothing confidential.
+
+    Raises:
+        MasterKeyUnusableError: They cannot be used.
+    """
+    if settings.master_key is not None:
+        keys = "\n".join(settings.master_key.get_secret_value().split())
+        return parse_master_keys(keys, "LEARNING_MASTER_KEY")
+    if settings.master_key_file is not None:
+        return read_master_keys(settings.master_key_file)
+    if settings.s3_endpoint is not None:
+        return None
+    make_master_key_file(settings.own_master_key_file, os.urandom(KEY_BYTES))
+    return read_master_keys(settings.own_master_key_file)
+
+
+@contextmanager
+def open_custody(settings: LearningSettings) -> Iterator[Custody]:
+    """Yield the object store and a database that tells which objects the records of all tenants name.
+
+    Raises:
+        DatabaseUnavailableError, DatabaseRoleError, SchemaOutdatedError: There is none that this version can use.
+    """
+    with open_database(settings) as database_url:
+        require_current_schema(database_url)
+        database = connect(database_url, pool_size=2, role=CUSTODIAN_ROLE)
+        try:
+            objects = object_store(settings)
+            yield Custody(Storage(database, objects), objects, master_keys(settings))
+        finally:
+            database.dispose()
+
+
+def _object_keeper(settings: LearningSettings) -> AddressedObjects:
     if settings.s3_endpoint is None:
         return FolderObjectStore(settings.artifacts)
-    from storage.s3_objects import S3Location, S3ObjectStore
+    from storage.objects.s3 import S3Location, S3ObjectStore
 
     if settings.s3_access_key is None or settings.s3_secret_key is None:
         raise SettingsIncompleteError(missing=("LEARNING_S3_ACCESS_KEY", "LEARNING_S3_SECRET_KEY"))

@@ -1,4 +1,4 @@
-"""The command line: `ami-learning up | serve | worker | scheduler | demo`, and groups of commands for each noun."""
+"""The command line: `ami-learning up | serve | worker | scheduler | sealer | demo`, and a group for each noun."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
-from learning import decisions, diagrams, incidents, instances, schedules, schema
+from learning import artifacts, audit, decisions, diagrams, incidents, instances, schedules, schema
 from learning.settings import LearningSettings, PlatformSettings
 from storage import ReportedError
 
@@ -23,8 +23,10 @@ app.add_typer(diagrams.app, name="diagram")
 app.add_typer(decisions.app, name="decision")
 app.add_typer(schema.app, name="db")
 app.add_typer(instances.app, name="instance")
+app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(incidents.app, name="incident")
 app.add_typer(schedules.app, name="schedule")
+app.add_typer(audit.app, name="audit")
 
 
 def main() -> None:
@@ -53,7 +55,7 @@ def _fail(sentence: str, error: Exception) -> NoReturn:
 
 @app.command()
 def up() -> None:
-    """Run database, application, worker and scheduler on this machine until Ctrl-C."""
+    """Run database, application, worker, scheduler and sealer on this machine until Ctrl-C."""
     from learning.bootstrap import configure_logging
     from learning.supervisor import Supervisor
 
@@ -107,6 +109,18 @@ def scheduler() -> None:
     bootstrap.configure_logging(settings)
     with bootstrap.running_services(settings) as services:
         running = bootstrap.scheduler(services)
+        _run_until_told(running.run, running.stop)
+
+
+@app.command()
+def sealer() -> None:
+    """Run a sealer: it puts audit leaves into their trees and signs these, until SIGTERM; one works, others wait."""
+    from learning import bootstrap
+
+    settings = LearningSettings()
+    bootstrap.configure_logging(settings)
+    with bootstrap.audit_storage(settings) as storage:
+        running = bootstrap.sealer(settings, storage)
         _run_until_told(running.run, running.stop)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +13,11 @@ from engine import (
     ProcessModel,
     check_geometry,
     contracts_of,
-    read_diagram,
     read_document,
     verify,
 )
+from engine.dmn import DecisionModel, is_dmn, read_decisions
+from engine.errors import DecisionModelError
 from learning import bootstrap
 from learning.settings import LearningSettings
 
@@ -32,16 +33,16 @@ class FileFindings:
 def verify_diagrams(
     paths: Sequence[Path], *, foreign: bool = False, geometry: bool = False
 ) -> tuple[FileFindings, ...]:
-    """Return the findings of each file; the files' processes may call each other and those that ship.
+    """Return the findings of each file; the files may call and ask each other and those that ship.
 
     Args:
-        paths: BPMN files.
+        paths: BPMN and DMN files.
         foreign: Whether they are of other engines: what they need of handlers, forms and other processes is not looked
             at, nor what they say in other dialects.
-        geometry: Whether to look at the drawing too.
+        geometry: Whether to look at the drawing of processes too.
     """
     read = [_read(path, foreign=foreign, geometry=geometry) for path in paths]
-    contracts = None if foreign else _contracts([model for each in read for model in each.models])
+    contracts = None if foreign else _contracts(read)
     return tuple(each.verified(contracts) for each in read)
 
 
@@ -50,23 +51,28 @@ class _ReadFile:
     path: Path
     models: tuple[ProcessModel, ...]
     findings: tuple[Finding, ...]
+    decisions: DecisionModel | None = None
 
     def verified(self, contracts: Contracts | None) -> FileFindings:
         found = (*self.findings, *(finding for model in self.models for finding in verify(model, contracts)))
         return FileFindings(self.path, tuple(sorted(dict.fromkeys(found), key=lambda finding: finding.line)))
 
 
-def _read(path: Path, *, foreign: bool, geometry: bool) -> _ReadFile:
+def _read(path: Path, *, foreign: bool = False, geometry: bool = False) -> _ReadFile:
     content = path.read_bytes()
     try:
+        if is_dmn(content):
+            return _ReadFile(path, (), (), read_decisions(content))
         drawn = check_geometry(content) if geometry else ()
         document = read_document(content, foreign=foreign)
-    except DiagramError as error:
+    except (DiagramError, DecisionModelError) as error:
         return _ReadFile(path, (), error.findings)
     return _ReadFile(path, document.models, (*document.warnings, *drawn))
 
 
-def _contracts(offered: Iterable[ProcessModel]) -> Contracts:
+def _contracts(offered: Sequence[_ReadFile]) -> Contracts:
     registry, forms = bootstrap.contracts()
-    shipped = [model for path in bootstrap.WORKFLOWS.glob("*.bpmn") for model in read_diagram(path.read_bytes())]
-    return contracts_of(registry, forms, (*shipped, *offered), frozenset(LearningSettings().groups))
+    known = [*(_read(path) for path in bootstrap.shipped_documents()), *offered]
+    models = [model for each in known for model in each.models]
+    decisions = [each.decisions for each in known if each.decisions is not None]
+    return contracts_of(registry, forms, models, frozenset(LearningSettings().groups), decisions=decisions)

@@ -9,16 +9,21 @@ from typing import Annotated
 
 import typer
 
-from engine import Finding, called_processes, canonical_digest, read_diagram
+from engine import Finding, asked_decisions, called_processes, canonical_digest, read_diagram
+from engine.dmn import canonical_decision_digest, drawn_inputs, is_dmn, read_decisions
 from learning import bootstrap
+from learning.diagram_simulation import simulate_files
 from learning.diagram_verification import FileFindings, verify_diagrams
 from learning.element_templates import element_templates
 from learning.service_task_catalogue import catalogue_page
 from learning.settings import LearningSettings
 
-app = typer.Typer(no_args_is_help=True, help="BPMN diagrams: verify, describe, deploy, list.")
+app = typer.Typer(
+    no_args_is_help=True, help="BPMN diagrams and the decisions they ask: verify, describe, deploy, list."
+)
 Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, readable=True)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+app.command(name="simulate")(simulate_files)
 
 
 @app.command(name="verify")
@@ -45,23 +50,27 @@ def verify_files(
 
 @app.command(name="describe")
 def describe_files(files: Files) -> None:
-    """Print, as JSON, what is in diagrams: the digests of each file, and its processes with what they call."""
+    """Print, as JSON, what is in files: their digests, and their processes, with what they call, or decisions."""
     typer.echo(json.dumps([_description(path) for path in files], indent=2))
 
 
 @app.command(name="deploy")
 def deploy_files(files: Files) -> None:
-    """Deploy diagrams as new versions; those that are deployed already stay as they are."""
+    """Deploy diagrams and decisions as new versions; those that are deployed already stay as they are."""
     settings = LearningSettings()
     with bootstrap.open_database(settings) as url:
         bootstrap.prepare_database(url)
         with bootstrap.open_services(settings, url) as services, services.storage.transaction() as work:
-            diagrams = [path.read_bytes() for path in files]
-            canonical = {hashlib.sha256(content).hexdigest(): canonical_digest(content) for content in diagrams}
-            for ref in services.engine.deploy(work, *diagrams, context=bootstrap.SYSTEM):
-                typer.echo(
-                    f"{ref.process_id} version {ref.version} sha256 {ref.sha256} canonical {canonical[ref.sha256]}"
-                )
+            documents = [path.read_bytes() for path in files]
+            deployment = services.engine.deploy(work, *documents, context=bootstrap.SYSTEM)
+    for finding in deployment.warnings:
+        typer.echo(_sentence(f"line {finding.line}", finding), err=True)
+    for process in deployment.processes:
+        digests = f"sha256 {process.sha256} canonical {process.canonical_sha256}"
+        typer.echo(f"{process.process_id} version {process.version} {digests}")
+    for decision in deployment.decisions:
+        digests = f"sha256 {decision.sha256} canonical {decision.canonical_sha256}"
+        typer.echo(f"{decision.decision_id} version {decision.version} {digests}")
 
 
 @app.command(name="list")
@@ -101,18 +110,25 @@ def _row(path: Path, finding: Finding) -> dict[str, str | int]:
 def _print(checked: tuple[FileFindings, ...]) -> None:
     for each in checked:
         for finding in each.findings:
-            where = f"{each.path}:{finding.line}: {finding.element_id}"
-            typer.echo(f"{where}: {finding.severity}: {finding.code}: {finding.message} {finding.hint}", err=True)
+            typer.echo(_sentence(f"{each.path}:{finding.line}", finding), err=True)
     severities = [finding.severity for each in checked for finding in each.findings]
     counts = f"{severities.count('error')} errors, {severities.count('warning')} warnings"
     typer.echo(f"{len(checked)} files, {counts}")
 
 
+def _sentence(where: str, finding: Finding) -> str:
+    what = f"{finding.severity}: {finding.code}: {finding.message} {finding.hint}"
+    return f"{where}: {finding.element_id}: {what}"
+
+
 def _description(path: Path) -> dict[str, object]:
     content = path.read_bytes()
+    said = _decisions(content) if is_dmn(content) else _processes(content)
+    return {"file": str(path), "sha256": hashlib.sha256(content).hexdigest(), **said}
+
+
+def _processes(content: bytes) -> dict[str, object]:
     return {
-        "file": str(path),
-        "sha256": hashlib.sha256(content).hexdigest(),
         "canonical_sha256": canonical_digest(content),
         "processes": [
             {
@@ -121,7 +137,24 @@ def _description(path: Path) -> dict[str, object]:
                 "version_tag": model.version_tag,
                 "inputs": None if model.declared_inputs is None else sorted(model.declared_inputs),
                 "calls": sorted(called_processes(model)),
+                "decisions": sorted(asked_decisions(model)),
             }
             for model in read_diagram(content)
+        ],
+    }
+
+
+def _decisions(content: bytes) -> dict[str, object]:
+    model = read_decisions(content)
+    return {
+        "canonical_sha256": canonical_decision_digest(content),
+        "decisions": [
+            {
+                "decision_id": each.id,
+                "name": each.name,
+                "version_tag": each.version_tag,
+                "inputs": sorted(drawn_inputs(model, each.id) or ()),
+            }
+            for each in model.decisions.values()
         ],
     }

@@ -6,6 +6,7 @@ LearningError
 ├── ProcessFailedError      PROCESS_FAILED
 ├── SettingsIncompleteError SETTINGS_INCOMPLETE
 ├── SchemaOutdatedError     SCHEMA_OUTDATED
+├── AuditArgumentsError     AUDIT_ARGUMENTS_INVALID
 └── DemoError               DEMO_FAILED
 """
 
@@ -77,6 +78,17 @@ class SchemaOutdatedError(LearningError):
         self.found = found
         self.newest = newest
         super().__init__(f"The database has revision {found or 'none'}, this version needs {newest}.")
+
+
+class AuditArgumentsError(LearningError):
+    """The arguments of an audit command do not fit together."""
+
+    code = "AUDIT_ARGUMENTS_INVALID"
+    hint = "Run the command with --help."
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The command cannot be run: {reason}.")
 
 
 class DemoError(LearningError):

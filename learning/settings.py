@@ -21,10 +21,14 @@ class LearningSettings(BaseSettings):
         database_url: A PostgreSQL server; without it the embedded one in `home` is used.
         artifact_root: Folder of the local object store, `home`/artifacts unless given.
         s3_endpoint: `host:port` of an S3-compatible store; without it the local folder is used.
+        master_key: Keys that wrap those of sealed objects, in base64; the newest first, separated by white space.
+        master_key_file: The same keys in a file, one a line; without both, a local folder gets `home`/master.key.
+        retention: Days that the objects of deleted records are kept, as `MODEL/classification=days`.
         import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
         source_origins: The only web servers from which `https://` and `http://` dataset sources are fetched.
         source_networks: Private networks to which the names of these servers may lead.
         allowed_profiles: Compute profiles that may be asked for.
+        audit_key_file: The private keys that sign the audit trail's checkpoints; `home`/audit-key.json unless given.
         groups: Groups of people to which diagrams may assign user tasks.
         worker_threads: Jobs that one worker process runs at a time.
         lease_seconds: How long a silent worker keeps a job.
@@ -41,11 +45,15 @@ class LearningSettings(BaseSettings):
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
     s3_secure: bool = True
+    master_key: SecretStr | None = None
+    master_key_file: Path | None = None
+    retention: str = "default=30"
     import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     source_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     source_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     default_compute: ComputeProfile = ComputeProfile.CPU
     allowed_profiles: Annotated[tuple[ComputeProfile, ...], NoDecode] = (ComputeProfile.CPU,)
+    audit_key_file: Path | None = None
     groups: Annotated[tuple[str, ...], NoDecode] = ("data-scientist", "reviewer", "operator")
     port: Annotated[int, Field(ge=1, le=65_535)] = 8765
     worker_threads: Annotated[int, Field(ge=1, le=64)] = 4
@@ -72,9 +80,19 @@ class LearningSettings(BaseSettings):
         return (self.artifact_root or self.home / "artifacts").resolve()
 
     @property
+    def own_master_key_file(self) -> Path:
+        """The file of the master keys where none is given."""
+        return (self.home / "master.key").resolve()
+
+    @property
     def inbox(self) -> Path:
         """The folder into which people put files to register."""
         return (self.home / "inbox").resolve()
+
+    @property
+    def audit_keys(self) -> Path:
+        """The file of the keys that sign the audit trail's checkpoints."""
+        return (self.audit_key_file or self.home / "audit-key.json").resolve()
 
     @property
     def logs(self) -> Path:

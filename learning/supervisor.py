@@ -76,7 +76,7 @@ class Part:
 
 
 class Supervisor:
-    """Starts database, application, worker and scheduler; watches them until told to stop."""
+    """Starts database, application, worker, scheduler and sealer; watches them until told to stop."""
 
     def __init__(self, settings: LearningSettings) -> None:
         self._settings = settings
@@ -138,7 +138,7 @@ class Supervisor:
     def _start_parts(self, database_url: str) -> None:
         environment = {**os.environ, **self._settings.as_environment(), "LEARNING_DATABASE_URL": database_url}
         logs = self._settings.logs
-        for name in ("serve", "worker", "scheduler"):
+        for name in ("serve", "worker", "scheduler", "sealer"):
             self._parts.append(Part(name, environment, logs / f"{name}.log"))
 
     def _stop_parts(self) -> None:

@@ -76,7 +76,8 @@ class SchedulerTools(Toolbox):
         """Deploy a process diagram, schedule a process, or both at once.
 
         process_payload: process_id; bpmn_xml to deploy its diagram as the newest version (needs an administrator; a
-        diagram that cannot run as drawn is refused with every finding); variables for the instances that the schedule
+        diagram that cannot run as drawn is refused with every finding), and dmn_xml for the decisions that it asks;
+        variables for the instances that the schedule
         starts. schedule_definition, e.g. {"trigger": {"kind": "cron", "line": "0 2 * * *", "time_zone": "UTC"}}; kinds
         are cron, interval ({"every": "PT1H"}) and date ({"at": ...}). With activate false the schedule is paused until
         scheduler_set_schedule_status. The same diagram is the same version; with an idempotency_key, repeating the call

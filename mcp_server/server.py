@@ -74,7 +74,7 @@ class LearningServer(MCPServer[Any]):
             principal = _ANONYMOUS if context is None else principal_of(context)
         except ReportedError:
             principal = _ANONYMOUS
-        entry = AuditEntry(action="tool.refused", subject=name, details={"code": code})
+        entry = AuditEntry(action="tool.refused", subject=name, details={"code": code}, tool=name)
         try:
             with self._services.storage.transaction() as work:
                 return work.audit.record(entry, context=principal)

@@ -60,4 +60,4 @@ class Toolbox(ABC):
 
 def record_call(work: UnitOfWork, action: str, subject: str, context: SecurityContext) -> UUID:
     """Put a call on the record, in the transaction of what it did; return its `audit_ref`."""
-    return work.audit.record(AuditEntry(action=f"tool.{action}", subject=subject), context=context)
+    return work.audit.record(AuditEntry(action=f"tool.{action}", subject=subject, tool=action), context=context)

@@ -6,7 +6,7 @@ The only package that talks to SQL databases and object stores (the engine's per
 from storage.access import Decision, Resource, decide, require
 from storage.audit import AuditEntry, AuditLeaf, AuditTrail, make_leaf
 from storage.errors import ReportedError, StorageError
-from storage.objects import FolderObjectStore, ObjectStore, StoredObject
+from storage.objects import FolderObjectStore, ObjectStore, SealingObjectStore, StoredObject
 from storage.security import SecurityContext
 from storage.storage import Storage, UnitOfWork
 from storage.unified_crud import UnifiedCRUD
@@ -20,6 +20,7 @@ __all__ = [
     "ObjectStore",
     "ReportedError",
     "Resource",
+    "SealingObjectStore",
     "SecurityContext",
     "Storage",
     "StorageError",

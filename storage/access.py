@@ -74,5 +74,9 @@ def require(context: SecurityContext, permission: Permission, resource: Resource
     if not decision.allowed:
         name = resource.kind if resource.resource_id is None else f"{resource.kind} {resource.resource_id}"
         raise AccessDeniedError(
-            user_id=context.user_id, permission=permission.value, resource=name, reason=decision.reason
+            user_id=context.user_id,
+            permission=permission.value,
+            resource=name,
+            reason=decision.reason,
+            context=context,
         )

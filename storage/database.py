@@ -12,18 +12,31 @@ from alembic.script import ScriptDirectory
 from pydantic_core import to_json
 from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, OperationalError, ProgrammingError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from storage.errors import DatabaseRoleError, DatabaseUnavailableError
+from storage.errors import DatabaseExtensionError, DatabaseRoleError, DatabaseUnavailableError
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _IDLE_SECONDS = 1.0
 _MIGRATION_LOCK = 0x414D494C  # "AMIL": two processes must not migrate at once
 _INSUFFICIENT_PRIVILEGE = "42501"
+_EXTENSION = "vector"
 
 APPLICATION_ROLE = "ami_application"
 """Reads and writes rows, owns nothing, and sees records of the tenant that it works for alone."""
+
+SEALER_ROLE = "ami_sealer"
+"""Orders and signs the audit trail, and erases what is about persons in it."""
+CUSTODIAN_ROLE = "ami_custodian"
+"""Also sees which objects the records of all tenants name: for garbage collection."""
 
 # What hangs ends: a host that vanished is noticed, and a transaction that a frozen process left open is rolled back by
 # the server, or it would hold its locks and every reader of the event log.
@@ -123,6 +136,7 @@ def migrate(engine: Engine) -> None:
 
     Raises:
         DatabaseRoleError: A role is missing, and the login may not create it.
+        DatabaseExtensionError: pgvector is missing, or the login may not add it to the database.
     """
     try:
         with engine.begin() as connection:
@@ -130,7 +144,9 @@ def migrate(engine: Engine) -> None:
             config = _alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except ProgrammingError as error:
+    except (ProgrammingError, NotSupportedError) as error:
+        if f'extension "{_EXTENSION}"' in str(error.orig):
+            raise DatabaseExtensionError(extension=_EXTENSION, reason=_first_line(error)) from error
         if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
             raise DatabaseRoleError(role=APPLICATION_ROLE, reason=_first_line(error)) from error
         raise

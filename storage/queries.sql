@@ -26,13 +26,6 @@ where id = :id and model = :model and tenant_id = :tenant_id and revision = :rev
 update document set deleted_at = clock_timestamp(), revision = revision + 1
 where id = :id and model = :model and tenant_id = :tenant_id and deleted_at is null
 
--- name: append_audit_leaves
--- The function hashes each leaf with the prefix of RFC 6962, 2.1.
-select append_audit_leaves(cast(:leaves as jsonb))
-
--- name: read_audit_leaf
-select canonical_bytes from audit_leaf where audit_ref = :audit_ref and tenant_id = :tenant_id
-
 -- name: lock_name
 -- Held until the transaction ends; serialises "next version of this name".
 select pg_advisory_xact_lock(hashtextextended(:name, 0))

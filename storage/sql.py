@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,14 @@ class Queries:
     ) -> Sequence[Row[Any]]:
         """Run a query; return all its rows."""
         return connection.execute(self._statements[name], dict(parameters or {})).all()
+
+    def stream(
+        self, connection: Connection, name: str, parameters: Mapping[str, object], *, rows_at_a_time: int
+    ) -> Iterator[Row[Any]]:
+        """Run a query; yield its rows without holding all of them in memory. The transaction must stay open."""
+        options = {"yield_per": rows_at_a_time}
+        with connection.execute(self._statements[name], dict(parameters), execution_options=options) as result:
+            yield from result
 
     def first(
         self, connection: Connection, name: str, parameters: Mapping[str, object] | None = None

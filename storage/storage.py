@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
@@ -13,12 +14,14 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from storage.audit import AuditTrail
-from storage.errors import DatabaseUnavailableError
+from storage.audit import AuditLeaf, AuditTrail, denial_leaves
+from storage.errors import AccessDeniedError, DatabaseUnavailableError
 from storage.models import StorageModel
 from storage.objects import ObjectStore
 from storage.sql import Queries
 from storage.unified_crud import UnifiedCRUD
+
+logger = logging.getLogger(__name__)
 
 ModelT = TypeVar("ModelT", bound=StorageModel)
 
@@ -35,7 +38,7 @@ class UnitOfWork:
         self.connection = connection
         self.objects = objects
         self._queries = queries
-        self.audit = AuditTrail(connection, queries)
+        self.audit = AuditTrail(connection)
 
     def get_crud(self, model: type[ModelT]) -> UnifiedCRUD[ModelT]:
         """Return the records of `model` on this transaction."""
@@ -71,8 +74,10 @@ class Storage:
             DatabaseUnavailableError: The connection was lost. Then nothing was committed, unless it was lost while the
                 database confirmed the commit: who must know has to look.
         """
-        with _translated_outages(), self._engine.begin() as connection:
-            yield UnitOfWork(connection, self.objects, self._queries)
+        with self._denials_recorded() as begun, _translated_outages(), self._engine.begin() as connection:
+            work = UnitOfWork(connection, self.objects, self._queries)
+            begun.append(work.audit)
+            yield work
 
     @contextmanager
     def statement(self) -> Iterator[UnitOfWork]:
@@ -81,8 +86,33 @@ class Storage:
         Raises:
             DatabaseUnavailableError: As `transaction`.
         """
-        with _translated_outages(), self._self_committing.connect() as connection:
-            yield UnitOfWork(connection, self.objects, self._queries)
+        with self._denials_recorded() as begun, _translated_outages(), self._self_committing.connect() as connection:
+            work = UnitOfWork(connection, self.objects, self._queries)
+            begun.append(work.audit)
+            yield work
+
+    @contextmanager
+    def _denials_recorded(self) -> Iterator[list[AuditTrail]]:
+        """Write what was denied in the block once that is over: its own transaction may have been rolled back."""
+        begun: list[AuditTrail] = []
+        denials: list[AuditLeaf] = []
+        try:
+            yield begun
+        except AccessDeniedError as error:
+            denials += denial_leaves(error)
+            raise
+        finally:
+            for trail in begun:
+                denials += trail.take_denials()
+            if denials:
+                self._record_denials(denials)
+
+    def _record_denials(self, denials: Sequence[AuditLeaf]) -> None:
+        try:
+            with _translated_outages(), self._engine.begin() as connection:
+                AuditTrail(connection).append(denials)
+        except DatabaseUnavailableError:
+            logger.exception("denials not recorded", extra={"denials": [leaf.canonical_text for leaf in denials]})
 
 
 @contextmanager

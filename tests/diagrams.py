@@ -214,6 +214,22 @@ def script_task(node_id: str, expression: str, result: str, inputs: Mappings = N
     return activity("scriptTask", node_id, script + io_mapping(inputs, NOTHING), repeated)
 
 
+def business_rule_task(
+    node_id: str,
+    decision_id: str,
+    result: str,
+    inputs: Mappings = NOTHING,
+    outputs: Mappings = NOTHING,
+    *,
+    multi_instance: str = "",
+    binding: str | None = None,
+    version_tag: str | None = None,
+) -> str:
+    called = attributes(decisionId=decision_id, resultVariable=result, bindingType=binding, versionTag=version_tag)
+    extensions = f"<zeebe:calledDecision{called} />" + io_mapping(inputs, outputs)
+    return activity("businessRuleTask", node_id, extensions, multi_instance)
+
+
 def service_task(
     node_id: str,
     task_type: str,

@@ -1,7 +1,16 @@
 """Diagrams: reading the `zeebe:` dialect into a typed model, and refusing what cannot be executed as drawn."""
 
-from engine.bpmn.calls import call_activities, called_key, called_processes, process_of
-from engine.bpmn.contracts import Contracts, InputContract, Signature, errors_caught_around_calls
+from engine.bpmn.calls import (
+    asked_decisions,
+    business_rule_tasks,
+    call_activities,
+    called_key,
+    called_processes,
+    decision_key,
+    is_decision_key,
+    process_of,
+)
+from engine.bpmn.contracts import Contracts, DecisionContract, InputContract, Signature, errors_caught_around_calls
 from engine.bpmn.digest import canonical_digest
 from engine.bpmn.document import Document, read_diagram, read_document
 from engine.bpmn.findings import errors_among
@@ -10,6 +19,7 @@ from engine.bpmn.handler_reads import names_read_by
 from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
+    BusinessRuleTask,
     CallActivity,
     CancelTrigger,
     CandidateExpression,
@@ -57,6 +67,7 @@ __all__ = [
     "ANYTHING",
     "Activity",
     "BoundaryEvent",
+    "BusinessRuleTask",
     "CallActivity",
     "CancelTrigger",
     "CandidateExpression",
@@ -65,6 +76,7 @@ __all__ = [
     "CompensationTrigger",
     "ConditionTrigger",
     "Contracts",
+    "DecisionContract",
     "Document",
     "EndEvent",
     "ErrorTrigger",
@@ -100,14 +112,18 @@ __all__ = [
     "TimerTrigger",
     "Trigger",
     "UserTask",
+    "asked_decisions",
+    "business_rule_tasks",
     "call_activities",
     "called_key",
     "called_processes",
     "canonical_digest",
     "check_geometry",
+    "decision_key",
     "entries_ahead",
     "errors_among",
     "errors_caught_around_calls",
+    "is_decision_key",
     "names_read_by",
     "process_of",
     "reached_within",

@@ -8,6 +8,7 @@ from typing import TypedDict
 from engine.bpmn.events import EventReader
 from engine.bpmn.extensions import Extensions, Loop
 from engine.bpmn.model import (
+    BusinessRuleTask,
     CallActivity,
     Mapping,
     MultiInstance,
@@ -125,6 +126,25 @@ class ActivityReader:
             return ScriptTask(**identity, **common)
         script = extensions.script
         return ScriptTask(**identity, **common, expression=script.expression, result_variable=script.result_variable)
+
+    def business_rule_task(self, element: Element, identity: NodeIdentity) -> BusinessRuleTask:
+        """Return a business rule task that asks a decision."""
+        extensions, common = self._parts(element, _MAPPING | {"calledDecision"})
+        called = extensions.called_decision
+        if called is None:
+            if element.find(f"{{{BPMN}}}extensionElements/{{{ZEEBE}}}calledDecision") is None:
+                message = "The business rule task asks no decision."
+                hint = "Choose the implementation 'DMN decision', or a job worker and let a handler decide."
+                self._refusals.find(element, "CALLED_DECISION_INVALID", message, hint)
+            return BusinessRuleTask(**identity, **common)
+        return BusinessRuleTask(
+            **identity,
+            **common,
+            decision_id=called.decision_id,
+            result_variable=called.result_variable,
+            binding=called.binding.type,
+            version_tag=called.binding.version_tag,
+        )
 
     def plain_task(self, element: Element, identity: NodeIdentity) -> PlainTask:
         """Return an abstract or a manual task."""

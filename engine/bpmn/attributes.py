@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.bpmn.known_attributes import require_known_attributes
 from engine.bpmn.refusals import Refusals
 from engine.bpmn.xml import BPMN, Element, local_name
 
@@ -66,6 +67,7 @@ _REFUSED = {
 def require_plain_meaning(process: Element, refusals: Refusals) -> None:
     """Refuse each attribute within a process, or on it, that would have to be executed in another way."""
     for element in process.iter(f"{{{BPMN}}}*"):
+        require_known_attributes(element, refusals)
         for name, value in element.attrib.items():
             refused = _REFUSED.get(str(name))
             if refused is None or (refused.elements and local_name(element) not in refused.elements):

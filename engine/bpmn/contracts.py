@@ -1,4 +1,4 @@
-"""What a diagram needs of its surroundings: handlers, forms, groups of people and the processes that it calls."""
+"""What a diagram needs of its surroundings: handlers, forms, groups of people, the processes and decisions it calls."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from engine.bpmn.findings import finding_at
+from engine.bpmn.findings import finding_at, warning_at
 from engine.bpmn.model import (
+    BusinessRuleTask,
     CallActivity,
     CandidateExpression,
     ErrorTrigger,
@@ -17,7 +18,7 @@ from engine.bpmn.model import (
     ServiceTask,
     UserTask,
 )
-from engine.bpmn.static_types import StaticType
+from engine.bpmn.static_types import ANYTHING, StaticType
 from engine.errors import Finding
 
 
@@ -49,7 +50,22 @@ class Signature:
     inverse: str | None = None
 
 
+@dataclass(frozen=True)
+class DecisionContract:
+    """What a decision takes and gives.
+
+    Attributes:
+        inputs: The names that its model draws as input data; `None` where it draws none, and reads what it finds.
+        needed: The names that it reads and whose absence it does not expect.
+    """
+
+    inputs: frozenset[str] | None = None
+    needed: frozenset[str] = frozenset()
+    output: StaticType = ANYTHING
+
+
 _UNKNOWN = Signature()
+_UNKNOWN_DECISION = DecisionContract()
 
 
 @dataclass(frozen=True)
@@ -64,6 +80,8 @@ class Contracts:
         groups: The groups in which principals can be; `None` where any name may be one.
         process_inputs: What processes declare as the variables with which an instance begins.
         version_tags: The tags of the versions of each process; `None` where they are not known.
+        decisions: The decisions that exist, by id.
+        decision_tags: The tags of the versions of each decision; `None` where they are not known.
         errors_caught: For each process, the codes that its callers catch around their calls; `None` stands for all.
     """
 
@@ -76,10 +94,16 @@ class Contracts:
     errors_caught: Mapping[str, frozenset[str | None]] = field(default_factory=dict)
     process_inputs: Mapping[str, frozenset[str]] = field(default_factory=dict)
     version_tags: Mapping[str, frozenset[str]] | None = None
+    decisions: Mapping[str, DecisionContract] = field(default_factory=dict)
+    decision_tags: Mapping[str, frozenset[str]] | None = None
 
     def signature(self, task_type: str) -> Signature:
         """Return what is known of a handler."""
         return self.signatures.get(task_type, _UNKNOWN)
+
+    def decision(self, decision_id: str) -> DecisionContract:
+        """Return what is known of a decision."""
+        return self.decisions.get(decision_id, _UNKNOWN_DECISION)
 
 
 def errors_caught_around_calls(*models: ProcessModel) -> dict[str, frozenset[str | None]]:
@@ -110,6 +134,8 @@ def check_contract(model: ProcessModel, node: FlowNode, contracts: Contracts) ->
                 yield finding_at(node, "PROCESS_UNKNOWN", message, "Deploy the called process first, or with this one.")
             yield from _process_inputs(node, contracts)
             yield from _version(node, contracts)
+        case BusinessRuleTask():
+            yield from _decision(node, contracts)
 
 
 def _handler(task: ServiceTask, contracts: Contracts) -> Iterator[Finding]:
@@ -134,6 +160,26 @@ def _version(call: CallActivity, contracts: Contracts) -> Iterator[Finding]:
         message = f"No version of {call.called_process!r} has the tag {call.version_tag!r}."
         hint = f"Known tags: {', '.join(sorted(known)) or 'none'}."
         yield finding_at(call, "PROCESS_VERSION_UNKNOWN", message, hint)
+
+
+def _decision(task: BusinessRuleTask, contracts: Contracts) -> Iterator[Finding]:
+    if task.decision_id not in contracts.decisions:
+        known = ", ".join(sorted(contracts.decisions)) or "none"
+        message = f"No decision {task.decision_id!r} is deployed."
+        hint = f"Deploy its DMN file first, or with this one. Known: {known}."
+        yield finding_at(task, "DECISION_UNKNOWN", message, hint)
+        return
+    inputs = contracts.decision(task.decision_id).inputs
+    for name in sorted({mapping.target for mapping in task.inputs} - (inputs or frozenset())):
+        if inputs is not None:
+            message = f"{task.decision_id} has no input {name!r}."
+            yield warning_at(task, "INPUT_UNKNOWN", message, f"Inputs: {', '.join(sorted(inputs)) or 'none'}.")
+    if contracts.decision_tags is not None and task.version_tag is not None:
+        tags = contracts.decision_tags.get(task.decision_id, frozenset())
+        if task.version_tag not in tags:
+            message = f"No version of {task.decision_id!r} has the tag {task.version_tag!r}."
+            hint = f"Known tags: {', '.join(sorted(tags)) or 'none'}."
+            yield finding_at(task, "DECISION_VERSION_UNKNOWN", message, hint)
 
 
 def _process_inputs(call: CallActivity, contracts: Contracts) -> Iterator[Finding]:

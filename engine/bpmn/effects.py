@@ -10,6 +10,7 @@ from engine.bpmn.contracts import Contracts
 from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
+    BusinessRuleTask,
     CallActivity,
     ConditionTrigger,
     FlowNode,
@@ -102,6 +103,8 @@ def _result(node: FlowNode, contracts: Contracts) -> Types | None:  # noqa: PLR0
             return {} if isinstance(node.trigger, TimerTrigger | ConditionTrigger | None) else None
         case ScriptTask():
             return {node.result_variable: _type(node.expression, {})}
+        case BusinessRuleTask():
+            return {node.result_variable: contracts.decision(node.decision_id).output}
         case ReceiveTask():
             return None
         case _:
@@ -133,6 +136,8 @@ def _reads(node: FlowNode, result: Types | None, contracts: Contracts) -> Iterat
     if isinstance(node, CallActivity) and node.propagates_parent_variables:
         needed = contracts.process_inputs.get(node.called_process, frozenset()) - inside - targets
         yield Read(node.called_process, needed)
+    if isinstance(node, BusinessRuleTask):
+        yield Read(node.decision_id, contracts.decision(node.decision_id).needed - inside - targets)
     if result is not None and not isinstance(node, SubProcess):
         for mapping in getattr(node, "outputs", ()):
             yield from _read(mapping.source, inside | targets | result.keys())

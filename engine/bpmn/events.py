@@ -237,8 +237,19 @@ class EventReader:
         return ConditionTrigger(self._refusals.condition(element, condition))
 
     def _escalation(self, element: Element, definition: Element) -> EscalationTrigger:
-        reference = definition.get("escalationRef")
-        return EscalationTrigger(None if reference is None else self._escalation_code(element, definition))
+        if self._catches_every(element, definition, "escalation", "ESCALATION_CODE_MISSING"):
+            return EscalationTrigger()
+        return EscalationTrigger(self._escalation_code(element, definition))
+
+    def _catches_every(self, element: Element, definition: Element, kind: str, code: str) -> bool:
+        """Return whether a catching event names nothing, or something without a code (BPMN 2.0.2, table 10.90)."""
+        reference = definition.get(f"{kind}Ref")
+        declaration = self._declaration(kind, reference)
+        if declaration is None or declaration.get(f"{kind}Code"):
+            return reference is None
+        message = f"The {kind} has no code: the event catches every {kind}."
+        self._refusals.warn(element, code, message, f"Give the {kind} a code, or let the event name none.")
+        return True
 
     def _escalation_code(self, element: Element, definition: Element) -> str:
         declaration = self._declaration("escalation", definition.get("escalationRef"))
@@ -276,10 +287,11 @@ class EventReader:
         return SignalTrigger(name=name or "")
 
     def _error(self, element: Element, definition: Element, *, is_thrown: bool = False) -> ErrorTrigger:
-        reference = definition.get("errorRef")
-        declaration = self._declaration("error", reference)
+        if not is_thrown and self._catches_every(element, definition, "error", "ERROR_CODE_MISSING"):
+            return ErrorTrigger()
+        declaration = self._declaration("error", definition.get("errorRef"))
         code = None if declaration is None else self._refusals.plain_value(declaration, "errorCode")
-        if code is None and (is_thrown or reference is not None):
+        if code is None:
             self._refusals.find(element, "ERROR_CODE_MISSING", "The error has no code.", "Give the error a code.")
         return ErrorTrigger(error_code=code)
 

@@ -21,6 +21,7 @@ _PLACEHOLDER = re.compile(r"[$#]\{")
 _QUARTZ_FIELDS = (6, 7)
 _TIMES = {"timeDate": "2100-01-01T00:00:00Z", "timeDuration": "PT1H", "timeCycle": "R/PT1H"}
 _WORKED_BY_ENGINES = ("serviceTask", "sendTask", "scriptTask", "businessRuleTask")
+_IMPLEMENTED_HERE = ("taskDefinition", "calledDecision", "script")
 _IMPLEMENTATION = frozenset(
     {"script", "humanPerformer", "potentialOwner", "performer", "resourceRole", "rendering", "ioSpecification"}
 )
@@ -64,7 +65,7 @@ def _make_executable(root: Element) -> None:
 
 
 def _worked_task(task: Element) -> None:
-    if _extension(task, "taskDefinition") is None:
+    if not any(_extension(task, name) is not None for name in _IMPLEMENTED_HERE):
         task.tag = f"{{{BPMN}}}serviceTask"
         _drop_extensions(task)
         _extend(task, "taskDefinition", type=FOREIGN_TASK_TYPE)

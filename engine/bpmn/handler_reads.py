@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 
-from engine.bpmn.model import CallActivity, ProcessModel
+from engine.bpmn.model import BusinessRuleTask, CallActivity, ProcessModel
 
 _NAME = re.compile(r"[^\W\d]\w*")
 
@@ -19,7 +19,7 @@ def names_read_by(model: ProcessModel, node_id: str) -> frozenset[str] | None:
     names, frontier = set[str](), [model.nodes[node_id]]
     while frontier:
         node = frontier.pop()
-        if isinstance(node, CallActivity) and node.propagates_parent_variables:
+        if isinstance(node, BusinessRuleTask) or (isinstance(node, CallActivity) and node.propagates_parent_variables):
             return None
         for text in _texts(node):
             names.update(_NAME.findall(text))

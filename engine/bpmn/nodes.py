@@ -296,6 +296,22 @@ class ScriptTask(Activity):
 
 
 @dataclass(frozen=True)
+class BusinessRuleTask(Activity):
+    """Asks a decision within the step (`zeebe:calledDecision`); it sees the task's variables and inputs.
+
+    Attributes:
+        result_variable: The variable that receives the decision's value.
+        binding: Which version is asked: as of a call activity.
+        version_tag: The tag, for that binding.
+    """
+
+    decision_id: str = ""
+    result_variable: str = ""
+    binding: Literal["latest", "versionTag", "deployment"] = "latest"
+    version_tag: str | None = None
+
+
+@dataclass(frozen=True)
 class SendTask(Activity):
     """Publishes a message that carries its inputs."""
 

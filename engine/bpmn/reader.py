@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 from engine.bpmn.activities import REPETITIONS, ActivityReader
 from engine.bpmn.attributes import require_plain_meaning
+from engine.bpmn.drawn_data import pass_over_drawn_data
 from engine.bpmn.events import EventReader
+from engine.bpmn.known_attributes import require_known_attributes
 from engine.bpmn.links import linking_flows
 from engine.bpmn.model import (
     EventBasedGateway,
@@ -36,6 +38,7 @@ _TOP_LEVEL = _DECLARATIONS | {
 }
 _DESCRIPTIVE = frozenset({"documentation", "extensionElements", "laneSet", "textAnnotation", "association", "group"})
 _FLOW_CHILDREN = frozenset({"documentation", "extensionElements", "conditionExpression"})
+_CONTAINER = f"{{{BPMN}}}extensionElements"
 _ID = re.compile(r"[^\W\d][\w.-]*")
 _INPUTS = "inputs"  # the process's property that lists the variables with which an instance begins
 
@@ -69,18 +72,29 @@ class _Reader:
 
     def models(self) -> tuple[ProcessModel, ...]:
         self._require_ids()
+        pass_over_drawn_data(self._root, self.refusals)
         for child in self._root:
             if local_name(child) not in _TOP_LEVEL:
                 self.refusals.unsupported(child)
             elif local_name(child) in _DECLARATIONS:
                 allowed = {"subscription"} if local_name(child) == "message" else set[str]()
                 self.refusals.extensions(child, frozenset(allowed))
+                require_known_attributes(child, self.refusals)
         processes = [child for child in self._root if local_name(child) == "process"]
         executable = [process for process in processes if is_true(process, "isExecutable")]
         if not executable:
             hint = "Set 'Executable' in the editor."
             self.refusals.find(self._root, "NOT_EXECUTABLE", "No process is executable.", hint)
-        return tuple(self._process(process) for process in executable)
+        models = tuple(self._process(process) for process in executable)
+        self._look_at_the_other_extensions([process for process in processes if process not in executable])
+        return models
+
+    def _look_at_the_other_extensions(self, left_alone: list[Element]) -> None:
+        """Refuse or warn of extensions where none is read: of lanes, notes, definitions of events and the like."""
+        passed = {container for process in left_alone for container in process.iter(_CONTAINER)}
+        for container in self._root.iter(_CONTAINER):
+            if container not in passed and not self.refusals.has_read(container):
+                self.refusals.extensions(container.getparent())
 
     def _require_ids(self) -> None:
         named = [element for element in self._root.iter(f"{{{BPMN}}}*") if element.get("id") is not None]
@@ -190,6 +204,8 @@ class _Reader:
                 return self._activities.send_task(element, identity)
             case "scriptTask":
                 return self._activities.script_task(element, identity)
+            case "businessRuleTask":
+                return self._activities.business_rule_task(element, identity)
             case "task" | "manualTask":
                 return self._activities.plain_task(element, identity)
             case "callActivity":

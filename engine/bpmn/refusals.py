@@ -12,7 +12,6 @@ _INSTEAD = {
     "loopCardinality": "Give an input collection instead, of as many items.",
     "adHocSubProcess": "Draw the order of the activities, or choose between them with gateways.",
     "complexGateway": "Draw what it means with inclusive and parallel gateways.",
-    "businessRuleTask": "Give it a task definition, and let a handler decide.",
     "script": "Write the script in FEEL, as a zeebe:script expression.",
 }
 
@@ -22,6 +21,7 @@ class Refusals:
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
+        self._read: set[Element] = set()
 
     def find(self, element: Element, code: str, message: str, hint: str, *, owner: Element | None = None) -> None:
         """Add a finding; without an id of its own, the element goes by that of its owner or of what it stands in."""
@@ -46,7 +46,12 @@ class Refusals:
     def extensions(self, element: Element, allowed: frozenset[str] = frozenset()) -> Extensions:
         """Return what the element's extensions say; properties are allowed everywhere, the others where named."""
         containers = element.findall(f"{{{BPMN}}}extensionElements")
+        self._read.update(containers)
         return read_extensions(containers, allowed | {"properties"}, self.find, self.warn)
+
+    def has_read(self, container: Element) -> bool:
+        """Return whether `extensions` has looked into a container of extensions."""
+        return container in self._read
 
     def condition(self, owner: Element, condition: Element) -> str:
         """Return the FEEL text of a condition."""

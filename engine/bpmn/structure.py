@@ -78,6 +78,8 @@ def _outgoing(model: ProcessModel, node: FlowNode) -> Iterator[Finding]:
         case EndEvent():
             if flows:
                 yield finding_at(node, "FLOW_AFTER_END", "A flow leaves an end event.", "Remove the flow.")
+        case ParallelGateway() | InclusiveGateway() if len(model.incoming(node.id)) > 1:
+            pass  # without an outgoing flow, what it joins ends there
         case ExclusiveGateway() | InclusiveGateway() | ParallelGateway() | EventBasedGateway():
             if not flows:
                 yield finding_at(node, "OUTGOING_FLOWS", "No flow leaves the gateway.", "Draw an outgoing flow.")

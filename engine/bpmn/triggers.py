@@ -11,6 +11,7 @@ from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
     BoundaryTrigger,
+    BusinessRuleTask,
     CancelTrigger,
     CompensationTrigger,
     ConditionTrigger,
@@ -49,27 +50,27 @@ def _times(node: FlowNode) -> Iterator[Finding]:
     """Return what is wrong with the times of a node; those of boundary events are looked at with them."""
     match node:
         case StartEvent(trigger=TimerTrigger() as timer) if node.scope is not None:
-            yield from _waiting_timer(node, timer, repeats=not node.is_interrupting)
+            yield from _waiting_timer(node, timer)
         case StartEvent(trigger=TimerTrigger() as timer):
             yield from _start_timer(node, timer)
         case IntermediateCatchEvent(trigger=TimerTrigger() as timer):
-            yield from _waiting_timer(node, timer, repeats=False)
+            yield from _waiting_timer(node, timer)
         case UserTask():
             for time in (node.due_date, node.follow_up_date):
                 if time is not None:
                     timer = TimerTrigger("duration" if time.startswith('"P') else "date", time)
-                    yield from _waiting_timer(node, timer, repeats=False)
+                    yield from _waiting_timer(node, timer)
         case SendTask() | IntermediateThrowEvent() | EndEvent():
             if node.message is not None:
                 time_to_live = TimerTrigger("duration", node.message.time_to_live)
-                yield from _waiting_timer(node, time_to_live, repeats=False)
+                yield from _waiting_timer(node, time_to_live)
         case _:
             pass
 
 
 def _boundary(model: ProcessModel, event: BoundaryEvent) -> Iterator[Finding]:
     host = model.nodes.get(event.attached_to)
-    if not isinstance(host, Activity) or isinstance(host, PlainTask | ScriptTask | SendTask):
+    if not isinstance(host, Activity) or isinstance(host, PlainTask | ScriptTask | BusinessRuleTask | SendTask):
         message = "It is attached to nothing that takes time, and so can be interrupted."
         hint = "Attach it to a subprocess, a call activity, or a service, user or receive task."
         yield finding_at(event, "BOUNDARY_MISPLACED", message, hint)
@@ -81,7 +82,7 @@ def _boundary(model: ProcessModel, event: BoundaryEvent) -> Iterator[Finding]:
         hint = "Attach it to a service or user task, a call activity or a subprocess."
         yield finding_at(event, "BOUNDARY_MISPLACED", message, hint)
     if isinstance(event.trigger, TimerTrigger):
-        yield from _waiting_timer(event, event.trigger, repeats=not event.is_interrupting)
+        yield from _waiting_timer(event, event.trigger)
 
 
 def _ambiguous_starts(model: ProcessModel) -> Iterator[Finding]:
@@ -146,12 +147,7 @@ def _start_timer(event: StartEvent, timer: TimerTrigger) -> Iterator[Finding]:
         yield from _time(event, timer, value)
 
 
-def _waiting_timer(node: FlowNode, timer: TimerTrigger, *, repeats: bool) -> Iterator[Finding]:
-    if timer.kind == "cycle" and not repeats:
-        message = "It happens once; a cycle never ends there."
-        hint = "Give it a date or a duration; a boundary event that does not interrupt may have a cycle."
-        yield finding_at(node, "TIMER_MISPLACED", message, hint)
-        return
+def _waiting_timer(node: FlowNode, timer: TimerTrigger) -> Iterator[Finding]:
     try:
         constant = compile_expression(timer.expression).constant
     except ExpressionError as error:

@@ -24,6 +24,11 @@ def variables_read(source: str) -> frozenset[str]:
     return frozenset(_read(parse(source)))
 
 
+def names_needed(*trees: object) -> frozenset[str]:
+    """Return the names whose absence parsed expressions do not expect, as `variables_read` does of texts."""
+    return frozenset[str]().union(*(_read(tree) for tree in trees))
+
+
 def is_plain_variable(source: str) -> bool:
     """Return whether an expression is nothing but a variable, or a path from one."""
     return isinstance(parse(source), Path)
@@ -68,4 +73,4 @@ def _named_within(node: object) -> set[str]:
     return names
 
 
-__all__ = ["Node", "is_plain_variable", "variables_read"]
+__all__ = ["Node", "is_plain_variable", "names_needed", "variables_read"]

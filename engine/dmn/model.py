@@ -123,6 +123,7 @@ class Decision(_Part):
     Attributes:
         name: As people read it.
         variable: Under which decisions that require this one know its value.
+        version_tag: As `zeebe:versionTag` gives it.
         required_inputs: Ids of input data.
         required_decisions: Ids of decisions.
     """
@@ -133,6 +134,7 @@ class Decision(_Part):
     required_inputs: tuple[str, ...]
     required_decisions: tuple[str, ...]
     logic: DecisionTable | LiteralExpression
+    version_tag: str | None = None
 
 
 class DecisionModel(BaseModel):

@@ -6,7 +6,7 @@ from engine.dmn.findings import Findings
 from engine.dmn.model import Decision, DecisionModel, DecisionTable, InputData, LiteralExpression
 from engine.dmn.tables import TableReader, type_name
 from engine.dmn.verification import verify
-from engine.dmn.xml import Element, children, local_name, parse_dmn, text_of
+from engine.dmn.xml import ZEEBE, Element, children, is_drawing, local_name, parse_dmn, text_of
 from engine.errors import DecisionModelError
 
 _DESCRIPTIVE = frozenset(
@@ -16,7 +16,6 @@ _DESCRIPTIVE = frozenset(
         *("question", "allowedAnswers", "variable", "authorityRequirement", "informationRequirement"),
     }
 )
-_DIAGRAMS = ("/DMNDI/}DMNDI",)
 _HINTS = {
     "businessKnowledgeModel": "Write its expression into the decisions that use it.",
     "decisionService": "Evaluate its output decisions by their ids.",
@@ -60,7 +59,7 @@ class _Reader:
                     decision = self._decision(element)
                     if decision is not None:
                         decisions[decision.id] = decision
-                case name if name not in _DESCRIPTIVE and not name.endswith(_DIAGRAMS):
+                case name if name not in _DESCRIPTIVE and not is_drawing(name):
                     self._findings.unsupported(element, _HINTS.get(name, "Remove it."))
         if not decisions and not self._findings.found:
             self._findings.at(self._root, "DECISION_MISSING", "The document has no decision.", "Draw one.")
@@ -101,6 +100,7 @@ class _Reader:
             required_inputs=self._required(element, "requiredInput"),
             required_decisions=self._required(element, "requiredDecision"),
             logic=logic,
+            version_tag=_version_tag(element),
         )
 
     def _logic(self, element: Element) -> DecisionTable | LiteralExpression | None:
@@ -134,3 +134,8 @@ class _Reader:
         if not element_id:
             self._findings.at(element, "ID_MISSING", f"A {local_name(element)} has no id.", "Give it one.")
         return element_id
+
+
+def _version_tag(element: Element) -> str | None:
+    tag = element.find(f"{element.tag.removesuffix('decision')}extensionElements/{{{ZEEBE}}}versionTag")
+    return None if tag is None else tag.get("value") or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from typing import Any, TypeAlias
 
 from lxml import etree
@@ -19,6 +20,11 @@ _NAMESPACES = frozenset(
         "https://www.omg.org/spec/DMN/20240513/MODEL/",  # 1.6
     }
 )
+
+ZEEBE = "http://camunda.org/schema/zeebe/1.0"
+
+_FAMILY = "/DMN/"  # omg.org/spec/DMN/20191111/MODEL/; 1.1 and 1.2 have it too
+_DRAWING = "/DMNDI/}DMNDI"
 
 Element: TypeAlias = Any  # lxml carries no types
 
@@ -46,6 +52,23 @@ def parse_dmn(content: bytes) -> Element:
     if etree.QName(root).localname != "definitions" or etree.QName(root).namespace not in _NAMESPACES:
         raise _refusal("NOT_DMN", "The root element is not definitions of DMN 1.3 or later.", "Export it as DMN 1.3.")
     return root
+
+
+def is_dmn(content: bytes) -> bool:
+    """Return whether a document is meant as DMN, of whatever version: its root element says so."""
+    elements = etree.iterparse(
+        BytesIO(content), ("start",), resolve_entities=False, no_network=True, load_dtd=False, recover=True
+    )
+    try:
+        _, root = next(elements)
+    except (StopIteration, etree.XMLSyntaxError):
+        return False
+    return _FAMILY in (etree.QName(root).namespace or "")
+
+
+def is_drawing(tag: str) -> bool:
+    """Return whether an element of that tag says only how decisions are drawn."""
+    return tag.endswith(_DRAWING)
 
 
 def local_name(element: Element) -> str:

@@ -8,6 +8,7 @@ EngineError
 │   ├── DecisionModelError                  DECISIONS_REFUSED
 │   ├── DecisionEvaluationError             DECISION_FAILED
 │   ├── UnknownDecisionError                DECISION_NOT_FOUND
+│   ├── UnknownDecisionVersionError         DECISION_NOT_DEPLOYED
 │   ├── UnknownProcessError                 PROCESS_NOT_FOUND
 │   └── UnknownDefinitionError              PROCESS_DEFINITION_NOT_FOUND
 ├── instances.py: process instances
@@ -15,6 +16,7 @@ EngineError
 │   ├── InstanceNotActiveError              PROCESS_INSTANCE_NOT_ACTIVE
 │   ├── InstanceNotSuspendedError           PROCESS_INSTANCE_NOT_SUSPENDED
 │   ├── StaleInstanceError                  STALE_INSTANCE
+│   ├── NoWayError                          NO_FLOW_TAKEN
 │   ├── StepLimitError                      STEP_LIMIT_EXCEEDED
 │   ├── CorruptStateError                   STATE_CORRUPT
 │   └── UnknownCursorError                  CURSOR_UNKNOWN
@@ -49,13 +51,19 @@ EngineError
 │   ├── SeparationOfDutiesError             SEPARATION_OF_DUTIES
 │   ├── FormInvalidError                    FORM_INVALID
 │   └── FormMissingError                    FORM_MISSING
-└── events.py: timers, messages and schedules
-    ├── TimerInvalidError                   TIMER_INVALID
-    ├── MessageInvalidError                 MESSAGE_INVALID
-    ├── MessageNotAwaitedError              MESSAGE_NOT_AWAITED
-    ├── ScheduleInvalidError                SCHEDULE_INVALID
-    ├── UnknownScheduleError                SCHEDULE_NOT_FOUND
-    └── ScheduleEndedError                  SCHEDULE_ENDED
+├── events.py: timers, messages and schedules
+│   ├── TimerInvalidError                   TIMER_INVALID
+│   ├── MessageInvalidError                 MESSAGE_INVALID
+│   ├── MessageNotAwaitedError              MESSAGE_NOT_AWAITED
+│   ├── ScheduleInvalidError                SCHEDULE_INVALID
+│   ├── UnknownScheduleError                SCHEDULE_NOT_FOUND
+│   └── ScheduleEndedError                  SCHEDULE_ENDED
+└── simulation.py: what is asked of a simulation
+    └── SimulationError                     SIMULATION
+        ├── AnswersInvalidError             ANSWERS_INVALID
+        ├── AnsweredElementUnknownError     ANSWERED_ELEMENT_UNKNOWN
+        ├── AnswerNotApplicableError        ANSWER_NOT_APPLICABLE
+        └── SimulatedProcessError           SIMULATED_PROCESS_UNKNOWN
 
 `BpmnError` is not a failure but an outcome that a boundary event of the diagram catches.
 """
@@ -69,6 +77,7 @@ from engine.errors.diagrams import (
     ExpressionEvaluationError,
     Finding,
     UnknownDecisionError,
+    UnknownDecisionVersionError,
     UnknownDefinitionError,
     UnknownProcessError,
 )
@@ -84,6 +93,7 @@ from engine.errors.instances import (
     CorruptStateError,
     InstanceNotActiveError,
     InstanceNotSuspendedError,
+    NoWayError,
     StaleInstanceError,
     StepLimitError,
     UnknownCursorError,
@@ -109,6 +119,13 @@ from engine.errors.operations import (
     UnknownIncidentError,
     VariableNameError,
 )
+from engine.errors.simulation import (
+    AnsweredElementUnknownError,
+    AnswerNotApplicableError,
+    AnswersInvalidError,
+    SimulatedProcessError,
+    SimulationError,
+)
 from engine.errors.user_tasks import (
     AssigneeNeededError,
     ClaimedByAnotherError,
@@ -126,6 +143,9 @@ from engine.errors.user_tasks import (
 )
 
 __all__ = [
+    "AnswerNotApplicableError",
+    "AnsweredElementUnknownError",
+    "AnswersInvalidError",
     "AssigneeNeededError",
     "BpmnError",
     "ClaimedByAnotherError",
@@ -152,12 +172,15 @@ __all__ = [
     "MessageInvalidError",
     "MessageNotAwaitedError",
     "MigrationInvalidError",
+    "NoWayError",
     "NotACandidateError",
     "PermanentTaskError",
     "ReasonInvalidError",
     "ScheduleEndedError",
     "ScheduleInvalidError",
     "SeparationOfDutiesError",
+    "SimulatedProcessError",
+    "SimulationError",
     "StaleInstanceError",
     "StaleLeaseError",
     "StepLimitError",
@@ -167,6 +190,7 @@ __all__ = [
     "UncaughtBpmnError",
     "UnknownCursorError",
     "UnknownDecisionError",
+    "UnknownDecisionVersionError",
     "UnknownDefinitionError",
     "UnknownIncidentError",
     "UnknownInstanceError",

@@ -91,6 +91,19 @@ class UnknownDecisionError(EngineError):
         super().__init__(f"There is no decision {decision_id!r}.")
 
 
+class UnknownDecisionVersionError(EngineError):
+    """No version of that decision is deployed to which a task could be bound."""
+
+    code = "DECISION_NOT_DEPLOYED"
+    hint = "Deploy its DMN file with 'ami-learning diagram deploy FILE', then start the process again."
+
+    def __init__(self, *, decision_id: str, version_tag: str | None = None) -> None:
+        self.decision_id = decision_id
+        self.version_tag = version_tag
+        tagged = "" if version_tag is None else f" with the version tag {version_tag!r}"
+        super().__init__(f"No decision {decision_id!r}{tagged} is deployed.")
+
+
 class UnknownProcessError(EngineError):
     """No definition of that process is deployed."""
 

@@ -53,6 +53,17 @@ class StaleInstanceError(EngineError):
         super().__init__(f"Process instance {process_instance_id} has changed meanwhile.")
 
 
+class NoWayError(EngineError):
+    """No condition of a gateway holds, and it has no default flow (BPMN 2.0.2, 13.4.2)."""
+
+    code = "NO_FLOW_TAKEN"
+    hint = "Draw a default flow."
+
+    def __init__(self, *, element_id: str) -> None:
+        self.element_id = element_id
+        super().__init__(f"No condition behind {element_id} holds, and it has no default flow.")
+
+
 class StepLimitError(EngineError):
     """A process runs in circles through gateways and called processes, and never waits for work."""
 

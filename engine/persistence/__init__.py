@@ -1,5 +1,6 @@
 """The engine's tables, always on the caller's transaction, and waiting for their changes."""
 
+from engine.persistence.decisions import DecisionDefinitions
 from engine.persistence.definitions import DefinitionRef, Definitions
 from engine.persistence.events import Event, EventLog
 from engine.persistence.incidents import Incident, Incidents, IncidentStatus
@@ -25,7 +26,7 @@ from engine.persistence.statistics import (
     engine_statistics,
     queue_depths,
 )
-from engine.persistence.steps import Lease, StepDocument, step_text, write_step, write_steps
+from engine.persistence.steps import Lease, StepDocument, step_text, transition_entry, write_step, write_steps
 from engine.persistence.subscriptions import Subscriptions
 from engine.persistence.timers import TimerRow, Timers
 from engine.persistence.user_tasks import (
@@ -45,6 +46,7 @@ __all__ = [
     "TRIGGER_TYPE",
     "Claim",
     "ClaimedJob",
+    "DecisionDefinitions",
     "DefinitionRef",
     "Definitions",
     "EngineStatistics",
@@ -89,6 +91,7 @@ __all__ = [
     "queue_depths",
     "schedule_statistics",
     "step_text",
+    "transition_entry",
     "write_step",
     "write_steps",
 ]

@@ -15,7 +15,12 @@ from storage import UnitOfWork
 
 
 class DefinitionRef(BaseModel):
-    """Which diagram: `sha256` is that of the deployed bytes."""
+    """Which diagram.
+
+    Attributes:
+        sha256: Of the deployed bytes.
+        canonical_sha256: Of what they say, however it is drawn and written; not kept of the oldest versions.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -25,6 +30,7 @@ class DefinitionRef(BaseModel):
     version_tag: str | None
     name: str
     sha256: str
+    canonical_sha256: str | None = None
 
 
 class Definitions:

@@ -36,10 +36,11 @@ class InstanceRow(BaseModel):
     """One process instance as stored.
 
     Attributes:
-        pinned_definitions: Definition ids, of the process and of all that it may call, by the keys that
-            `engine.bpmn.called_key` gives them.
+        pinned_definitions: Definition ids, of the process and of all processes and decisions that it may call, by the
+            keys that `engine.bpmn.called_key` and `decision_key` give them.
         version: Grows with every step; a step that was computed from another version is refused.
         positions: How many tasks the instance has had.
+        definition_sha256: The digest of its diagram, for the audit trail.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -59,6 +60,7 @@ class InstanceRow(BaseModel):
     open_incidents: int = 0
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    definition_sha256: str | None = None
 
     @property
     def shown_status(self) -> InstanceStatus:

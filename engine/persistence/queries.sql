@@ -1,17 +1,21 @@
 -- name: definition_by_digest
-select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+select process_definition_id, process_id, version, version_tag, name, sha256, canonical_sha256
+from process_definition
 where process_id = :process_id and sha256 = :sha256
 
 -- name: newest_definition
-select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+select process_definition_id, process_id, version, version_tag, name, sha256, canonical_sha256
+from process_definition
 where process_id = :process_id order by version desc limit 1
 
 -- name: newest_tagged_definition
-select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+select process_definition_id, process_id, version, version_tag, name, sha256, canonical_sha256
+from process_definition
 where process_id = :process_id and version_tag = :version_tag order by version desc limit 1
 
 -- name: newest_definition_when_deployed
-select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+select process_definition_id, process_id, version, version_tag, name, sha256, canonical_sha256
+from process_definition
 where process_id = :process_id
     and deployed_at <= (select deployed_at from process_definition where process_definition_id = :deployed_id)
 order by version desc limit 1
@@ -21,25 +25,29 @@ select process_id, array_agg(distinct version_tag) as version_tags from process_
 where version_tag is not null group by process_id
 
 -- name: definition_of_version
-select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+select process_definition_id, process_id, version, version_tag, name, sha256, canonical_sha256
+from process_definition
 where process_id = :process_id and version = :version
 
 -- name: definition_xml
 select xml from process_definition where process_definition_id = :process_definition_id
 
 -- name: definitions_by_id
-select process_definition_id, process_id, version, version_tag, name, sha256 from process_definition
+select process_definition_id, process_id, version, version_tag, name, sha256, canonical_sha256
+from process_definition
 where process_definition_id = any(:process_definition_ids) order by process_id
 
 -- name: newest_definitions
-select distinct on (process_id) process_definition_id, process_id, version, version_tag, name, sha256
+select distinct on (process_id) process_definition_id, process_id, version, version_tag, name, sha256,
+    canonical_sha256
 from process_definition order by process_id, version desc
 
 -- name: insert_definition
 insert into process_definition
-    (process_definition_id, process_id, version, version_tag, name, sha256, xml, deployed_by, deployed_at)
-values (:process_definition_id, :process_id, :version, :version_tag, :name, :sha256, :xml, :deployed_by,
-    coalesce(:deployed_at, clock_timestamp()))
+    (process_definition_id, process_id, version, version_tag, name, sha256, canonical_sha256, xml, deployed_by,
+     deployed_at)
+values (:process_definition_id, :process_id, :version, :version_tag, :name, :sha256, :canonical_sha256, :xml,
+    :deployed_by, coalesce(:deployed_at, clock_timestamp()))
 
 -- name: lock_deployments
 -- One deployment at a time, so that versions have no gaps and no twins.
@@ -61,7 +69,9 @@ select version from process_instance where process_instance_id = :process_instan
 select * from lock_for_steps(cast(:instance_ids as uuid[]), cast(:job_ids as uuid[]), cast(:epochs as bigint[]))
 
 -- name: read_instance
-select * from process_instance
+select i.*, (select sha256 from process_definition d where d.process_definition_id = i.process_definition_id)
+    as definition_sha256
+from process_instance i
 where process_instance_id = :process_instance_id
   and (cast(:tenant_id as text) is null or tenant_id = cast(:tenant_id as text))
 
@@ -100,6 +110,8 @@ select
 -- name: instances_with_state
 -- Several instances and all that is alive in them, for whoever compares versions when writing.
 select i.*,
+    (select sha256 from process_definition d where d.process_definition_id = i.process_definition_id)
+        as definition_sha256,
     (select jsonb_agg(jsonb_build_object('task_id', task_id, 'parent_id', parent_id, 'process_id', t.process_id,
                                          'spec', spec, 'state', state, 'position', position, 'internal', internal))
      from task t where t.process_instance_id = i.process_instance_id) as tasks,

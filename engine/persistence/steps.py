@@ -16,9 +16,13 @@ from engine.persistence.jobs import ClaimedJob
 from engine.persistence.statements import EVENT_CHANNEL, JOB_CHANNEL, QUERIES
 from engine.spiff import TreeChanges
 from storage import AuditEntry, AuditLeaf, SecurityContext, UnitOfWork, make_leaf
+from storage.identifiers import new_id
 from storage.json_documents import jsonb_text
 
 Row: TypeAlias = dict[str, Any]
+
+PERSONAL = frozenset({"reason"})
+"""Free text of persons among the details of a transition."""
 
 _STALE_INSTANCE, _STALE_LEASE = "AM001", "AM002"
 
@@ -36,12 +40,24 @@ class Lease:
     offered_types: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class _Noted:
+    """A leaf that a step will have."""
+
+    audit_ref: UUID
+    action: str
+    details: dict[str, JsonValue]
+    context: SecurityContext
+
+
 @dataclass
 class StepDocument:
     """The rows of one step, collected while it is computed.
 
     Attributes:
         finishes: The job whose result the step brings in; the step is refused where its lease is lost.
+        leaves: The step's part of the audit trail, once `close_leaves` has made it.
+        transitions: Which elements were entered and left, as `<change> <element id>`.
         incidents: By how many the instance's open incidents change.
     """
 
@@ -51,8 +67,10 @@ class StepDocument:
     jobs: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     leaves: list[AuditLeaf] = field(default_factory=list)
+    transitions: list[JsonValue] = field(default_factory=list)
     incidents: int = 0
     offers_work: bool = False
+    _noted: list[_Noted] = field(default_factory=list)
 
     def add_event(self, kind: str, payload: dict[str, JsonValue], element_id: str | None = None) -> None:
         """Add an event of the instance."""
@@ -60,11 +78,23 @@ class StepDocument:
 
     def add_leaf(self, action: str, details: dict[str, JsonValue], context: SecurityContext) -> UUID:
         """Add the audit leaf of a transition; return its `audit_ref`."""
-        facts: dict[str, JsonValue] = {"process_definition_id": str(self.instance.process_definition_id), **details}
-        subject = f"process_instance/{self.instance.process_instance_id}"
-        leaf = make_leaf(AuditEntry(action=action, subject=subject, details=facts), context=context)
-        self.leaves.append(leaf)
-        return leaf.audit_ref
+        noted = _Noted(new_id(), action, details, context)
+        self._noted.append(noted)
+        return noted.audit_ref
+
+    def close_leaves(self, context: SecurityContext) -> None:
+        """Make the step's leaves, the first of which names all its transitions.
+
+        Raises:
+            RecordTextError, RecordNumberError: The trail cannot hold a value.
+        """
+        if self.transitions and not self._noted:
+            self.add_leaf("process.moved", {}, context)
+        for number, noted in enumerate(self._noted):
+            details = {**noted.details, "transitions": self.transitions} if number == 0 else noted.details
+            entry = transition_entry(self.instance, noted.action, details)
+            self.leaves.append(make_leaf(entry, context=noted.context, audit_ref=noted.audit_ref))
+        self._noted = []
 
     def add_job(self, job: ClaimedJob, lease: Lease | None) -> None:
         """Offer a job, or take it for the worker that writes the step."""
@@ -84,6 +114,20 @@ class StepDocument:
                 "lease_seconds": None if lease is None else lease.seconds,
             }
         )
+
+
+def transition_entry(instance: InstanceRow, action: str, details: dict[str, JsonValue]) -> AuditEntry:
+    """Return what the audit trail says of a transition: what people gave as their reason is kept beside the leaf."""
+    facts = {"process_definition_id": str(instance.process_definition_id), **details}
+    element_id = facts.pop("element_id", None)
+    return AuditEntry(
+        action=action,
+        subject=f"process_instance/{instance.process_instance_id}",
+        details={name: value for name, value in facts.items() if name not in PERSONAL},
+        personal={name: value for name, value in facts.items() if name in PERSONAL},
+        element_id=None if element_id is None else str(element_id),
+        definition_sha256=instance.definition_sha256,
+    )
 
 
 def step_text(step: StepDocument, changes: TreeChanges, status: str) -> str:
@@ -148,10 +192,7 @@ def _document(step: StepDocument, changes: TreeChanges, status: str) -> Row:
         "tasks": list(changes.tasks),
         "variables": list(changes.variables),
         "jobs": step.jobs,
-        "leaves": [
-            {"audit_ref": leaf.audit_ref, "tenant_id": leaf.tenant_id, "leaf": leaf.canonical_text}
-            for leaf in step.leaves
-        ],
+        "leaves": [leaf.as_row() for leaf in step.leaves],
     }
     return document | {name: rows for name, rows in lists.items() if rows}
 

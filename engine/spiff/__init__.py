@@ -5,14 +5,17 @@ Above this folder there are only the typed `CompiledProcess` and `ProcessTree`.
 
 from engine.spiff.changes import Compensation, JournalEntry, TaskRow, TreeChanges, TreeState, WaitingTask
 from engine.spiff.compiler import CompiledProcess, compile_process
+from engine.spiff.elements import Judge, holds
 from engine.spiff.scopes import VariableRow
 from engine.spiff.tree import ProcessTree, Token
-from engine.spiff.workflow import ThrownEscalation, ThrownMessage
+from engine.spiff.workflow import MadeDecision, ThrownEscalation, ThrownMessage
 
 __all__ = [
     "Compensation",
     "CompiledProcess",
     "JournalEntry",
+    "Judge",
+    "MadeDecision",
     "ProcessTree",
     "TaskRow",
     "ThrownEscalation",
@@ -23,4 +26,5 @@ __all__ = [
     "VariableRow",
     "WaitingTask",
     "compile_process",
+    "holds",
 ]

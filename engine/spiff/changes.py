@@ -11,7 +11,7 @@ from SpiffWorkflow.util.task import TaskState
 from engine.bpmn import BoundaryEvent, FlowNode, MessageTrigger, SignalTrigger, StartEvent, TimerTrigger, Trigger
 from engine.spiff.repetition import RepeatingSpec
 from engine.spiff.scopes import VariableRow
-from engine.spiff.workflow import InstanceTask, ThrownEscalation, ThrownMessage
+from engine.spiff.workflow import InstanceTask, MadeDecision, ThrownEscalation, ThrownMessage
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class JournalEntry:
     Attributes:
         undone_by: Of what was compensated, the element that did it; `None` where all that it held was undone.
         thrown_by: The task of what had it compensated.
+        run_id: The run of the process in which it stands: the instance, or a task below a call activity.
+        arrived_by: The flows on which tokens came, where it was activated by any.
     """
 
     change: str
@@ -73,6 +75,8 @@ class JournalEntry:
     is_body: bool = False
     undone_by: str | None = None
     thrown_by: UUID | None = None
+    run_id: UUID | None = None
+    arrived_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,7 @@ class TreeChanges:
         escalations: Escalations, caught or passing on.
         compensations: Those that are done.
         rolled_back: What an operator asked for who had the instance rolled back, once that is done.
+        decisions: Those that were made, in their order.
     """
 
     journal: tuple[JournalEntry, ...]
@@ -118,6 +123,7 @@ class TreeChanges:
     is_completed: bool
     compensations: tuple[Compensation, ...] = ()
     rolled_back: dict[str, JsonValue] | None = None
+    decisions: tuple[MadeDecision, ...] = ()
 
 
 def waiting_task(task: InstanceTask) -> WaitingTask:
@@ -134,11 +140,21 @@ def journal_entry(change: str, task: InstanceTask) -> JournalEntry:
     """Return a change of a task."""
     spec = task.task_spec
     is_body = isinstance(spec.origin or spec, RepeatingSpec)
+    if change == "activated":
+        return JournalEntry(change, task.id, spec.node, is_body, run_id=task.run_id, arrived_by=_ways_of(task))
     if change != "compensated":
-        return JournalEntry(change, task.id, spec.node, is_body)
+        return JournalEntry(change, task.id, spec.node, is_body, run_id=task.run_id)
     activity = UUID(task.internal_data.get("activity", str(task.id)))
     undone_by = None if spec.handler is None else spec.handler.node.id
-    return JournalEntry(change, activity, spec.node, is_body, undone_by, UUID(task.internal_data["undoing"]))
+    return JournalEntry(
+        change, activity, spec.node, is_body, undone_by, UUID(task.internal_data["undoing"]), task.run_id
+    )
+
+
+def _ways_of(task: InstanceTask) -> tuple[str, ...]:
+    """Return the flows on which tokens came to a task: several where it joins them."""
+    joined = task.internal_data.get("arrived")
+    return tuple(joined) if joined else () if task.arrived_by is None else (task.arrived_by,)
 
 
 def compensation(throw: InstanceTask) -> Compensation:

@@ -9,6 +9,7 @@ from typing import Any
 from engine.bpmn import (
     Activity,
     BoundaryEvent,
+    BusinessRuleTask,
     CallActivity,
     CancelTrigger,
     CompensationEvent,
@@ -35,14 +36,17 @@ from engine.bpmn import (
     SubProcess,
     UserTask,
     called_key,
+    decision_key,
     entries_ahead,
     names_read_by,
     reached_within,
 )
+from engine.dmn import DeployedDecision
 from engine.spiff.activities import AutomaticTaskSpec, CallActivitySpec, ReceivingSpec, SubprocessSpec, WaitingSpec
 from engine.spiff.boundary import ActivitySpec, AttachedEventSpec, BoundaryEventSpec
 from engine.spiff.compensation import CancelEndSpec, CompensatingSpec, RecordSpec, RollingBackSpec
-from engine.spiff.elements import ElementSpec, LinkEventSpec, StartEventSpec
+from engine.spiff.decisions import DecisionTaskSpec
+from engine.spiff.elements import ElementSpec, Judge, LinkEventSpec, StartEventSpec, holds
 from engine.spiff.gateways import (
     EventBasedGatewaySpec,
     ExclusiveGatewaySpec,
@@ -74,16 +78,29 @@ class CompiledProcess:
         return self.specs[self.model.process_id]
 
 
-def compile_process(model: ProcessModel, called: Mapping[str, ProcessModel], start_event_id: str) -> CompiledProcess:
+def compile_process(
+    model: ProcessModel,
+    called: Mapping[str, ProcessModel],
+    start_event_id: str,
+    *,
+    decisions: Mapping[str, DeployedDecision] | None = None,
+    judge: Judge = holds,
+) -> CompiledProcess:
     """Return `model`, started at one of its start events, with the processes that it calls, directly or not.
 
     Args:
         model: The process.
         called: The called processes by their keys: see `called_key`.
         start_event_id: Where the instance begins.
+        decisions: The decisions that all of them ask, by their keys: see `decision_key`.
+        judge: Says whether the condition of a flow holds.
     """
-    specs = {key: _Compiler(child, key, _none_start(child)).spec for key, child in called.items()}
-    own = _Compiler(model, model.process_id, start_event_id).spec
+    asked = decisions or {}
+    specs = {key: _Compiler(child, key, _none_start(child), asked).spec for key, child in called.items()}
+    own = _Compiler(model, model.process_id, start_event_id, asked).spec
+    for spec in (own, *specs.values()):
+        for task_spec in spec.task_specs.values():
+            task_spec.judge = judge
     return CompiledProcess(model=model, specs={**specs, model.process_id: own})
 
 
@@ -95,8 +112,11 @@ def _none_start(model: ProcessModel) -> str:
 class _Compiler:
     """Compiles what can be reached from one start event; a gateway does not wait for what cannot come."""
 
-    def __init__(self, model: ProcessModel, key: str, start_event_id: str) -> None:
+    def __init__(
+        self, model: ProcessModel, key: str, start_event_id: str, decisions: Mapping[str, DeployedDecision]
+    ) -> None:
         self._model = model
+        self._decisions = decisions
         self._reachable = reached_within(model, [start_event_id])
         self.spec = ProcessSpec(key, model.process_id, model.name)
         nodes = [model.nodes[node_id] for node_id in sorted(self._reachable)]
@@ -148,7 +168,7 @@ class _Compiler:
             case _:
                 return self._activity(node, name)
 
-    def _activity(self, node: FlowNode, name: str) -> ElementSpec:
+    def _activity(self, node: FlowNode, name: str) -> ElementSpec:  # noqa: PLR0911 - one case a kind
         match node:
             case SubProcess():
                 return SubprocessSpec(self.spec, name, node)
@@ -160,6 +180,8 @@ class _Compiler:
                 return WaitingSpec(self.spec, name, node)
             case SendTask():
                 return SendTaskSpec(self.spec, name, node)
+            case BusinessRuleTask():
+                return DecisionTaskSpec(self.spec, name, node, self._decisions[decision_key(self.spec.name, node)])
             case PlainTask() | ScriptTask():
                 return AutomaticTaskSpec(self.spec, name, node)
             case _:

@@ -7,6 +7,7 @@ Each kind of element is a specification of its own in the modules beside this on
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Callable
 from collections.abc import Mapping as Variables
 from typing import Any, TypeAlias
 
@@ -19,6 +20,12 @@ from engine.spiff.scopes import Scope
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow
 
 Way: TypeAlias = "tuple[SequenceFlow, ElementSpec]"
+Judge: TypeAlias = Callable[[SequenceFlow, Variables[str, JsonValue]], bool]
+
+
+def holds(flow: SequenceFlow, variables: Variables[str, JsonValue]) -> bool:
+    """Return whether a flow's condition is true."""
+    return flow.condition is not None and compile_expression(flow.condition).evaluate_condition(variables)
 
 
 def evaluate_mappings(mappings: tuple[Mapping, ...], variables: Variables[str, JsonValue]) -> Scope:
@@ -73,12 +80,14 @@ class ElementSpec(Spec):
     Attributes:
         node: The element of the diagram.
         flows: Its outgoing flows, with the specs that they lead to.
+        judge: Says whether the condition of one of them holds.
     """
 
     def __init__(self, wf_spec: Any, name: str, node: FlowNode) -> None:
         super().__init__(wf_spec, name)
         self.node = node
         self.flows: list[Way] = []
+        self.judge: Judge = holds
 
     def lead_to(self, flow: SequenceFlow, target: ElementSpec) -> None:
         """Connect an outgoing flow."""
@@ -114,7 +123,7 @@ class ElementSpec(Spec):
         plain = [way for way in self.flows if way[0].condition is None and way[0].id != default]
         asked = [way for way in self.flows if way[0].condition is not None and way[0].id != default]
         variables = task.workflow.visible(task) if asked else {}
-        chosen = [way for way in asked if holds(way[0], variables)]
+        chosen = [way for way in asked if self.judge(way[0], variables)]
         otherwise = [] if chosen else [way for way in self.flows if way[0].id == default]
         return plain + chosen + otherwise
 
@@ -125,8 +134,3 @@ class StartEventSpec(ElementSpec):
 
 class LinkEventSpec(ElementSpec):
     """One end of a link: its token goes on as along a flow."""
-
-
-def holds(flow: SequenceFlow, variables: Variables[str, JsonValue]) -> bool:
-    """Return whether a flow's condition is true."""
-    return flow.condition is not None and compile_expression(flow.condition).evaluate_condition(variables)

@@ -8,7 +8,8 @@ from typing import Any
 from SpiffWorkflow.util.task import TaskState
 
 from engine.bpmn import FlowNode
-from engine.spiff.elements import ElementSpec, Way, holds
+from engine.errors import NoWayError
+from engine.spiff.elements import ElementSpec, Way
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow
 
 
@@ -20,9 +21,12 @@ class ExclusiveGatewaySpec(ElementSpec):
         variables = task.workflow.visible(task)
         default = getattr(self.node, "default_flow", None)
         for flow, target in self.flows:
-            if flow.id != default and holds(flow, variables):
+            if flow.id != default and self.judge(flow, variables):
                 return [(flow, target)]
-        return [(flow, target) for flow, target in self.flows if flow.condition is None or flow.id == default]
+        otherwise = [(flow, target) for flow, target in self.flows if flow.condition is None or flow.id == default]
+        if self.flows and not otherwise:
+            raise NoWayError(element_id=self.node.id)
+        return otherwise
 
 
 class JoiningSpec(ElementSpec):
@@ -100,6 +104,13 @@ class InclusiveGatewaySpec(JoiningSpec):
         """Keep a waiting join; whether it can go on is looked at when nothing else can."""
         super().wait(join)
         join.workflow.await_others(join)
+
+    def taken(self, task: InstanceTask) -> list[Way]:
+        """Return the flows that are taken."""
+        ways = super().taken(task)
+        if self.flows and not ways:
+            raise NoWayError(element_id=self.node.id)
+        return ways
 
     def go_on(self, join: InstanceTask) -> None:
         """Let a join that waits for nothing more go on."""

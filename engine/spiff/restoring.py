@@ -13,6 +13,7 @@ from engine.errors import CorruptStateError
 from engine.spiff.activities import CallActivitySpec, SubprocessSpec, WaitingSpec
 from engine.spiff.boundary import AttachedEventSpec
 from engine.spiff.compensation import CompensatingSpec, RecordSpec, RollingBackSpec
+from engine.spiff.decisions import DecisionTaskSpec
 from engine.spiff.gateways import EventBasedGatewaySpec, InclusiveGatewaySpec, JoiningSpec
 from engine.spiff.repetition import MultiInstanceSpec, RepeatingSpec, StandardLoopSpec
 from engine.spiff.scope_specs import EventSubprocessSpec, ListenerSpec, is_interrupted
@@ -139,7 +140,9 @@ def _resting_state(task_spec: Any) -> int | None:
             return int(TaskState.STARTED)
         case RepeatingSpec() | CallActivitySpec() | SubprocessSpec() | EventSubprocessSpec() | EventBasedGatewaySpec():
             return int(TaskState.STARTED)
-        case JoiningSpec() | WaitingSpec() | AttachedEventSpec() | ListenerSpec() | ErrorEndEventSpec():
+        case JoiningSpec() | WaitingSpec() | AttachedEventSpec() | ListenerSpec():
+            return int(TaskState.WAITING)
+        case ErrorEndEventSpec() | DecisionTaskSpec():
             return int(TaskState.WAITING)
         case _:
             return int(TaskState.STARTED) if task_spec is task_spec._wf_spec.start else None

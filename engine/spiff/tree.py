@@ -178,6 +178,7 @@ class ProcessTree:
         Raises:
             TaskGoneError, ExpressionEvaluationError, StepLimitError: As `complete`.
             UncaughtBpmnError: The event is an error end, and still nothing catches its error.
+            DecisionEvaluationError: It is a business rule task, and still its decision fails.
         """
         event = self._task(task_id)
         if not _is_open(event):
@@ -298,6 +299,7 @@ class ProcessTree:
             is_completed=self.is_completed,
             compensations=tuple(compensation(task) for task in workflow.compensated),
             rolled_back=workflow.rolled_back,
+            decisions=tuple(workflow.thrown.decisions),
         )
         workflow.stored -= workflow.closed.keys()
         workflow.stored.update(task.id for task in changed)

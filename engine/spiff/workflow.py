@@ -21,6 +21,7 @@ from SpiffWorkflow.task import Task
 from SpiffWorkflow.util.task import TaskState
 
 from engine.bpmn import FlowNode
+from engine.dmn import DecisionRef, DecisionResult
 from engine.spiff.scopes import Scope, Scopes
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ class InstanceTask(Task):
         position: Rises with every task of the instance.
         tokens: How many of the tasks directly below it are tokens; events that only wait beside them are none.
         arrived_by: The flow on which the token came; not stored, because a token never rests on a flow.
+        run_id: The run of the process in which it stands: the root, or a task below a call activity.
         reads: The variables that the condition it waits for has read; `None` where that is not known.
     """
 
@@ -70,6 +72,7 @@ class InstanceTask(Task):
         self.position = position
         self.tokens = 0
         self.arrived_by: str | None = None
+        self.run_id: UUID = task_id if parent is None or is_process_run(self) else parent.run_id
         self.reads: frozenset[str] | None = None
         if parent is not None:
             parent.tokens += task_spec.is_token
@@ -138,13 +141,24 @@ class ThrownEscalation:
     caught_by: str | None
 
 
+@dataclass(frozen=True)
+class MadeDecision:
+    """A decision that a task has asked, and how its value came about."""
+
+    task_id: UUID
+    element: FlowNode
+    ref: DecisionRef
+    result: DecisionResult
+
+
 @dataclass
 class Outgoing:
-    """What the instance has thrown since changes were last taken."""
+    """What the instance has thrown, and decided, since changes were last taken."""
 
     signals: list[str] = field(default_factory=list)
     messages: list[ThrownMessage] = field(default_factory=list)
     escalations: list[ThrownEscalation] = field(default_factory=list)
+    decisions: list[MadeDecision] = field(default_factory=list)
 
 
 class InstanceWorkflow(BpmnWorkflow):

@@ -85,13 +85,14 @@ class ValidationStatus(StrEnum):
 
 
 class ExperimentStatus(StrEnum):
-    """Where an experiment is in its life."""
+    """Where an experiment is in its life; cancelled, once its process was."""
 
     RUNNING = "running"
     AWAITING_REVIEW = "awaiting_review"
     COMPLETED = "completed"
     REJECTED = "rejected"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 class RunStage(StrEnum):

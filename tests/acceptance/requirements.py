@@ -20,5 +20,6 @@ REQUIREMENTS = {
     "inbox": "User tasks are claimed, given back, delegated, drafted and discussed before they are completed.",
     "schedules": "Processes are defined, started and scheduled by whoever may, through MCP and in a terminal.",
     "events": "An event reaches the process that waits for it, and no other.",
+    "simulation": "A process is played through with virtual time, on a machine where nothing was set up.",
     "mcp-eras": "Clients of the handshake era and of the stateless era are both served.",
 }

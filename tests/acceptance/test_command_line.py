@@ -289,7 +289,7 @@ def test_up_answers_those_who_wait_for_news_and_stops_soon(home: Path) -> None:
 
 
 @pytest.mark.requirement("clean-stop")
-@pytest.mark.parametrize("command", ["serve", "worker", "scheduler", "demo"])
+@pytest.mark.parametrize("command", ["serve", "worker", "scheduler", "sealer", "demo"])
 def test_a_command_told_to_end_while_it_starts_takes_the_database_along(home: Path, command: str) -> None:
     with starting(home, command) as process:
         assert becomes(lambda: postmaster_of(home) != 0)

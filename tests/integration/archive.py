@@ -26,7 +26,7 @@ class Archive:
 
     def deploy(self, content: bytes) -> UUID:
         with self.storage.transaction() as work:
-            refs = self.engine.deploy(work, content, context=ADMIN)
+            refs = self.engine.deploy(work, content, context=ADMIN).processes
         return next(ref.process_definition_id for ref in refs if ref.process_id == self.process_id)
 
     def migrate(self, instance: UUID, to: UUID, context: SecurityContext = OLGA, **options: Any) -> Verdict:

@@ -34,10 +34,11 @@ from runners.compute import ComputeJob, ComputeOutcome, OnLine, ShouldStop
 from runners.subprocess_compute import SubprocessCompute
 from serving.loading import load_model
 from serving.model_cache import ModelCache
-from storage import FolderObjectStore, SecurityContext, Storage
+from storage import FolderObjectStore, SealingObjectStore, SecurityContext, Storage
 from storage.database import connect
 from storage.models import ComputeProfile, RoleType, StorageModel
-from storage.objects import digest_of, object_key
+from storage.objects import object_key, stored_digest_of
+from storage.objects.master_keys import LocalKeys
 
 ModelT = TypeVar("ModelT", bound=StorageModel)
 
@@ -148,7 +149,7 @@ class Workshop:
 
     def damage(self, uri: str) -> None:
         """Change one bit of a stored object, behind the store's back."""
-        path = self.objects / object_key(digest_of(uri))
+        path = self.objects / object_key(stored_digest_of(uri))
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
         path.chmod(0o644)
@@ -156,14 +157,14 @@ class Workshop:
 
     def lose(self, uri: str) -> None:
         """Remove a stored object."""
-        (self.objects / object_key(digest_of(uri))).unlink()
+        (self.objects / object_key(stored_digest_of(uri))).unlink()
 
 
 def open_workshop(database_url: str, folder: Path, compute: RememberingCompute) -> Workshop:
     """Return a service layer on a migrated database, with the diagrams that ship deployed."""
     inbox, objects_folder = (folder / "inbox").resolve(), folder / "objects"
     inbox.mkdir()
-    objects = FolderObjectStore(objects_folder)
+    objects = SealingObjectStore(FolderObjectStore(objects_folder), LocalKeys((b"k" * 32,)))
     engine = Engine(service_tasks(compute), FORMS)
     services = Services(
         storage=Storage(connect(database_url, pool_size=4), objects),
@@ -181,7 +182,7 @@ def open_workshop(database_url: str, folder: Path, compute: RememberingCompute) 
             allowed_profiles=(ComputeProfile.CPU, ComputeProfile.AMD),
         ),
     )
-    diagrams = [path.read_bytes() for path in sorted(_workflows().glob("*.bpmn"))]
+    diagrams = [path.read_bytes() for path in sorted(_workflows().glob("*.*mn"))]
     with services.storage.transaction() as work:
         services.engine.deploy(work, *diagrams, context=ADMIN)
     worker = Worker(services.engine, services.storage, services.hub, WorkerPolicy())

@@ -15,7 +15,7 @@ from pathlib import Path
 import urllib3
 from pydantic import SecretStr
 
-from storage.s3_objects import S3Location
+from storage.objects.s3 import S3Location
 
 ACCESS_KEY, SECRET_KEY = "tester", "only-for-this-test"
 _PORTS = (
@@ -79,7 +79,7 @@ def _command(folder: Path, ports: dict[str, int]) -> list[str]:
         "master.telemetry": "false",
         "master.electionTimeout": "1s",
         "master.volumeSizeLimitMB": 64,
-        "volume.max": 20,
+        "volume.max": 80,
     }
     binary = Path(sysconfig.get_path("scripts")) / "weed"
     return [str(binary), "-logtostderr", "server", *(f"-{name}={value}" for name, value in options.items())]

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import pytest
 from archive import WHY, Archive, open_tasks, opened
-from diagrams import boundary, call_activity, diagram, duration, end, parallel, path, service_task, start, user_task
+from diagrams import (
+    boundary,
+    call_activity,
+    diagram,
+    duration,
+    end,
+    parallel,
+    path,
+    service_task,
+    start,
+    undone_by,
+    user_task,
+)
 from engine_shop import ONE_JOB, Nothing, Result, Shop, external, transactional
 from user_task_desk import INA, OLGA, RITA, ReviewOffice
 
@@ -200,6 +212,26 @@ def test_a_migration_repeated_under_its_key_is_done_once_and_another_is_refused(
     assert archive.everything() == before
     with pytest.raises(IdempotencyConflictError):
         archive.migrate(instance, old, idempotency_key="k")
+
+
+UNDOABLE = review(
+    path("Begin", "Check", "Review", "Done"), task("Check"), task("Review"), undone_by("Check", task("Undo"))
+)
+
+
+def test_an_instance_that_has_done_what_can_be_undone_stays_until_it_is_over(storage: Storage) -> None:
+    office = ReviewOffice(storage, UNDOABLE)
+    archive = Archive(storage, office.engine, "review")
+    checked, untouched = office.start(), office.start()
+    new = archive.deploy(UNDOABLE + b"<!-- the second version -->")
+    office.complete(open_tasks(office, checked)["Check"], RITA)
+    before = archive.everything()
+
+    verdict = archive.migrate(checked, new)
+
+    assert verdict.reasons == ("what has completed in it can still be compensated",)
+    assert archive.everything() == before
+    assert archive.migrate(untouched, new).reasons == ()  # nothing has completed in it
 
 
 def test_a_migration_is_on_record(storage: Storage) -> None:

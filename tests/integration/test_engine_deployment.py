@@ -28,7 +28,7 @@ def engine() -> Engine:
 
 def _deploy(engine: Engine, storage: Storage, *diagrams: bytes) -> tuple[DefinitionRef, ...]:
     with storage.transaction() as work:
-        return engine.deploy(work, *diagrams, context=ADMIN)
+        return engine.deploy(work, *diagrams, context=ADMIN).processes
 
 
 def _count(storage: Storage, table: str) -> int:

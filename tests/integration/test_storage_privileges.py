@@ -12,12 +12,12 @@ from uuid import uuid4
 import psycopg
 import pytest
 from database_owner import as_owner
-from sqlalchemy import make_url, text
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from storage import AuditEntry, FolderObjectStore, SecurityContext, Storage
 from storage.database import connect, connect_as_owner, current_revision, migrate, newest_revision
-from storage.errors import DatabaseRoleError, RecordNotFoundError
+from storage.errors import DatabaseExtensionError, DatabaseRoleError, RecordNotFoundError
 from storage.models import Dataset, RoleType
 from storage.sql import Queries
 from storage.tenants import enter_tenant
@@ -180,6 +180,12 @@ def login(cluster_url: str, testrun_uid: str) -> Iterator[Any]:
         connection.execute(f'drop role "{name}"'.encode())
 
 
+def add_extension(url: URL, administrator: psycopg.Connection[Any]) -> None:
+    of_server = url.set(username=administrator.info.user).render_as_string(hide_password=False)
+    with psycopg.connect(of_server, autocommit=True) as connection:
+        connection.execute("create extension vector")
+
+
 def test_a_login_that_may_not_act_as_the_role_is_told_so_and_works_once_it_may(login: Any) -> None:
     url, administrator = login
     owner = connect_as_owner(url)
@@ -189,6 +195,9 @@ def test_a_login_that_may_not_act_as_the_role_is_told_so_and_works_once_it_may(l
     with pytest.raises(DatabaseRoleError) as connecting:
         connect(url)
     administrator.execute(f'grant ami_application to "{make_url(url).username}"'.encode())
+    with pytest.raises(DatabaseExtensionError) as lacking:
+        migrate(owner)
+    add_extension(make_url(url), administrator)
     migrate(owner)
     owner.dispose()
     engine = connect(url, pool_size=1)
@@ -196,6 +205,7 @@ def test_a_login_that_may_not_act_as_the_role_is_told_so_and_works_once_it_may(l
         user = connection.execute(text("select current_user")).scalar_one()
     engine.dispose()
 
+    assert (lacking.value.code, lacking.value.extension) == ("DATABASE_EXTENSION_MISSING", "vector")
     assert (refused.value.role, connecting.value.role, user) == ("ami_application",) * 3
     assert refused.value.code == "DATABASE_ROLE_MISSING"
 

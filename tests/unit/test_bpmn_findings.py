@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from diagram_findings import STRAIGHT, WORK, codes_of, findings_of, task
 from diagrams import (
+    activity,
     boundary,
     call_activity,
     choice,
@@ -113,12 +114,11 @@ def test_entities_that_would_fill_memory_are_refused() -> None:
 @pytest.mark.parametrize(
     "element",
     [
-        '<bpmn:businessRuleTask id="X" />',
         '<bpmn:adHocSubProcess id="X" />',
         '<bpmn:complexGateway id="X" />',
         '<bpmn:intermediateCatchEvent id="X"><bpmn:compensateEventDefinition /></bpmn:intermediateCatchEvent>',
         '<bpmn:intermediateThrowEvent id="X"><bpmn:cancelEventDefinition /></bpmn:intermediateThrowEvent>',
-        '<bpmn:dataObject id="X" />',
+        '<bpmn:property id="X" name="amount" />',
         '<bpmn:ioSpecification id="X" />',
         '<other:serviceTask xmlns:other="http://other" id="X" />',
         '<serviceTask id="X" />',
@@ -145,7 +145,8 @@ def test_an_element_that_is_not_executed_is_refused_with_its_line(element: str) 
         ("scriptTask", "<bpmn:script>print(1)</bpmn:script>"),
         ("serviceTask", "<bpmn:multiInstanceLoopCharacteristics /><bpmn:multiInstanceLoopCharacteristics />"),
         ("serviceTask", MARKER.format("<bpmn:loopCardinality>3</bpmn:loopCardinality>")),
-        ("serviceTask", "<bpmn:dataInputAssociation />"),
+        ("serviceTask", "<bpmn:dataInputAssociation><bpmn:assignment /></bpmn:dataInputAssociation>"),
+        ("serviceTask", "<bpmn:dataOutputAssociation><bpmn:transformation /></bpmn:dataOutputAssociation>"),
         ("serviceTask", "<bpmn:property />"),
         ("userTask", "<bpmn:potentialOwner />"),
         ("parallelGateway", "<bpmn:multiInstanceLoopCharacteristics />"),
@@ -180,13 +181,19 @@ def test_a_gateway_with_one_flow_needs_neither_condition_nor_label() -> None:
     [
         ('<bpmn:complexGateway id="X" />', "inclusive and parallel gateways"),
         ('<bpmn:adHocSubProcess id="X" />', "Draw the order"),
-        ('<bpmn:businessRuleTask id="X" />', "let a handler decide"),
     ],
 )
 def test_what_is_not_executed_names_what_to_draw_instead(element: str, instead: str) -> None:
     (finding,) = (found for found in findings_of(diagram("p", *STRAIGHT, WORK, element)) if found.element_id == "X")
 
     assert instead in finding.hint
+
+
+@pytest.mark.parametrize("called", ["", '<zeebe:calledDecision decisionId="policy" />'])
+def test_a_business_rule_task_names_a_decision_and_a_variable_for_its_value(called: str) -> None:
+    content = diagram("p", start(), path("Begin", "X", "Done"), activity("businessRuleTask", "X", called), end())
+
+    assert codes_of(content) == [("CALLED_DECISION_INVALID", "X")]
 
 
 def test_what_is_found_twice_is_said_once() -> None:

@@ -185,7 +185,10 @@ HOSTILE_ELEMENTS = (
         "{}</s:preScript></bpmn:extensionElements></bpmn:serviceTask>"
     ),
     "<bpmn:adHocSubProcess id='X'><bpmn:completionCondition>{}</bpmn:completionCondition></bpmn:adHocSubProcess>",
-    "<bpmn:dataObject id='X' name='{}' />",
+    (
+        "<bpmn:serviceTask id='X'><bpmn:dataInputAssociation><bpmn:transformation>{}</bpmn:transformation>"
+        "</bpmn:dataInputAssociation></bpmn:serviceTask>"
+    ),
     "<bpmn:serviceTask id='X' operationRef='{}' />",
     "<bpmn:callActivity id='X' calledElement='{}' />",
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from decision_documents import deployed
 from diagrams import (
     activity,
     boundary,
@@ -40,10 +41,12 @@ from diagrams import (
 from lxml import etree
 
 from engine import ProcessModel, read_document
+from engine.bpmn import CompensationEvent
 from engine.bpmn.drawing import ACTIVITIES, EVENTS, GATEWAYS
 from engine.spiff import compile_process
 
 WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
+DECISIONS = deployed((WORKFLOWS / "promotion-policy.dmn").read_bytes())
 BPMN = "{http://www.omg.org/spec/BPMN/20100524/MODEL}"
 WORK = service_task("Work", "plain")
 SAMPLES = {
@@ -100,9 +103,11 @@ def flow_nodes(content: bytes) -> set[str]:
 
 def compiled_nodes(model: ProcessModel) -> set[str]:
     """Return the ids of the elements that some start event of the compiled process leads to."""
-    specs = [compile_process(model, {}, event.id).spec for event in model.start_events()]
+    specs = [compile_process(model, {}, event.id, decisions=DECISIONS).spec for event in model.start_events()]
     names = (name for spec in specs for name in spec.task_specs)
-    return {name.removeprefix("element:") for name in names if name.startswith("element:")}
+    compiled = {name.removeprefix("element:") for name in names if name.startswith("element:")}
+    undone = (event for event in model.nodes.values() if isinstance(event, CompensationEvent))
+    return compiled | {event.id for event in undone if {event.attached_to, *event.handlers} <= compiled}
 
 
 @pytest.mark.parametrize("elements", SAMPLES.values(), ids=SAMPLES)

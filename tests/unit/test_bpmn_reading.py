@@ -14,11 +14,13 @@ from diagrams import (
     duration,
     end,
     error,
+    escalation,
     for_each,
     gateway,
     lanes,
     message,
     parallel,
+    path,
     process,
     receive_task,
     service_task,
@@ -34,6 +36,7 @@ from engine.bpmn import (
     CandidateExpression,
     EndEvent,
     ErrorTrigger,
+    EscalationTrigger,
     ExclusiveGateway,
     FlowNode,
     IntermediateCatchEvent,
@@ -49,7 +52,9 @@ from engine.bpmn import (
     TimerTrigger,
     UserTask,
     read_diagram,
+    read_document,
 )
+from engine.errors import DiagramError
 
 DECLARED = (
     message("Paid", "order-paid", "= order.id"),
@@ -253,3 +258,57 @@ def test_a_modelers_own_notes_change_nothing() -> None:
     assert read(f'<bpmn:intermediateCatchEvent id="X">{drawn}</bpmn:intermediateCatchEvent>') == IntermediateCatchEvent(
         "X", "X", 1, trigger=TimerTrigger("duration", '"PT1H"')
     )
+
+
+def test_data_that_is_drawn_changes_nothing_but_what_it_assigns_is_refused() -> None:
+    plain = document(process("p", start(), path("Begin", "X", "Done"), service_task("X", "t"), end()))
+    drawn = document(
+        '<bpmn:dataStore id="Store" name="Registry" />',
+        process(
+            "p",
+            start(),
+            path("Begin", "X", "Done"),
+            activity(
+                "serviceTask",
+                "X",
+                '<zeebe:taskDefinition type="t" />',
+                '<bpmn:property id="Property" name="__targetRef_placeholder" />'
+                '<bpmn:dataInputAssociation id="In"><bpmn:sourceRef>Reference</bpmn:sourceRef>'
+                "<bpmn:targetRef>Property</bpmn:targetRef></bpmn:dataInputAssociation>"
+                '<bpmn:dataOutputAssociation id="Out"><bpmn:targetRef>StoreReference</bpmn:targetRef>'
+                "</bpmn:dataOutputAssociation>",
+            ),
+            end(),
+            '<bpmn:dataObjectReference id="Reference" dataObjectRef="Object" /><bpmn:dataObject id="Object" />'
+            '<bpmn:dataStoreReference id="StoreReference" dataStoreRef="Store" />',
+        ),
+    )
+
+    assert [list(model.nodes) for model in read_diagram(drawn)] == [list(model.nodes) for model in read_diagram(plain)]
+    with pytest.raises(DiagramError):
+        read_diagram(drawn.replace(b"</bpmn:targetRef>", b"</bpmn:targetRef><bpmn:assignment />", 1))
+
+
+@pytest.mark.parametrize(
+    ("event", "code", "trigger"),
+    [
+        (boundary("B", "X", "Codeless"), "ERROR_CODE_MISSING", ErrorTrigger()),
+        (boundary("B", "X", escalation_ref="Mute"), "ESCALATION_CODE_MISSING", EscalationTrigger()),
+    ],
+)
+def test_what_catches_something_without_a_code_catches_every_one_and_is_warned_of(
+    event: str, code: str, trigger: object
+) -> None:
+    content = document(
+        error("Codeless", None),
+        escalation("Mute", None),
+        process("p", start(), path("Begin", "X", "Done"), service_task("X", "t"), event, path("B", "Done"), end()),
+    )
+
+    read_whole = read_document(content)
+
+    assert [(found.code, found.severity, found.element_id) for found in read_whole.warnings] == [(code, "warning", "B")]
+    (model,) = read_whole.models
+    node = model.nodes["B"]
+    assert isinstance(node, BoundaryEvent)
+    assert node.trigger == trigger

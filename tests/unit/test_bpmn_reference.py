@@ -11,6 +11,7 @@ from diagrams import (
     activity,
     attributes,
     boundary,
+    business_rule_task,
     document,
     end,
     error,
@@ -95,7 +96,7 @@ ACTIVITIES = {
     "scriptTask": node(script_task("X", "=1", "a")),
     "script": node(activity("scriptTask", "X", "", "<bpmn:script>1</bpmn:script>")),
     "businessRuleTask with a task definition": node(activity("businessRuleTask", "X", TYPE)),
-    "businessRuleTask": node('<bpmn:businessRuleTask id="X" />'),
+    "businessRuleTask": node(business_rule_task("X", "policy", "a")),
     "callActivity": node(activity("callActivity", "X", CALLED)),
     "subProcess": node(subprocess("X", start("In"), path("In", "Out"), end("Out"))),
     "subProcess triggered by an event": drawn(
@@ -129,6 +130,8 @@ DATA = {
                     "correlationSubscription", "auditing", "monitoring", "textAnnotation", "association", "group",
                     "laneSet", "documentation", "resourceRole", "performer", "humanPerformer", "potentialOwner")},
     **{name: within(f"<bpmn:{name} />") for name in ("dataInputAssociation", "dataOutputAssociation")},
+    **{name: within(f"<bpmn:dataInputAssociation><bpmn:{name} /></bpmn:dataInputAssociation>")
+       for name in ("transformation", "assignment")},
     "rendering": node(activity("userTask", "X", ASSIGNED, "<bpmn:rendering />")),
 }  # fmt: skip
 DECLARING = ("message", "signal", "error", "escalation", "process")
@@ -179,6 +182,7 @@ ATTRIBUTES = {
                     + service_task("Y", "plain")),
     "isSequential": node(service_task("X", "plain", multi_instance=for_each("=a", sequential=True))),
     "testBefore": looping("<bpmn:loopCondition>=a</bpmn:loopCondition>", ' testBefore="true"'),
+    "any that BPMN does not give to the element": marked("serviceTask", invented="a"),
     "implementation": marked("serviceTask", implementation="##WebService"),
     "gatewayDirection": node('<bpmn:exclusiveGateway id="X" gatewayDirection="Diverging" />'),
     "isClosed": node(service_task("X", "plain")).replace(b"<bpmn:process ", b'<bpmn:process isClosed="true" '),

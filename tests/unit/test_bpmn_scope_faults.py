@@ -99,10 +99,10 @@ def beside(*within: str) -> bytes:
             id="a message without key",
         ),
         pytest.param(
-            beside(start("On", timer="<bpmn:timeCycle>R/PT1H</bpmn:timeCycle>"), path("On", "Out"), end("Out")),
-            "TIMER_MISPLACED",
+            beside(start("On", timer="<bpmn:timeCycle>hourly</bpmn:timeCycle>"), path("On", "Out"), end("Out")),
+            "TIMER_INVALID",
             "On",
-            id="a cycle that interrupts",
+            id="no cycle",
         ),
         pytest.param(
             drawn(
@@ -132,12 +132,6 @@ def beside(*within: str) -> bytes:
             "UNREACHABLE",
             "Lost",
             id="unreachable within",
-        ),
-        pytest.param(
-            drawn(*STRAIGHT, service_task("X", "plain"), boundary("B", "X", escalation_ref=""), path("B", "Done")),
-            "BOUNDARY_MISPLACED",
-            "B",
-            id="an escalation of a handler",
         ),
         pytest.param(
             drawn(*STRAIGHT, script_task("X", "=1", "x"), boundary("B", "X", timer=duration("PT1H")),

@@ -7,12 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import decision_documents
 import pytest
 from click.testing import Result
-from diagrams import diagram, document, end, flow, gateway, path, process, service_task, start
+from diagrams import business_rule_task, diagram, document, end, flow, gateway, path, process, service_task, start
 from typer.testing import CliRunner
 
 from engine import canonical_digest
+from engine.dmn import canonical_decision_digest
 from learning.cli import app
 
 SOUND = diagram("sound", start(), path("Begin", "Done"), end())
@@ -26,6 +28,8 @@ UNLABELLED = diagram(
     flow("Which", "Done", flow_id="Other", name="no"),
     end(),
 )
+ASKING = diagram("asking", start(), path("Begin", "Ask", "Done"), business_rule_task("Ask", "more", "b"), end())
+DECIDED = decision_documents.document(decision_documents.decision("more", decision_documents.literal("a + 1")))
 FOREIGN = document(
     process("foreign", start(), path("Begin", "Work", "Done"), '<bpmn:serviceTask id="Work" c:class="W" />', end())
 ).replace(b"xmlns:bpmn", b'xmlns:c="http://camunda.org/schema/1.0/bpmn" xmlns:bpmn')
@@ -43,6 +47,9 @@ def files(tmp_path: Path) -> dict[str, Path]:
         "unlabelled": UNLABELLED,
         "foreign": FOREIGN,
         "broken": b"<definitions>\n\n<",
+        "asking": ASKING,
+        "decided": DECIDED,
+        "undecided": DECIDED.replace(b"a + 1", b"a +"),
     }
     paths = {name: tmp_path / f"{name}.bpmn" for name in contents}
     for name, content in contents.items():
@@ -117,7 +124,37 @@ def test_a_description_has_both_digests_and_the_processes(files: dict[str, Path]
             "sha256": hashlib.sha256(SOUND).hexdigest(),
             "canonical_sha256": canonical_digest(SOUND),
             "processes": [
-                {"process_id": "sound", "name": "sound", "version_tag": None, "inputs": None, "calls": []},
+                {
+                    "process_id": "sound",
+                    "name": "sound",
+                    "version_tag": None,
+                    "inputs": None,
+                    "calls": [],
+                    "decisions": [],
+                },
             ],
+        }
+    ]
+
+
+def test_a_diagram_may_ask_the_decisions_of_the_other_files(files: dict[str, Path]) -> None:
+    alone = findings_of(run("verify", files["asking"], "--json"))
+    with_decision = run("verify", files["asking"], files["decided"], "--json")
+    with_fault = findings_of(run("verify", files["undecided"], "--json"))
+
+    assert [(each["code"], each["element_id"]) for each in alone] == [("DECISION_UNKNOWN", "Ask")]
+    assert json.loads(with_decision.stdout) == {"findings": [], "files": 2}
+    assert [(each["file"], each["code"]) for each in with_fault] == [(str(files["undecided"]), "EXPRESSION_INVALID")]
+
+
+def test_a_file_of_decisions_is_described(files: dict[str, Path]) -> None:
+    result = run("describe", files["decided"])
+
+    assert json.loads(result.stdout) == [
+        {
+            "file": str(files["decided"]),
+            "sha256": hashlib.sha256(DECIDED).hexdigest(),
+            "canonical_sha256": canonical_decision_digest(DECIDED),
+            "decisions": [{"decision_id": "more", "name": "more", "version_tag": None, "inputs": []}],
         }
     ]

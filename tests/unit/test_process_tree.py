@@ -6,6 +6,7 @@ import builtins
 from pathlib import Path
 
 import pytest
+from decision_documents import deployed
 from diagrams import (
     boundary,
     call_activity,
@@ -23,7 +24,8 @@ from diagrams import (
 from SpiffWorkflow.bpmn.script_engine import PythonScriptEngine, TaskDataEnvironment
 from stored_tree import Outcome, StoredTree, compile_document, every_path
 
-from engine.bpmn import BoundaryEvent, ProcessModel, StartEvent, read_diagram
+from engine.bpmn import Activity, BoundaryEvent, CompensationEvent, ProcessModel, StartEvent, read_diagram
+from engine.dmn import DeployedDecision
 from engine.errors import ExpressionEvaluationError, StepLimitError, TaskGoneError
 from engine.spiff import CompiledProcess, JournalEntry, compile_process
 from engine.spiff.scopes import Scope
@@ -36,18 +38,33 @@ OUTCOMES: dict[str, tuple[Outcome, ...]] = {
         {"validation_passed": True, "findings": []},
         {"validation_passed": False, "findings": [{"rule": "rows"}]},
     ),
-    "Task_MarkValidated": ({},),
+    "Task_MarkValidated": ({"newly_validated": True},),
+    "Task_UndoValidation": ({"validation_passed": False},),
     "Task_WithdrawVersion": ({"validation_passed": False, "findings": [{"rule": "rows"}]},),
     "Task_TrainModel": ({"training": {"epochs": 3}}, "TRAINING_FAILED"),
-    "Task_EvaluateModel": ({"evaluation": {"accuracy": 0.9}},),
-    "Task_RegisterModel": ({"model_id": "m", "model_version": 1, "model_artifact_id": "a"},),
+    "Task_EvaluateModel": (
+        {"evaluation": {"accuracy": 0.9, "baseline_accuracy": 0.5}},
+        {"evaluation": {"accuracy": 0.4, "baseline_accuracy": 0.5}},
+    ),
+    "Task_RegisterModel": (
+        {
+            "model_id": "m",
+            "model_version": 1,
+            "model_artifact_id": "a",
+            "data_classification": "internal",
+            "current_accuracy": None,
+        },
+    ),
+    "Task_WithdrawModel": ({},),
+    "Task_RejectByPolicy": ({},),
     "UserTask_ReviewModel": (
         {"decision": "approve", "comment": "", "completed_by": "rita"},
         {"decision": "reject", "comment": "no", "completed_by": "rita"},
     ),
     "Task_DeployEndpoint": ({"endpoint_id": "e"},),
     "Task_ProbeEndpoint": ({"healthy": True}, {"healthy": False}, "ARTIFACT_CORRUPT"),
-    "Task_PromoteModel": ({"promoted": True},),
+    "Task_PromoteModel": ({"promoted": True, "replaced": {}},),
+    "Task_DemoteModel": ({"promoted": False},),
     "Task_TearDownEndpoint": ({"promoted": False},),
     "Task_CompleteExperiment": ({},),
     "Task_RejectModel": ({},),
@@ -67,6 +84,10 @@ def _shipped() -> dict[str, ProcessModel]:
     return {model.process_id: model for model in models}
 
 
+def _decisions() -> dict[str, DeployedDecision]:
+    return deployed((SHIPPED / "promotion-policy.dmn").read_bytes())
+
+
 def _follow(compiled: CompiledProcess, outcomes: tuple[Outcome, ...], *, reloads: bool) -> StoredTree:
     tree = StoredTree(compiled, REQUEST, reloads=reloads)
     for outcome in outcomes:
@@ -76,7 +97,7 @@ def _follow(compiled: CompiledProcess, outcomes: tuple[Outcome, ...], *, reloads
 
 def _entry(process_id: str, start_event_id: str) -> CompiledProcess:
     models = _shipped()
-    return compile_process(models.pop(process_id), models, start_event_id)
+    return compile_process(models.pop(process_id), models, start_event_id, decisions=_decisions())
 
 
 def _flows_taken(journal: list[JournalEntry]) -> set[tuple[str, str]]:
@@ -85,6 +106,8 @@ def _flows_taken(journal: list[JournalEntry]) -> set[tuple[str, str]]:
     left: dict[str, str] = {}
     flows = set()
     for each in journal:
+        if isinstance(each.element, Activity) and each.element.is_for_compensation:
+            continue
         node_id, process_id = each.element.id, home[each.element.id]
         if each.change == "activated" and not isinstance(each.element, StartEvent | BoundaryEvent):
             flows.add((left[process_id], node_id))
@@ -103,8 +126,25 @@ def test_every_node_and_every_flow_of_the_shipped_diagrams_is_taken() -> None:
             flows |= _flows_taken(tree.journal)
 
     models = _shipped().values()
-    assert nodes == {node_id for model in models for node_id in model.nodes}
+    of_rollback = {"Task_UndoValidation", "Task_DemoteModel"}  # see the next test
+    drawn = {node.id for model in models for node in model.nodes.values() if not isinstance(node, CompensationEvent)}
+    assert nodes == drawn - of_rollback
     assert flows == {(each.source, each.target) for model in models for each in model.flows}
+
+
+def test_an_experiment_that_is_rolled_back_undoes_the_last_step_first() -> None:
+    tree = StoredTree(_entry(*ENTRIES[0]), REQUEST)
+    while tree.waiting != ["Task_CompleteExperiment"]:
+        tree.perform(OUTCOMES[tree.waiting[0]][0])
+
+    tree.tree.roll_back({})
+    tree.keep()
+    while tree.waiting:
+        tree.perform(OUTCOMES[tree.waiting[0]][0])
+
+    undone = [entry.undone_by for entry in tree.journal if entry.change == "compensated" and entry.undone_by]
+    assert undone == ["Task_DemoteModel", "Task_TearDownEndpoint", "Task_WithdrawModel", "Task_UndoValidation"]
+    assert tree.is_completed
 
 
 @pytest.mark.parametrize(("process_id", "start_event_id"), ENTRIES)
@@ -140,7 +180,7 @@ def test_the_shipped_diagrams_run_through_every_path_while_any_evaluation_of_pyt
         for each in compiled:
             count += sum(1 for _ in every_path(StoredTree(each, REQUEST), OUTCOMES))
 
-    assert count == 7 + 3 + 3 + 3
+    assert count == 8 + 3 + 3 + 3
 
 
 @pytest.mark.parametrize(

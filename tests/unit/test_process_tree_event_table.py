@@ -194,6 +194,9 @@ TAKE_NO_TIME = {
     "manual task": '<bpmn:manualTask id="Host" />',
     "script task": script_task("Host", "=1", "one"),
     "send task": activity("sendTask", "Host", "", messageRef="Message"),
+    "business rule task": activity(
+        "businessRuleTask", "Host", '<zeebe:calledDecision decisionId="d" resultVariable="r" />'
+    ),
     "start event": "",
 }
 

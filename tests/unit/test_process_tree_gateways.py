@@ -6,6 +6,7 @@ import time
 from itertools import permutations
 
 import pytest
+from diagram_findings import findings_of
 from diagrams import (
     boundary,
     catch,
@@ -30,6 +31,8 @@ from diagrams import (
     subprocess,
 )
 from stored_tree import StoredTree
+
+from engine.errors import NoWayError
 
 TASKS = tuple(service_task(name, "t") for name in ("A", "B", "C"))
 FORK = (
@@ -216,3 +219,45 @@ def test_a_token_at_an_event_based_gateway_can_be_moved_and_its_events_cannot() 
     tree.keep()
 
     assert tree.waiting == ["AfterLate"]
+
+
+@pytest.mark.parametrize("join", [parallel("Join"), inclusive("Join")], ids=["parallel", "inclusive"])
+def test_a_join_without_a_flow_out_of_it_ends_what_it_joins(join: str) -> None:
+    content = diagram(
+        "p", start(), path("Begin", "Fork", "A", "Join"), path("Fork", "B", "Join"), parallel("Fork"), *TASKS[:2], join
+    )
+    assert findings_of(content, None) == ()
+    tree = StoredTree.of(content)
+
+    tree.complete("A")
+    assert not tree.is_completed
+    tree.complete("B")
+
+    assert tree.is_clean()
+    assert tree.happened("completed").count("Join") == 1
+
+
+@pytest.mark.parametrize("kind", ["exclusiveGateway", "inclusiveGateway"])
+def test_a_gateway_of_another_engine_that_leaves_no_way_fails_its_step(kind: str) -> None:
+    content = diagram(
+        "p",
+        start(),
+        path("Begin", "A", "Choose"),
+        TASKS[0],
+        f'<bpmn:{kind} id="Choose" name="Which?" />',
+        flow("Choose", "Done", "=n = 1", name="one"),
+        end(),
+    )
+    assert [(found.code, found.severity) for found in findings_of(content, None)] == [
+        ("DEFAULT_FLOW_MISSING", "warning")
+    ]
+    assert ("DEFAULT_FLOW_MISSING", "error") in [(found.code, found.severity) for found in findings_of(content)]
+    tree = StoredTree.of(content, n=2)
+
+    with pytest.raises(NoWayError) as raised:
+        tree.complete("A")
+
+    assert raised.value.element_id == "Choose"
+    one = StoredTree.of(content, n=1)
+    one.complete("A")
+    assert one.is_clean()

@@ -173,7 +173,7 @@ def test_the_process_page_says_of_every_service_task_where_it_runs() -> None:
 def test_the_event_page_lists_every_kind_of_event_that_is_appended() -> None:
     documented = set(first_column((REFERENCE / "events.md").read_text(encoding="utf-8")))
     paths = [*(ROOT / "engine").rglob("*.py"), ROOT / "handlers" / "experiment_runs.py"]
-    kind = re.compile(r"(process|element|compensation|job|incident|user_task|training)\.[a-z]+")
+    kind = re.compile(r"(process|element|compensation|decision|job|incident|user_task|training)\.[a-z]+")
     written = {literal for literal in string_literals(*paths) if kind.fullmatch(literal)}
 
     changes = {f"element.{change}" for change in ("activated", "completed", "cancelled", "compensated")}

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from uuid import UUID
 from xml.sax.saxutils import escape, quoteattr
 
+from engine.dmn import DecisionRef, DeployedDecision, read_decisions
+
+_ZEEBE = "http://camunda.org/schema/zeebe/1.0"
 NAMESPACE = "https://www.omg.org/spec/DMN/20191111/MODEL/"
 
 
@@ -17,14 +21,22 @@ def input_data(name: str, type_name: str = "Any") -> str:
 
 
 def decision(
-    name: str, logic: str, *, needs: tuple[str, ...] = (), wants: tuple[str, ...] = (), type_name: str = "Any"
+    name: str,
+    logic: str,
+    *,
+    needs: tuple[str, ...] = (),
+    wants: tuple[str, ...] = (),
+    type_name: str = "Any",
+    version_tag: str | None = None,
 ) -> str:
     """Return a decision that needs other decisions and wants input data, all by name."""
     required = [f'<requiredDecision href="#{_id(each)}" />' for each in needs]
     required += [f'<requiredInput href="#{_id(each)}" />' for each in wants]
     requirements = "".join(f"<informationRequirement>{each}</informationRequirement>" for each in required)
     variable = f'<variable name={quoteattr(name)} typeRef="{type_name}" />'
-    return f'<decision id="{_id(name)}" name={quoteattr(name)}>{variable}{requirements}{logic}</decision>'
+    tag = "" if version_tag is None else f'<versionTag xmlns="{_ZEEBE}" value={quoteattr(version_tag)} />'
+    extensions = f"<extensionElements>{tag}</extensionElements>" if tag else ""
+    return f'<decision id="{_id(name)}" name={quoteattr(name)}>{extensions}{variable}{requirements}{logic}</decision>'
 
 
 def literal(source: str) -> str:
@@ -60,6 +72,26 @@ def table(
         ]
     )
     return f'<decisionTable id="T" hitPolicy="{policy}"{attribute}>{body}</decisionTable>'
+
+
+def deployed(content: bytes) -> dict[str, DeployedDecision]:
+    """Return the decisions of a document by the keys that tasks bound to the newest version have for them."""
+    model = read_decisions(content)
+    return {
+        f"decision/{each.id}": DeployedDecision(
+            DecisionRef(
+                decision_definition_id=UUID(int=number),
+                decision_id=each.id,
+                version=1,
+                version_tag=None,
+                name=each.name,
+                sha256="",
+                canonical_sha256="",
+            ),
+            model,
+        )
+        for number, each in enumerate(model.decisions.values())
+    }
 
 
 def _id(name: str) -> str:

@@ -1,0 +1,39 @@
+-- name: leaf_position
+select p.position, l.leaf_hash from audit_position p join audit_leaf l using (audit_ref)
+where p.audit_ref = :audit_ref and p.tenant_id = :tenant_id
+
+-- name: is_recorded
+select exists (select from audit_leaf where audit_ref = :audit_ref and tenant_id = :tenant_id) as is_recorded
+
+-- name: newest_checkpoint
+select size, note, signed_at from audit_checkpoint where tree = :tree order by size desc limit 1
+
+-- name: checkpoint_of_size
+select size, note, signed_at from audit_checkpoint where tree = :tree and size = :size
+
+-- name: checkpoint_notes
+-- Evenly chosen where there are more than asked for.
+select note from (
+    select note, size, row_number() over (order by size) as number, count(*) over () as total
+    from audit_checkpoint where tree = :tree and size <= :size
+) c
+where number % greatest(1, total / cast(:most as bigint)) = 0 or number = total order by size
+
+-- name: head
+select position from audit_head where tenant_id = :tenant_id and size = :size
+
+-- name: leaves_in_order
+select l.canonical_bytes from audit_position p join audit_leaf l using (audit_ref)
+where p.tenant_id = :tenant_id and p.position < :size order by p.position
+
+-- name: personal_in_order
+select p.audit_ref, d.salt, d.content from audit_position p join audit_personal d using (audit_ref)
+where p.tenant_id = :tenant_id and p.position < :size order by p.position
+
+-- name: log_id
+select log_id from audit_log
+
+-- name: trail_status
+select (select count(*) from audit_leaf l where not exists (
+           select from audit_position p where p.audit_ref = l.audit_ref)) as unsealed,
+       holder, epoch, lease_until > engine_now() as is_held from audit_log

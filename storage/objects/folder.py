@@ -1,0 +1,162 @@
+"""Objects in a local folder: `sha256/aa/bb/<digest>`, read by the files' owner only, written by nobody."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from storage.errors import ObjectNotFoundError, ObjectStoreUnavailableError
+from storage.objects.addressed import AddressedObjects, ListedKey
+from storage.objects.keys import object_key, plain_uri
+from storage.objects.port import ByteSource, StoredObject
+from storage.objects.verified import copy_hashed, sync_folder
+
+_INCOMING = ".incoming-"
+
+
+class FolderObjectStore(AddressedObjects):
+    """An `ObjectStore` in a local folder; one chunk of a file is in memory at a time."""
+
+    def __init__(self, root: Path) -> None:
+        """Make the folder where there is none.
+
+        Raises:
+            ObjectStoreUnavailableError: It cannot be made.
+        """
+        self._root = root
+        with _translated(self._root):
+            root.mkdir(parents=True, exist_ok=True)
+
+    def put_file(self, path: Path) -> StoredObject:
+        """See `ObjectStore.put_file`."""
+        with path.open("rb") as source:
+            return self._put(source)
+
+    def put_bytes(self, content: bytes) -> StoredObject:
+        """See `ObjectStore.put_bytes`."""
+        return self._put(io.BytesIO(content))
+
+    def remove_unfinished(self, before: datetime) -> int:
+        """See `ObjectHousekeeping.remove_unfinished`."""
+        removed = 0
+        with _translated(self._root):
+            for path in self._root.glob(f"{_INCOMING}*"):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.stat().st_mtime < before.timestamp():
+                        path.unlink()
+                        removed += 1
+        return removed
+
+    @contextlib.contextmanager
+    def _open(self, uri: str, key: str, start: int = 0) -> Iterator[ByteSource]:
+        path = self._existing(uri, key)
+        with _translated(self._root):
+            try:
+                source = path.open("rb")
+            except FileNotFoundError as error:
+                raise ObjectNotFoundError(uri=uri) from error
+            source.seek(start)
+        with source:
+            yield _TranslatedSource(self._root, source)
+
+    def _size(self, uri: str, key: str) -> int:
+        with _translated(self._root):
+            return self._existing(uri, key).stat().st_size
+
+    def _existing(self, uri: str, key: str) -> Path:
+        path = self._root / key
+        with _translated(self._root):
+            # Asked before it is opened, because opening a pipe would wait for a writer.
+            if not path.is_file():
+                raise ObjectNotFoundError(uri=uri)
+        return path
+
+    def _put(self, source: IO[bytes]) -> StoredObject:
+        with _translated(self._root), self._incoming() as (incoming, target):
+            digest, size_bytes = copy_hashed(source, target)
+            self._publish(incoming, target, self._root / object_key(digest))
+        return StoredObject(uri=plain_uri(digest), sha256=digest, size_bytes=size_bytes)
+
+    def _create(self, key: str, content: bytes) -> None:
+        with _translated(self._root), self._incoming() as (incoming, target):
+            target.write(content)
+            self._publish(incoming, target, self._root / key)
+
+    @contextlib.contextmanager
+    def _incoming(self) -> Iterator[tuple[Path, IO[bytes]]]:
+        handle, name = tempfile.mkstemp(dir=self._root, prefix=_INCOMING)
+        incoming = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as target:
+                yield incoming, target
+        finally:
+            incoming.unlink(missing_ok=True)
+
+    def _publish(self, incoming: Path, target: IO[bytes], final: Path) -> None:
+        target.flush()
+        os.fsync(target.fileno())
+        incoming.chmod(0o400)
+        final.parent.mkdir(parents=True, exist_ok=True)
+        # A hard link fails where the name exists: create-only, also between processes.
+        try:
+            os.link(incoming, final)
+        except FileExistsError:
+            if not final.is_file():
+                raise
+        self._sync(final.parent)
+
+    def _sync(self, folder: Path) -> None:
+        # A row may name the object next: its name must outlive a loss of power, as its bytes do.
+        while folder != self._root:
+            sync_folder(folder)
+            folder = folder.parent
+        sync_folder(self._root)
+
+    def _list(self, folder: str) -> Iterator[ListedKey]:
+        with _translated(self._root):
+            for path in sorted((self._root / folder).rglob("*")):
+                with contextlib.suppress(FileNotFoundError):
+                    if path.is_file() and not path.is_symlink():
+                        facts = path.stat()
+                        modified_at = datetime.fromtimestamp(facts.st_mtime, UTC)
+                        yield ListedKey(path.relative_to(self._root).as_posix(), facts.st_size, modified_at)
+
+    def _move(self, old: str, new: str) -> None:
+        source, target = self._root / old, self._root / new
+        with _translated(self._root):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(source)
+                source.replace(target)
+                self._sync(target.parent)
+
+    def _delete(self, key: str) -> None:
+        with _translated(self._root):
+            (self._root / key).unlink(missing_ok=True)
+
+
+class _TranslatedSource:
+    """A file of the store, of which a failing read is the store's fault and not the destination's."""
+
+    def __init__(self, root: Path, file: IO[bytes]) -> None:
+        self._root = root
+        self._file = file
+
+    def read(self, size: int, /) -> bytes:
+        with _translated(self._root):
+            return self._file.read(size)
+
+
+@contextlib.contextmanager
+def _translated(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ObjectStoreUnavailableError(endpoint=str(root), reason=reason) from error

@@ -1,0 +1,42 @@
+-- name: read_references
+-- Of all tenants: the function alone may look, and only the custodian may call it.
+select uri, model, record_id, tenant_id, data_classification, deleted_at, in_production from object_references()
+
+-- name: read_holds
+select hold_id, tenant_id, subject, reason from object_holds()
+
+-- name: lock_collection
+-- By session: a collection takes longer than a transaction may idle.
+select pg_advisory_lock(hashtextextended('object garbage', 0))
+
+-- name: unlock_collection
+select pg_advisory_unlock(hashtextextended('object garbage', 0))
+
+-- name: find_record
+-- Deleted records as well: their objects are what a hold is for.
+select model from document where tenant_id = :tenant_id and cast(id as text) = :subject
+
+-- name: names_object
+select exists (
+    select from document where tenant_id = :tenant_id and position(:subject in cast(body as text)) > 0
+) as is_named
+
+-- name: place_hold
+insert into object_hold (hold_id, tenant_id, subject, reason, placed_by)
+values (:hold_id, :tenant_id, :subject, :reason, :placed_by)
+returning placed_at
+
+-- name: release_hold
+update object_hold set release_reason = :reason, released_by = :released_by, released_at = engine_now()
+where hold_id = :hold_id and tenant_id = :tenant_id and released_at is null
+
+-- name: list_holds
+select hold_id, tenant_id, subject, reason, placed_by, placed_at, release_reason, released_by, released_at
+from object_hold where tenant_id = :tenant_id order by hold_id
+
+-- name: use_link
+-- One row for each link: the second use finds it and changes nothing.
+insert into object_link_use (link_id, expires_at) values (:link_id, :expires_at) on conflict do nothing
+
+-- name: forget_links
+delete from object_link_use where expires_at < engine_now() - interval '1 day'

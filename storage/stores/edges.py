@@ -1,0 +1,135 @@
+"""What a graph consists of: nodes, which are records of any model, and edges of fixed kinds between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+from uuid import UUID
+
+import networkx as nx
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+
+class EdgeKind(StrEnum):
+    """What an edge says; it points from what was first to what came of it."""
+
+    HAS_VERSION = "has_version"
+    USED_BY = "used_by"
+    RAN = "ran"
+    PRODUCED = "produced"
+    EVALUATED = "evaluated"
+    SERVED_BY = "served_by"
+    ANSWERED = "answered"
+    APPROVED = "approved"
+    DEFINED = "defined"
+    GOVERNED = "governed"
+    REPORTED_IN = "reported_in"
+    ADJACENT_TO = "adjacent_to"
+    ACTIVATES = "activates"
+
+
+LINEAGE = frozenset(EdgeKind) - {EdgeKind.ADJACENT_TO, EdgeKind.ACTIVATES}
+"""The kinds that tell what came of what."""
+
+
+class Direction(StrEnum):
+    """Which way edges are followed."""
+
+    DOWNSTREAM = "downstream"
+    UPSTREAM = "upstream"
+    BOTH = "both"
+
+
+class Node(NamedTuple):
+    """A record: its model's name and its id. The id alone identifies it."""
+
+    model: str
+    id: UUID
+
+
+class Edge(BaseModel):
+    """One edge.
+
+    Attributes:
+        valid_from: Since when it holds; when it is written, unless given.
+        valid_to: Until when it held; `None` while it does.
+        recorded_at: When it was written.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: EdgeKind
+    source: Node
+    target: Node
+    valid_from: AwareDatetime | None = None
+    valid_to: AwareDatetime | None = None
+    recorded_at: AwareDatetime | None = None
+    properties: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Bounds(BaseModel):
+    """How far a traversal goes.
+
+    Attributes:
+        depth: Edges between the start and the farthest node.
+        nodes: At most so many, the start included; the nearest are taken.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    depth: int = Field(default=32, ge=0, le=1_000)
+    nodes: int = Field(default=10_000, ge=1, le=1_000_000)
+
+
+class ReachedNode(NamedTuple):
+    """A node and the smallest number of edges between it and the start."""
+
+    model: str
+    id: UUID
+    depth: int
+
+
+class Traversal(BaseModel):
+    """What was reached from a node.
+
+    Attributes:
+        nodes: The nearest first, beginning with the start itself.
+        edges: All edges among the nodes, in the order in which they were written.
+        has_more_depth: There are nodes beyond the depth that was asked for.
+        has_more_nodes: There are nodes within that depth beyond the number that was asked for.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    start: Node
+    nodes: tuple[ReachedNode, ...]
+    edges: tuple[Edge, ...]
+    has_more_depth: bool = False
+    has_more_nodes: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing was left out."""
+        return not (self.has_more_depth or self.has_more_nodes)
+
+    def as_networkx(self) -> nx.MultiDiGraph:
+        """Return the nodes and edges for the algorithms of networkx; node ids are the keys, an edge's kind its key."""
+        return as_networkx(self.nodes, self.edges)
+
+
+def as_networkx(nodes: Iterable[ReachedNode], edges: Iterable[Edge]) -> nx.MultiDiGraph:
+    """Return a graph with `model` and `depth` on nodes and `edge` on edges."""
+    graph = nx.MultiDiGraph()
+    for node in nodes:
+        graph.add_node(node.id, model=node.model, depth=node.depth)
+    for edge in edges:
+        graph.add_edge(edge.source.id, edge.target.id, key=(edge.kind, edge.valid_from), edge=edge)
+    return graph
+
+
+def holds_at(edge: Edge, at: datetime) -> bool:
+    """Return whether an edge that was read holds at a moment."""
+    begun = edge.valid_from is not None and edge.valid_from <= at
+    return begun and (edge.valid_to is None or edge.valid_to > at)

@@ -1,0 +1,410 @@
+"""Bundles, verified by a copy of the verifier that runs alone; and what it says of bundles that were tampered with."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from audit_office import ADA, SVEN, AuditOffice, audit_office
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from storage import Storage
+from storage.audit import offline_verifier
+from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint, tenant_tree
+from storage.audit.export import export_bundle
+from storage.audit.notes import SigningKey, VerifierKey
+from storage.audit.personal_data import erase_leaf, erase_person
+from storage.audit.proofs import AuditProofs
+from storage.audit.signers import rotate_key
+from storage.errors import AccessDeniedError, AuditNotSealedError
+from storage.models import RoleType
+
+Members = dict[str, bytes]
+HASH = 32
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the verifier said: its exit code, and its lines by their first words."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def findings(self) -> list[str]:
+        return [line.partition(":")[0] for line in self.lines]
+
+
+class Auditor:
+    """Somebody with a folder of their own, the verifier in it, and nothing else of this program."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.key = key
+        shutil.copy(offline_verifier.__file__, folder / "offline_verifier.py")
+
+    def verify(self, bundle: Path, *known: str, key: str | None = None) -> Verdict:
+        arguments = [str(bundle), "--key", key or self.key]
+        for number, note in enumerate(known):
+            path = self.folder / f"known-{number}.txt"
+            path.write_text(note, encoding="utf-8")
+            arguments += ["--known", str(path)]
+        ended = subprocess.run(
+            [sys.executable, "-I", "offline_verifier.py", *arguments],
+            cwd=self.folder, env={}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert ended.stderr == ""
+        return Verdict(ended.returncode, tuple(ended.stdout.splitlines()))
+
+
+class Archive:
+    """An office whose trail is exported."""
+
+    def __init__(self, office: AuditOffice, folder: Path) -> None:
+        self.office = office
+        self.folder = folder
+
+    def export(self, name: str = "bundle.tar", known: str | None = None) -> Path:
+        with self.office.storage.transaction() as work:
+            checkpoint = None if known is None else Checkpoint.parse(known)
+            bundle = export_bundle(work.connection, self.folder / name, known=checkpoint, context=ADA)
+        return bundle.path
+
+    def checkpoint(self, tree: str) -> str:
+        with self.office.storage.transaction() as work:
+            return AuditProofs(work.connection, ADA).checkpoint(tree).note
+
+    def auditor(self) -> Auditor:
+        with self.office.storage.transaction() as work:
+            key = AuditProofs(work.connection, ADA).signers()[0].verifier
+        return Auditor(self.folder / "auditor", key)
+
+    def rebuilt(self, bundle: Path, change: Callable[[Members], None]) -> Path:
+        with tarfile.open(bundle) as tar:
+            members = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
+        change(members)
+        out = self.folder / "tampered.tar"
+        with tarfile.open(out, "w") as tar:
+            for name, content in members.items():
+                described = tarfile.TarInfo(name)
+                described.size = len(content)
+                tar.addfile(described, io.BytesIO(content))
+        return out
+
+
+@pytest.fixture
+def archive(storage: Storage, database_url: str, tmp_path: Path) -> Iterator[Archive]:
+    with audit_office(storage, database_url, tmp_path) as office:
+        yield Archive(office, tmp_path)
+
+
+@pytest.fixture
+def sealed(archive: Archive) -> Archive:
+    """Twelve leaves, sealed in three rounds; the last has personal data."""
+    for number in (3, 4):
+        archive.office.record(number)
+        archive.office.record(1, SVEN)
+        archive.office.seal()
+    archive.office.record(4)
+    archive.office.record(1, personal={"reason": "because", "ä": "\N{SNOWMAN}"})
+    archive.office.seal()
+    return archive
+
+
+def lines_of(members: Members) -> list[bytes]:
+    return members["leaves.jsonl"].splitlines(keepends=True)
+
+
+def hashes_of(members: Members) -> list[bytes]:
+    content = members["hashes.bin"]
+    return [content[at : at + HASH] for at in range(0, len(content), HASH)]
+
+
+def edited(change: Callable[[list[bytes]], Any], *, hashes: bool = False) -> Callable[[Members], None]:
+    """Change the list of leaves, and, as a forger who knows the format would, that of their hashes."""
+
+    def apply(members: Members) -> None:
+        lines = lines_of(members)
+        change(lines)
+        members["leaves.jsonl"] = b"".join(lines)
+        if hashes:
+            members["hashes.bin"] = b"".join(offline_verifier._leaf_hash(line[:-1]) for line in lines)
+
+    return apply
+
+
+def flip(lines: list[bytes]) -> None:
+    lines[5] = lines[5].replace(b'"actor":"ada"', b'"actor":"eve"')
+
+
+def to_newline(lines: list[bytes]) -> None:
+    lines[5] = lines[5].replace(b'"actor"', b'"act\nr"')
+
+
+def insert(lines: list[bytes]) -> None:
+    lines.insert(5, lines[5].replace(b'"ada"', b'"eve"'))
+
+
+def swap(lines: list[bytes]) -> None:
+    lines[5], lines[9] = lines[9], lines[5]
+
+
+def replace_json(name: str, change: Callable[[Any], None]) -> Callable[[Members], None]:
+    def apply(members: Members) -> None:
+        document = json.loads(members[name])
+        change(document)
+        members[name] = json.dumps(document).encode()
+
+    return apply
+
+
+TAMPERED: dict[str, tuple[Callable[[Members], None], list[str], str]] = {
+    "a changed byte": (edited(flip), ["LEAF_CHANGED"], "Leaf 5 "),
+    "a byte changed into a line break": (edited(to_newline), ["LEAF_CHANGED"], "Leaf 5 "),
+    "a removed leaf": (edited(lambda lines: lines.pop(5)), ["LEAF_MISSING"], "Leaf 5 "),
+    "the last leaf removed": (edited(lambda lines: lines.pop()), ["LEAF_MISSING"], "Leaf 11 "),
+    "an inserted leaf": (edited(insert), ["LEAF_INSERTED"], "Leaf 5 "),
+    "a leaf added at the end": (edited(lambda lines: lines.append(lines[0])), ["LEAF_INSERTED"], "Leaf 12 "),
+    "a leaf twice": (edited(lambda lines: lines.insert(5, lines[4])), ["LEAF_INSERTED"], "Leaf 5 "),
+    "two leaves exchanged": (edited(swap), ["LEAVES_REORDERED"], "Leaf 5 "),
+    "a changed byte, hashes too": (edited(flip, hashes=True), ["ROOT_MISMATCH"], "between leaf 3 and leaf 6"),
+    "a removed leaf, hashes too": (
+        edited(lambda lines: lines.pop(5), hashes=True), ["ROOT_MISMATCH"], "between leaf 3 and leaf 6",
+    ),
+    "an inserted leaf, hashes too": (edited(insert, hashes=True), ["ROOT_MISMATCH"], "between leaf 3 and leaf 6"),
+    "two leaves exchanged, hashes too": (edited(swap, hashes=True), ["ROOT_MISMATCH"], "between leaf 3 and leaf 6"),
+    "all leaves removed, hashes too": (
+        edited(lambda lines: lines.clear(), hashes=True),
+        ["ROOT_MISMATCH", "PERSONAL_DATA_CHANGED"], "between leaf 0 and leaf 2",
+    ),
+    "a changed hash": (
+        lambda members: members.update({"hashes.bin": b"\0" + members["hashes.bin"][1:]}),
+        ["ROOT_MISMATCH", "LEAF_CHANGED"], "between leaf 0 and leaf 2",
+    ),
+    "a changed name": (
+        lambda members: members.update({"personal.jsonl": members["personal.jsonl"].replace(b"because", b"no idea")}),
+        ["PERSONAL_DATA_CHANGED"], "Leaf 11 ",
+    ),
+    "a removed name": (lambda members: members.update({"personal.jsonl": b""}), ["PERSONAL_DATA_MISSING"], "Leaf 11 "),
+    "another tenant": (
+        replace_json("bundle.json", lambda described: described.update(tenant_id="south")), ["NOT_IN_LOG"], "",
+    ),
+    "another path": (
+        replace_json("global.json", lambda over_all: over_all["inclusion"].update(path=["00" * 32])),
+        ["NOT_IN_LOG"], "",
+    ),
+    "a missing member": (lambda members: members.pop("hashes.bin"), ["BUNDLE_UNREADABLE"], "hashes.bin"),
+    "no JSON": (lambda members: members.update({"keys.json": b"{"}), ["BUNDLE_UNREADABLE"], ""),
+}  # fmt: skip
+
+
+def test_an_untouched_bundle_verifies_alone(sealed: Archive) -> None:
+    bundle = sealed.export()
+
+    assert sealed.auditor().verify(bundle) == Verdict(0, ("OK: 12 leaves, each as it was signed.",))
+
+
+@pytest.mark.parametrize("name", TAMPERED)
+def test_the_verifier_names_what_was_done_to_a_bundle(sealed: Archive, name: str) -> None:
+    change, findings, sentence = TAMPERED[name]
+
+    verdict = sealed.auditor().verify(sealed.rebuilt(sealed.export(), change))
+
+    assert (verdict.code, verdict.findings) == (1, findings)
+    assert sentence.lower() in verdict.lines[0].lower()
+
+
+def test_every_changed_byte_of_the_leaves_is_found(sealed: Archive) -> None:
+    bundle = sealed.export()
+    with tarfile.open(bundle) as tar:
+        leaves = tar.extractfile("leaves.jsonl").read()  # type: ignore[union-attr]
+    starts = [0]
+    for line in leaves.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    trusted = offline_verifier.read_key(sealed.auditor().key)
+
+    for place in range(0, len(leaves), 97):
+        damaged = bytearray(leaves)
+        damaged[place] ^= 1
+        path = sealed.rebuilt(bundle, lambda members, damaged=damaged: members.update({"leaves.jsonl": bytes(damaged)}))  # type: ignore[misc]
+        _, (finding, *_) = offline_verifier.verify(path, trusted, [])
+        number = max(number for number, start in enumerate(starts) if start <= place)
+        assert finding.leaf == number, (place, finding)
+
+
+def test_another_key_is_not_trusted(sealed: Archive) -> None:
+    other = SigningKey("ami-learning/other", Ed25519PrivateKey.generate())
+
+    verdict = sealed.auditor().verify(sealed.export(), key=str(other.verifier))
+
+    assert (verdict.code, verdict.findings) == (1, ["KEY_UNKNOWN", "CHECKPOINT_FORGED", "CHECKPOINT_FORGED"])
+
+
+def test_a_checkpoint_that_another_key_signed_is_forged(sealed: Archive) -> None:
+    name = Checkpoint.parse(sealed.checkpoint(GLOBAL_TREE)).origin.removesuffix("/global")
+    forger = SigningKey(name, Ed25519PrivateKey.generate())
+    forged = Checkpoint.parse(sealed.checkpoint(tenant_tree("north")))
+
+    def sign(members: Members) -> None:
+        members["checkpoint"] = forger.sign(forged.text).encode()
+
+    verdict = sealed.auditor().verify(sealed.rebuilt(sealed.export(), sign))
+
+    assert (verdict.code, verdict.findings) == (1, ["CHECKPOINT_FORGED"])
+
+
+def test_a_forged_checkpoint_over_changed_leaves_fails_at_its_signature(sealed: Archive) -> None:
+    def forge(members: Members) -> None:
+        edited(flip, hashes=True)(members)
+        root = offline_verifier.Tree(members["hashes.bin"]).root(12)
+        checkpoint = Checkpoint.parse(members["checkpoint"].decode())
+        text = Checkpoint(checkpoint.origin, 12, root, checkpoint.extensions).text
+        signature = members["checkpoint"].decode().rpartition("\n\n")[2]
+        members["checkpoint"] = f"{text}\n{signature}".encode()
+
+    verdict = sealed.auditor().verify(sealed.rebuilt(sealed.export(), forge))
+
+    assert (verdict.code, verdict.findings) == (1, ["CHECKPOINT_FORGED", "NOT_IN_LOG"])
+
+
+def test_a_truncated_tail_is_found_with_a_checkpoint_from_before(sealed: Archive) -> None:
+    earlier = sealed.export("earlier.tar")
+    whole = sealed.checkpoint(GLOBAL_TREE)
+    sealed.office.record(3)
+    sealed.office.seal()
+    later = sealed.checkpoint(tenant_tree("north"))
+    auditor = sealed.auditor()
+
+    assert auditor.verify(earlier).code == 0
+    assert auditor.verify(earlier, later).findings == ["TAIL_TRUNCATED"]
+    assert auditor.verify(earlier, sealed.checkpoint(GLOBAL_TREE)).findings == ["TAIL_TRUNCATED"]
+    assert auditor.verify(sealed.export(), later).code == 0
+    assert auditor.verify(sealed.export(known=whole), whole).code == 0
+    assert auditor.verify(sealed.export(), whole).findings == ["KNOWN_NOT_COMPARABLE"]
+
+
+@pytest.mark.parametrize("size", [5, 12])
+def test_two_histories_that_were_both_signed_are_found(sealed: Archive, size: int) -> None:
+    """Whoever has the key shows one auditor one history and another one another."""
+    with sealed.office.storage.transaction() as work:
+        key = sealed.office.key_file.key(
+            offline_verifier_key := next(iter(_verifiers(AuditProofs(work.connection, ADA))))
+        )
+    assert key.verifier == offline_verifier_key
+    origin = Checkpoint.parse(sealed.checkpoint(tenant_tree("north"))).origin
+    shown_to_others = key.sign(Checkpoint(origin, size, bytes(32)).text)
+
+    verdict = sealed.auditor().verify(sealed.export(), shown_to_others)
+
+    assert (verdict.code, verdict.findings) == (1, ["EQUIVOCATION"])
+
+
+def test_two_histories_of_the_whole_log_are_found(sealed: Archive) -> None:
+    with sealed.office.storage.transaction() as work:
+        key = sealed.office.key_file.key(_verifiers(AuditProofs(work.connection, ADA))[0])
+    origin = Checkpoint.parse(sealed.checkpoint(GLOBAL_TREE)).origin
+    for size in (2, 5):
+        other = key.sign(Checkpoint(origin, size, bytes(32)).text)
+        folder = sealed.folder / f"auditor-{size}"
+        verdict = Auditor(folder, str(key.verifier)).verify(sealed.export(known=other), other)
+        assert (verdict.code, verdict.findings) == (1, ["EQUIVOCATION"])
+
+
+def _verifiers(proofs: AuditProofs) -> list[VerifierKey]:
+    return [VerifierKey.parse(key.verifier) for key in proofs.signers()]
+
+
+def test_the_verifier_follows_the_keys_from_the_one_that_is_trusted(sealed: Archive) -> None:
+    rotate_key(sealed.office.records, sealed.office.key_file, context=ADA)
+    sealed.office.seal()
+    rotate_key(sealed.office.records, sealed.office.key_file, context=ADA)
+    sealed.office.seal()
+    bundle, auditor = sealed.export(), sealed.auditor()
+
+    assert auditor.verify(bundle).lines == ("OK: 14 leaves, each as it was signed.",)
+
+    def break_chain(keys: list[dict[str, str]]) -> None:
+        keys[2]["endorsement"] = keys[1]["endorsement"]
+
+    broken = auditor.verify(sealed.rebuilt(bundle, replace_json("keys.json", break_chain)))
+    assert broken.findings == ["KEY_CHAIN_BROKEN", "CHECKPOINT_FORGED", "CHECKPOINT_FORGED"]
+
+
+def test_a_key_that_was_replaced_signs_nothing_new(sealed: Archive) -> None:
+    with sealed.office.storage.transaction() as work:
+        stolen = sealed.office.key_file.key(_verifiers(AuditProofs(work.connection, ADA))[0])
+    rotate_key(sealed.office.records, sealed.office.key_file, context=ADA)
+    sealed.office.seal()
+    checkpoint = Checkpoint.parse(sealed.checkpoint(tenant_tree("north")))
+
+    def sign(members: Members) -> None:
+        members["checkpoint"] = stolen.sign(checkpoint.text).encode()
+
+    verdict = sealed.auditor().verify(sealed.rebuilt(sealed.export(), sign))
+    assert (verdict.code, verdict.findings) == (1, ["CHECKPOINT_FORGED"])
+
+
+OLGA = ADA.model_copy(update={"user_id": "olga", "roles": frozenset({RoleType.ADMIN})})
+
+
+def test_the_tree_survives_an_erasure_that_is_itself_on_the_record(sealed: Archive) -> None:
+    (other,) = sealed.office.record(1, OLGA, personal={"comment": "ada was late"})
+    before = sealed.checkpoint(tenant_tree("north"))
+    with sealed.office.records.transaction() as work:
+        assert erase_person(work, "ada", reason="Article 17", context=OLGA) == 1
+        assert erase_leaf(work, other, reason="it is about ada", context=OLGA) == 1
+    sealed.office.seal()
+    bundle = sealed.export()
+
+    assert sealed.auditor().verify(bundle, before).lines == ("OK: 15 leaves, each as it was signed.",)
+    assert b"because" not in bundle.read_bytes()
+    assert b"late" not in bundle.read_bytes()
+    with sealed.office.storage.transaction() as work:
+        leaf = work.audit.read(other, context=OLGA)
+    assert ("personal" in leaf, "personal_sha256" in leaf) == (False, True)
+
+
+def test_only_an_administrator_erases_and_only_in_their_tenant(sealed: Archive) -> None:
+    with sealed.office.records.transaction() as work, pytest.raises(AccessDeniedError):
+        erase_person(work, "ada", reason="r", context=ADA)
+    with sealed.office.records.transaction() as work:
+        assert erase_person(work, "ada", reason="r", context=SVEN) == 0
+
+
+def test_an_actor_whose_id_is_an_e_mail_address_can_be_erased(archive: Archive) -> None:
+    mail = ADA.model_copy(update={"user_id": "ada@example.org"})
+    (leaf,) = archive.office.record(1, mail)
+    with archive.office.records.transaction() as work:
+        assert work.audit.read(leaf, context=ADA)["personal"] == {"actor": "ada@example.org"}
+        erase_person(work, "ada@example.org", reason="r", context=OLGA)
+    archive.office.seal()
+
+    bundle = archive.export()
+    assert archive.auditor().verify(bundle).code == 0
+    assert b"example.org" not in bundle.read_bytes()
+
+
+def test_a_tenant_of_which_nothing_is_sealed_has_no_bundle(archive: Archive) -> None:
+    with pytest.raises(AuditNotSealedError):
+        archive.export()
+
+    assert [path for path in archive.folder.iterdir() if "bundle" in path.name] == []
+
+
+def test_arguments_of_no_use_end_with_code_2(sealed: Archive) -> None:
+    auditor = sealed.auditor()
+    ended = subprocess.run(
+        [sys.executable, "-I", "offline_verifier.py", str(sealed.export()), "--key", "nonsense"],
+        cwd=auditor.folder, capture_output=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 2
