@@ -59,6 +59,7 @@ class DatasetPayload(BaseModel):
         source_uri: `file:///...` below one of the server's import folders, or `https://...` on one of the web servers
             that it may ask; CSV, JSON Lines, Parquet, Arrow, NumPy arrays, or a zip or tar file of images.
         target: The column to predict.
+        row_order_matters: Whether the same rows in another order are another version.
         rules: What must be true of the rows, besides what training needs; see docs/reference/dataset-rules.md.
     """
 
@@ -70,6 +71,7 @@ class DatasetPayload(BaseModel):
     description: Annotated[str, Field(max_length=10_000)] = ""
     tags: Annotated[tuple[str, ...], Field(max_length=50)] = ()
     data_classification: DataClassification = DataClassification.INTERNAL
+    row_order_matters: bool = True
     rules: Annotated[tuple[ValidationRule, ...], Field(max_length=100)] = ()
 
 
@@ -119,7 +121,7 @@ def _stored_content(services: Services, payload: DatasetPayload) -> StoredConten
     with source_copy(payload.source_uri, services.limits) as path:
         folder = path.parent / "draft"
         folder.mkdir()
-        draft = ingest_confined(path, folder)
+        draft = ingest_confined(path, folder, as_bag=not payload.row_order_matters)
         columns = tuple(column.name for column in draft.content.columns)
         if payload.target not in columns:
             raise TargetColumnMissingError(target=payload.target, columns=columns)
@@ -140,7 +142,7 @@ def _register(
     _lock_dataset(work, payload.name, context)
     dataset = _dataset(work, payload, context)
     versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=_ALL_VERSIONS, context=context)
-    known = _same_content(versions, content.digest, payload)
+    known = _same_content(versions, content.identity, payload)
     if known is not None:
         _require_same_classification(known, payload)
         instance_id = _validation_of(services, work, known, context)
@@ -155,7 +157,7 @@ def _register(
         storage_location=stored.uri,
         file_format=content.file_format,
         size_bytes=stored.manifest.size_bytes,
-        checksum=content.digest,
+        checksum=content.identity,
         rules=as_documents(payload.rules),
         lineage_refs=(without_secrets(payload.source_uri), f"sha256:{content.source_sha256}"),
     )

@@ -44,15 +44,18 @@ _ERRORS: dict[str, tuple[type[ReportedError], tuple[str, ...]]] = {
 }
 
 
-def ingest_confined(path: Path, folder: Path, memory_bytes: int = MEMORY_BYTES) -> DatasetDraft:
+def ingest_confined(
+    path: Path, folder: Path, memory_bytes: int = MEMORY_BYTES, *, as_bag: bool = False
+) -> DatasetDraft:
     """Return what `ingest` returns, or raise what it raises, without trusting the file.
 
     Raises:
         DatasetReaderFailedError: The reader died or went beyond its limits.
     """
     if kind_of(path, head_of(path)).is_text:
-        return ingest(path, folder)
+        return ingest(path, folder, as_bag=as_bag)
     command = [sys.executable, "-m", "storage.datasets.confinement", str(path), str(folder), str(memory_bytes)]
+    command += ["as-bag"] * as_bag
     environment = {"PATH": os.defpath, "PYTHONPATH": str(_SOURCE_ROOT), "OMP_NUM_THREADS": "1"}
     try:
         ended = subprocess.run(
@@ -92,7 +95,7 @@ def main(arguments: list[str]) -> int:
     path, folder, memory_bytes = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
     _confine(memory_bytes + path.stat().st_size)
     try:
-        ingest(path, folder)
+        ingest(path, folder, as_bag="as-bag" in arguments)
     except tuple(kind for kind, _names in _ERRORS.values()) as error:
         names = _ERRORS[type(error).__name__][1]
         document = {"error": type(error).__name__, **{name: getattr(error, name) for name in names}}

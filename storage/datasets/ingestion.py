@@ -20,6 +20,7 @@ from storage.datasets.limits import DEFAULT_READING_LIMITS, ReadingLimits
 from storage.datasets.reading import WiderTypeNeededError, open_table
 from storage.datasets.scanning import ScannedChunk, ScannedTable, scan
 from storage.datasets.sketches.column import ColumnSketchDocument
+from storage.datasets.unordered import BagHash
 
 DRAFT_FILE = "draft.json"
 SKETCHES_FILE = "sketches.json"
@@ -53,19 +54,26 @@ class ContentDescription(BaseModel):
     """What the content of a version is, wherever it is kept.
 
     Attributes:
-        digest: The content's identity, over canonical rows.
+        digest: Over canonical rows, in their order.
+        bag_digest: Over canonical rows whatever their order; only where it was asked for.
         source_sha256: Of the file that it was first read from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     digest: str
+    bag_digest: str | None = None
     row_count: int
     repeated_row_count: int
     columns: tuple[ColumnDescription, ...]
     file_format: str
     source_sha256: str
     source_size_bytes: int
+
+    @property
+    def identity(self) -> str:
+        """By what the content is known: 64 hexadecimal digits."""
+        return self.bag_digest or self.digest
 
 
 class DatasetDraft(BaseModel):
@@ -85,8 +93,16 @@ class ColumnSketches(BaseModel):
     columns: tuple[ColumnSketchDocument, ...]
 
 
-def ingest(path: Path, folder: Path, limits: ReadingLimits = DEFAULT_READING_LIMITS) -> DatasetDraft:
+def ingest(
+    path: Path, folder: Path, limits: ReadingLimits = DEFAULT_READING_LIMITS, *, as_bag: bool = False
+) -> DatasetDraft:
     """Read a file once, write its chunks and sketches into `folder`, and return what it holds.
+
+    Args:
+        path: The file.
+        folder: An empty one.
+        limits: Of what is read.
+        as_bag: Whether the rows are known without their order; this takes much longer.
 
     Raises:
         FileUnreadableError, FileTooLargeError, FileNotTabularError, FileFormatUnsupportedError, PickleRefusedError,
@@ -95,21 +111,28 @@ def ingest(path: Path, folder: Path, limits: ReadingLimits = DEFAULT_READING_LIM
     types: dict[str, pa.DataType] = {}
     for _attempt in range(_MAXIMUM_ATTEMPTS):
         try:
-            return _ingest_once(path, folder, limits, types)
+            return _ingest_once(path, folder, limits, types, as_bag=as_bag)
         except WiderTypeNeededError as error:
             types[error.column] = error.datatype
     raise FileNotTabularError(path=path, reason="too many columns have values that do not fit their first ones")
 
 
-def _ingest_once(path: Path, folder: Path, limits: ReadingLimits, types: dict[str, pa.DataType]) -> DatasetDraft:
+def _ingest_once(
+    path: Path, folder: Path, limits: ReadingLimits, types: dict[str, pa.DataType], *, as_bag: bool
+) -> DatasetDraft:
     chunks: list[ChunkDescription] = []
-
-    def keep(chunk: ScannedChunk) -> None:
-        chunks.append(_written(chunk, folder, len(chunks)))
-
     with open_table(path, limits, types) as stream:
+        bag = BagHash(stream.schema.names) if as_bag else None
+
+        def keep(chunk: ScannedChunk) -> None:
+            chunks.append(_written(chunk, folder, len(chunks)))
+            if bag is not None:
+                bag.add(chunk.rows)
+
         scanned = scan(stream.schema, stream.batches, keep)
         content = _content(path, stream.file_format, stream.schema, scanned)
+    if bag is not None:
+        content = content.model_copy(update={"bag_digest": bag.hexdigest()})
     documents = tuple(ColumnSketchDocument.of(name, sketch) for name, sketch in scanned.columns.items())
     (folder / SKETCHES_FILE).write_text(ColumnSketches(columns=documents).model_dump_json(), encoding="utf-8")
     draft = DatasetDraft(content=content, chunks=tuple(chunks))
