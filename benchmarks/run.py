@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import datasets_group
 import engine_group
 import feel_group
 import learning_group
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 GROUPS: dict[str, Benchmark] = {
+    "datasets": datasets_group.measure,
     "engine": engine_group.measure,
     "feel": feel_group.measure,
     "learning": learning_group.measure,

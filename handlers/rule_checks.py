@@ -18,7 +18,7 @@ from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute
 from numpy.typing import NDArray
 
 from engine.errors import ExpressionError
@@ -48,6 +48,7 @@ from storage.datasets.sketches.column import row_fingerprints, value_fingerprint
 Bools = NDArray[np.bool_]
 ReadKeys = Callable[[UUID, str], Iterable[pa.Table]]
 
+pc: Any = pyarrow.compute  # whose stubs do not follow its kernels
 _EXAMPLES = 5
 _QUOTED_CHARACTERS = 100
 _MAXIMUM_CLASSES = 10_000
@@ -300,10 +301,13 @@ class _Settled(_Unasked):
 
 
 def _of_statistics(rule: ExpressionRule, profile: DatasetProfile) -> _Check:
-    statistics = profile.model_dump(mode="json", include={"row_count", "duplicate_row_count", "class_counts"})
-    columns = {column.name: column.model_dump(mode="json", exclude={"name", "quantiles"}) for column in profile.columns}
+    figures = {"row_count", "duplicate_row_count", "class_counts"}
+    statistics: dict[str, Any] = profile.model_dump(mode="json", include=figures)
+    statistics["columns"] = {
+        column.name: column.model_dump(mode="json", exclude={"name", "quantiles"}) for column in profile.columns
+    }
     try:
-        holds = compile_expression(rule.condition).evaluate_condition({**statistics, "columns": columns})
+        holds = compile_expression(rule.condition).evaluate_condition(statistics)
     except ExpressionError as error:
         return _Settled(rule, str(error))
     return _Settled(rule, None if holds else "the condition is false")

@@ -33,6 +33,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Column: TypeAlias = Any  # pyarrow's stubs do not follow an array through its kernels
 
+Part: TypeAlias = Any  # bytes or an array of numbers: what hashlib takes and mypy has no word for
+
 MAXIMUM_DEPTH = 8
 _WHOLE_SAMPLE = 64
 _INT64_LIMIT = 2.0**63
@@ -163,7 +165,7 @@ def canonical_column(array: Column, *, name: str = "", depth: int = 0) -> Canoni
     present = None if array.null_count == 0 else np.asarray(array.is_valid().to_numpy(zero_copy_only=False))
     values = _values(array if present is None else array.drop_null(), name, depth)
     if isinstance(values, Numbers) and values.values.dtype == np.float64:
-        return _without_nan(len(array), present, values.values)
+        return _without_nan(len(array), present, values.values.astype(np.float64, copy=False))
     return _column(len(array), present, values)
 
 
@@ -174,7 +176,7 @@ def _plain_layout(array: Column) -> Column:
         is_plain = (_is_text(kind) or _is_bytes(kind)) and not array.dictionary.null_count
         return array if is_plain else _plain_layout(array.dictionary_decode())
     if pa.types.is_run_end_encoded(kind):
-        return _plain_layout(pc.run_end_decode(array))
+        return _plain_layout(pc.call_function("run_end_decode", [array]))
     if pa.types.is_string_view(kind) or pa.types.is_binary_view(kind):
         return array.cast(pa.large_string() if pa.types.is_string_view(kind) else pa.large_binary())
     return array
@@ -261,7 +263,9 @@ def _words(array: Column, kind: Kind) -> Words:
         distinct = dictionary.dictionary_encode()
         dictionary, codes = distinct.dictionary, _numpy(distinct.indices).astype(np.int64)[codes]
         order, codes = _by_first_appearance(codes, len(dictionary))
-        dictionary = dictionary.take(pa.array(order))
+        dictionary = dictionary.take(order)
+    offsets: Any
+    data: Any
     _validity, offsets, data = dictionary.buffers()
     end = dictionary.offset + len(dictionary) + 1
     bounds = np.frombuffer(offsets, np.int64)[dictionary.offset : end] if len(dictionary) else np.zeros(1, np.int64)
@@ -340,7 +344,7 @@ def _numpy(array: Column) -> Any:
     return np.asarray(array.to_numpy(zero_copy_only=False))
 
 
-def encoded(column: CanonicalColumn) -> Iterator[bytes | NDArray[Any]]:
+def encoded(column: CanonicalColumn) -> Iterator[Part]:
     """Yield the bytes of the canonical form; different columns never give the same bytes, however they are cut."""
     yield _header(column)
     if column.present is not None and not isinstance(column.values, Nothing):
@@ -353,7 +357,7 @@ def _header(column: CanonicalColumn) -> bytes:
     return column.length.to_bytes(8, "little") + bytes([has_gaps])
 
 
-def _encoded_values(values: Values) -> Iterator[bytes | NDArray[Any]]:
+def _encoded_values(values: Values) -> Iterator[Part]:
     match values:
         case Nothing():
             yield bytes([Kind.NOTHING])
@@ -379,8 +383,8 @@ def _encoded_values(values: Values) -> Iterator[bytes | NDArray[Any]]:
                 yield from encoded(field)
 
 
-def _encoded_numbers(values: Integers | Floats) -> Iterator[bytes | NDArray[Any]]:
-    whole = values if values.dtype == np.int64 else _as_whole(values)
+def _encoded_numbers(values: Integers | Floats) -> Iterator[Part]:
+    whole = values.astype(np.int64, copy=False) if values.dtype == np.int64 else _as_whole(values)
     if whole is None:
         yield bytes([Kind.NUMBER])
         yield np.ascontiguousarray(values, "<f8")
@@ -399,7 +403,7 @@ def _as_whole(values: NDArray[Any]) -> Integers | None:
     return values.astype(np.int64)
 
 
-def _narrow(values: NDArray[np.int64]) -> Iterator[bytes | NDArray[Any]]:
+def _narrow(values: NDArray[np.int64]) -> Iterator[Part]:
     """Yield the width and then the values, in the fewest of 1, 2, 4 and 8 bytes that hold them all."""
     low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
     width = next(width for width in (1, 2, 4, 8) if -(2 ** (8 * width - 1)) <= low and high < 2 ** (8 * width - 1))

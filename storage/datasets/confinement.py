@@ -84,8 +84,10 @@ def _ending(returncode: int) -> str:
 
 def _failure(path: Path, document: dict[str, Any]) -> ReportedError:
     kind, names = _ERRORS[document["error"]]
-    about = {"path": path} if issubclass(kind, FileNotTabularError | FileUnreadableError | FileTooLargeError) else {}
-    if kind in {PickleRefusedError, FileFormatUnsupportedError}:
+    about: dict[str, Any] = {}
+    if kind in {FileNotTabularError, FileUnreadableError, FileTooLargeError}:
+        about = {"path": path}
+    elif kind in {PickleRefusedError, FileFormatUnsupportedError}:
         about = {"file": path.name}
     return kind(**about, **{name: document[name] for name in names})
 

@@ -158,7 +158,8 @@ def _written(chunk: ScannedChunk, folder: Path, number: int) -> ChunkDescription
     name = f"chunk-{number:06}.parquet"
     columns: list[Any] = [_kept(column) for column in chunk.rows.columns]
     table = pa.Table.from_arrays(columns, names=chunk.rows.schema.names)
-    texts = [field.name for field in table.schema if pa.types.is_string(field.type) or pa.types.is_binary(field.type)]
+    kinds = (pa.types.is_string, pa.types.is_binary)
+    texts: Any = [field.name for field in table.schema if any(fits(field.type) for fits in kinds)]
     parquet.write_table(table, folder / name, compression="zstd", compression_level=1, use_dictionary=texts or False)
     return ChunkDescription(file=name, row_count=table.num_rows, digest=chunk.digest.hex())
 

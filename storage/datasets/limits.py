@@ -57,12 +57,13 @@ class ReadingLimits:
 
 
 def _longest(column: Any) -> int:
-    values = column.dictionary if isinstance(column, pa.DictionaryArray) else column
+    values: Any = column.dictionary if isinstance(column, pa.DictionaryArray) else column
     kind = values.type
     sized = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
     if not any(fits(kind) for fits in sized) or values.nbytes < _MIB:
         return 0
-    longest: Any = pc.max(pc.binary_length(values))
+    lengths: Any = pc.binary_length(values)
+    longest: Any = pc.max(lengths)
     return int(longest.as_py() or 0)
 
 

@@ -3,8 +3,8 @@
 Every row is hashed to 1,024 numbers of 16 bits, and these are added up over all rows, modulo 2**16: LtHash of Lewi,
 Kim, Maykov, Weis: Securing Update Propagation with Homomorphic Hashing, 2019 (after Bellare and Micciancio, 1997). To
 find another bag with the same sum one has to find a short vector in a lattice, which at this size takes more than
-2**200 steps; sums of short digests, or their exclusive or, are broken by linear algebra. Sums of parts add up, so parts may be
-hashed on their own.
+2**200 steps; sums of short digests, or their exclusive or, are broken by linear algebra. Sums of parts add up, so parts
+may be hashed on their own.
 
 It takes about 10 µs a row where the identity in order takes less than one; so it is computed where it is asked for.
 """
@@ -82,12 +82,13 @@ def _cells(column: Any, name: str) -> list[bytes]:
     """Return the canonical bytes of each cell, each distinct value encoded once, every one with its length."""
     values = column.dictionary_decode() if isinstance(column, pa.DictionaryArray) else column
     try:
-        distinct = values.dictionary_encode(null_encoding="encode")
+        distinct: Any = values.dictionary_encode(null_encoding="encode")
     except (pa.ArrowNotImplementedError, TypeError):  # nested types have no dictionaries
         return [_cell(canonical_column(values[index : index + 1], name=name)) for index in range(len(values))]
     dictionary = distinct.dictionary
     cells = [_cell(canonical_column(dictionary[index : index + 1], name=name)) for index in range(len(dictionary))]
-    return [cells[code] for code in distinct.indices.to_pylist()]
+    codes: list[int] = distinct.indices.to_pylist()
+    return [cells[code] for code in codes]
 
 
 def _cell(column: CanonicalColumn) -> bytes:

@@ -126,8 +126,9 @@ def read_chunks(
     Raises:
         ObjectNotFoundError, ObjectCorruptError: A chunk cannot be trusted or found.
     """
+    wanted = None if columns is None else list(columns)
     for chunk in manifest.chunks:
-        yield parquet.read_table(pa.BufferReader(objects.read_bytes(chunk.uri)), columns=columns)
+        yield parquet.read_table(pa.BufferReader(objects.read_bytes(chunk.uri)), columns=wanted)
 
 
 def fetch_dataset(objects: ObjectStore, uri: str, destination: Path) -> Path:

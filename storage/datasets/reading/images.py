@@ -23,7 +23,13 @@ from storage.datasets.errors import PickleRefusedError
 from storage.datasets.limits import ReadingLimits
 from storage.datasets.reading.streams import TableStream
 
-SCHEMA = pa.schema([("path", pa.string()), ("label", pa.string()), ("size_bytes", pa.int64()), ("sha256", pa.string())])
+_TYPES: dict[str, pa.DataType] = {
+    "path": pa.string(),
+    "label": pa.string(),
+    "size_bytes": pa.int64(),
+    "sha256": pa.string(),
+}
+SCHEMA = pa.schema(_TYPES)
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\x00", b"MM\x00*")
 _WEBP = (b"RIFF", b"WEBP")
 _COPY_BYTES = 1024 * 1024

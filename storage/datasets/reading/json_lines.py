@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -54,7 +55,7 @@ def _unified(first: pa.Schema, second: pa.Schema) -> pa.Schema:
         return pa.schema(list(fields.values()))
 
 
-def _unified_field(first: pa.Field, second: pa.Field) -> pa.Field:
+def _unified_field(first: pa.Field[Any], second: pa.Field[Any]) -> pa.Field[Any]:
     try:
         return pa.unify_schemas([pa.schema([first]), pa.schema([second])], promote_options="permissive").field(0)
     except pa.ArrowException:

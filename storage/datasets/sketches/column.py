@@ -71,8 +71,8 @@ class ColumnSketch:
                 return _with_words(sketch, column.values)
             case Booleans(values):
                 true = int(np.count_nonzero(values))
-                counts = {key: count for key, count in ((True, true), (False, len(values) - true)) if count}
-                return _with_counts(sketch, dict[Key, int](counts), 0, fingerprints)
+                both: tuple[tuple[Key, int], ...] = ((True, true), (False, len(values) - true))
+                return _with_counts(sketch, {key: count for key, count in both if count}, 0, fingerprints)
             case _:
                 return replace(sketch, distinct=sketch.distinct.with_values(fingerprints))
 
@@ -102,8 +102,8 @@ def _with_words(sketch: ColumnSketch, words: Words) -> ColumnSketch:
     counts = np.bincount(words.codes, minlength=len(words.lengths))
     kept, surplus = commonest(counts)
     common = {text: int(counts[index]) - surplus for index, text in zip(kept, words.texts(kept), strict=True)}
-    short = {text[:_LONGEST_KEY]: count for text, count in common.items()}
-    sketch = _with_counts(sketch, dict[Key, int](short), surplus, of_texts(words.lengths, words.data))
+    short: dict[Key, int] = {text[:_LONGEST_KEY]: count for text, count in common.items()}
+    sketch = _with_counts(sketch, short, surplus, of_texts(words.lengths, words.data))
     if words.kind is Kind.DECIMAL:
         ordered = np.sort(np.array(words.texts(), np.float64)[words.codes])
         moments, quantiles = sketch.moments.merged(Moments.of(ordered)), sketch.quantiles.with_sorted(ordered)
@@ -121,7 +121,7 @@ def _with_counts(
     )
 
 
-def _finite(ordered: NDArray[Any]) -> NDArray[Any]:
+def _finite(ordered: NDArray[Any]) -> Any:
     if ordered.dtype != np.float64 or (math.isfinite(ordered[0]) and math.isfinite(ordered[-1])):
         return ordered
     return ordered[np.isfinite(ordered)]
