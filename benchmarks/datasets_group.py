@@ -23,7 +23,7 @@ _ROWS = 1_000_000
 _LARGE_ROWS = 10_000_000
 _ROUNDS = 5
 _BAR = 0.3
-_MEMORY_BAR_GIB = 4.0
+_MEMORY_BAR_GIB = 2.0
 
 
 def measure() -> list[Measurement]:

@@ -80,7 +80,11 @@ class Experiment(StorageModel):
 
 
 class TrainingRun(StorageModel):
-    """One stage of an experiment as it was executed."""
+    """One stage of an experiment as it was executed.
+
+    Attributes:
+        split: How the rows were split into those for training and those held back, with a digest of who is where.
+    """
 
     experiment_id: UUID
     stage: RunStage
@@ -88,6 +92,7 @@ class TrainingRun(StorageModel):
     artifacts: tuple[str, ...] = ()
     logs_uri: str | None = None
     exit_code: int
+    split: JsonObject = Field(default_factory=dict)
 
 
 class ModelArtifact(StorageModel):
