@@ -1,7 +1,7 @@
 """Programs of torch.export: an archive of JSON and raw numbers.
 
-The one pickle that `torch.export.save` puts in, the sample inputs, is read opcode by opcode without being loaded: it may
-rebuild tensors and name nothing else.
+The one pickle that `torch.export.save` puts in, the sample inputs, is read opcode by opcode without being loaded: it
+may rebuild tensors and name nothing else.
 """
 
 from __future__ import annotations
