@@ -27,6 +27,7 @@ from handlers.validation_rules import ValidationRule, as_documents
 from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
 from storage.datasets.confinement import ingest_confined
 from storage.datasets.errors import DatasetContentError
+from storage.datasets.ingestion import file_digest
 from storage.datasets.versions import DatasetManifest, publish, read_chunks, read_manifest, read_sketches
 from storage.errors import (
     ObjectCorruptError,
@@ -103,7 +104,12 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
         data_classification=payload.data_classification,
     )
     require(context, Permission.WRITE, resource)
-    stored = _stored_content(services, payload)
+    with source_copy(payload.source_uri, services.limits) as path:
+        with services.storage.transaction() as work:
+            known = _registered_from(services, work, payload, file_digest(path), context)
+        if known is not None:
+            return known
+        stored = _stored_content(services, payload, path)
     with services.storage.transaction() as work:
         return _register(services, work, payload, stored, context=context)
 
@@ -116,18 +122,51 @@ class StoredContent:
     uri: str
 
 
-def _stored_content(services: Services, payload: DatasetPayload) -> StoredContent:
-    """Read the source in one pass, and store it as chunks."""
-    with source_copy(payload.source_uri, services.limits) as path:
-        folder = path.parent / "draft"
-        folder.mkdir()
-        draft = ingest_confined(path, folder, as_bag=not payload.row_order_matters)
-        columns = tuple(column.name for column in draft.content.columns)
-        if payload.target not in columns:
-            raise TargetColumnMissingError(target=payload.target, columns=columns)
-        objects = services.storage.objects.for_classification(payload.data_classification)
-        manifest, stored = publish(objects, draft, folder, path)
-        return StoredContent(manifest=manifest, uri=stored.uri)
+def _stored_content(services: Services, payload: DatasetPayload, path: Path) -> StoredContent:
+    """Read a file in one pass, and store its content as chunks."""
+    folder = path.parent / "draft"
+    folder.mkdir()
+    draft = ingest_confined(path, folder, as_bag=not payload.row_order_matters)
+    columns = tuple(column.name for column in draft.content.columns)
+    if payload.target not in columns:
+        raise TargetColumnMissingError(target=payload.target, columns=columns)
+    objects = services.storage.objects.for_classification(payload.data_classification)
+    manifest, stored = publish(objects, draft, folder, path)
+    return StoredContent(manifest=manifest, uri=stored.uri)
+
+
+def _registered_from(
+    services: Services, work: UnitOfWork, payload: DatasetPayload, source_sha256: str, context: SecurityContext
+) -> Registration | None:
+    """Return the version that was registered from the very same file, which then need not be read again."""
+    _lock_dataset(work, payload.name, context)
+    found = work.get_crud(Dataset).query({"name": payload.name}, limit=1, context=context)
+    if not found:
+        return None
+    criteria: JsonObject = {"dataset_id": str(found[0].id)}
+    versions = work.get_crud(DatasetVersion).query(criteria, limit=_ALL_VERSIONS, context=context)
+    usable = (version for version in versions if _is_usable(version, payload))
+    known = next((version for version in usable if _source_ref(source_sha256) in version.lineage_refs), None)
+    return None if known is None else _registered_again(services, work, payload, found[0], known, context=context)
+
+
+def _registered_again(
+    services: Services,
+    work: UnitOfWork,
+    payload: DatasetPayload,
+    dataset: Dataset,
+    known: DatasetVersion,
+    *,
+    context: SecurityContext,
+) -> Registration:
+    _require_same_classification(known, payload)
+    instance_id = _validation_of(services, work, known, context)
+    audit_ref = _audit(work, "dataset.registered_again", known, context)
+    return Registration(dataset=dataset, version=known, process_instance_id=instance_id, audit_ref=audit_ref)
+
+
+def _source_ref(sha256: str) -> str:
+    return f"sha256:{sha256}"
 
 
 def _register(
@@ -144,10 +183,7 @@ def _register(
     versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=_ALL_VERSIONS, context=context)
     known = _same_content(versions, content.identity, payload)
     if known is not None:
-        _require_same_classification(known, payload)
-        instance_id = _validation_of(services, work, known, context)
-        audit_ref = _audit(work, "dataset.registered_again", known, context)
-        return Registration(dataset=dataset, version=known, process_instance_id=instance_id, audit_ref=audit_ref)
+        return _registered_again(services, work, payload, dataset, known, context=context)
     version = DatasetVersion(
         tenant_id=context.tenant_id,
         data_classification=payload.data_classification,
@@ -159,7 +195,7 @@ def _register(
         size_bytes=stored.manifest.size_bytes,
         checksum=content.identity,
         rules=as_documents(payload.rules),
-        lineage_refs=(without_secrets(payload.source_uri), f"sha256:{content.source_sha256}"),
+        lineage_refs=(without_secrets(payload.source_uri), _source_ref(content.source_sha256)),
     )
     work.get_crud(DatasetVersion).create(version, context=context)
     instance_id = _start_validation(services, work, version, context)
@@ -220,9 +256,13 @@ def _dataset(work: UnitOfWork, payload: DatasetPayload, context: SecurityContext
 
 
 def _same_content(versions: list[DatasetVersion], digest: str, payload: DatasetPayload) -> DatasetVersion | None:
-    usable = (version for version in versions if version.validation_status is not ValidationStatus.REJECTED)
-    wanted = (digest, payload.target, as_documents(payload.rules))
-    return next((known for known in usable if (known.checksum, known.target, known.rules) == wanted), None)
+    usable = (version for version in versions if _is_usable(version, payload))
+    return next((version for version in usable if version.checksum == digest), None)
+
+
+def _is_usable(version: DatasetVersion, payload: DatasetPayload) -> bool:
+    is_as_asked = (version.target, version.rules) == (payload.target, as_documents(payload.rules))
+    return is_as_asked and version.validation_status is not ValidationStatus.REJECTED
 
 
 def _audit(work: UnitOfWork, action: str, version: DatasetVersion, context: SecurityContext) -> UUID:

@@ -141,17 +141,21 @@ def _ingest_once(
 
 
 def _content(path: Path, file_format: str, schema: pa.Schema, scanned: ScannedTable) -> ContentDescription:
-    with path.open("rb") as file:
-        source_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     return ContentDescription(
         digest=scanned.digest,
         row_count=scanned.row_count,
         repeated_row_count=scanned.repeated_rows,
         columns=tuple(ColumnDescription(name=field.name, type=str(_kept_type(field.type))) for field in schema),
         file_format=file_format,
-        source_sha256=source_sha256,
+        source_sha256=file_digest(path),
         source_size_bytes=path.stat().st_size,
     )
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _written(chunk: ScannedChunk, folder: Path, number: int) -> ChunkDescription:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -73,6 +74,15 @@ def test_the_same_content_is_the_same_version_and_starts_nothing(shop: Workshop)
     assert {answer.process_instance_id for answer in (first, waiting, validated)} == {first.process_instance_id}
     assert len({answer.audit_ref for answer in (first, waiting, validated)}) == 3
     assert not shop.worker.run_one()
+
+
+def test_a_file_that_is_registered_again_is_not_read_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = shop.register(two_clusters())
+    monkeypatch.setattr("handlers.datasets.ingest_confined", None)
+
+    assert shop.register(two_clusters()).version == first.version
+    with pytest.raises(TypeError):
+        shop.register(two_clusters(), target="colour")
 
 
 def test_other_content_or_another_target_is_the_next_version(shop: Workshop) -> None:
@@ -220,10 +230,14 @@ def test_columns_of_unusual_numbers_are_measured(shop: Workshop) -> None:
     assert version.validation_status is ValidationStatus.VALIDATED
 
 
-def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_being_registered(shop: Workshop) -> None:
+def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_being_registered(
+    shop: Workshop, tmp_path: Path
+) -> None:
     shop.register(ONE_CLASS)
     payload = DatasetPayload(name="clusters", source_uri=shop.put("next.csv", two_clusters()), target="kind")
-    stored = _stored_content(shop.services, payload)
+    draft = tmp_path / "next"
+    draft.mkdir()
+    stored = _stored_content(shop.services, payload, Path(shutil.copy(shop.inbox / "next.csv", draft)))
 
     with ThreadPoolExecutor(1) as threads:
         with shop.services.storage.transaction() as work:
