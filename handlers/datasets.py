@@ -2,41 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from domain_sdk.errors import DomainSdkError, FileNotTabularError, TargetColumnMissingError
+from domain_sdk.errors import DomainSdkError
 from engine import BpmnError, ExternalTask, InstanceStatus, JobContext, TaskContext, TransactionalTask
-from handlers.dataset_profile import DatasetProfile, profile_dataset
+from handlers.dataset_content import StoredContent, profile_stored, store_content
+from handlers.dataset_profile import DatasetProfile
 from handlers.dataset_rules import RuleFinding, Severity, check_profile
 from handlers.dataset_sources import source_copy
 from handlers.dataset_updates import announce_version
 from handlers.errors import ClassificationConflictError
 from handlers.lineage_edges import LineageScope, came_of, record_lineage
 from handlers.remote_sources import without_secrets
-from handlers.rule_checks import check_rules_of
 from handlers.services import Services
 from handlers.validation_rules import ValidationRule, as_documents
 from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
-from storage.datasets.confinement import ingest_confined
 from storage.datasets.errors import DatasetContentError
 from storage.datasets.ingestion import file_digest
-from storage.datasets.versions import DatasetManifest, publish, read_chunks, read_manifest, read_sketches
 from storage.errors import (
     ObjectCorruptError,
     ObjectNotFoundError,
     RecordNotFoundError,
-    RecordNumberError,
-    RecordTextError,
 )
-from storage.json_documents import require_storable
 from storage.models import (
     DataClassification,
     Dataset,
@@ -50,7 +40,6 @@ from storage.stores import EdgeKind
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
 MESSAGE = "dataset-version-registered"
 _ALL_VERSIONS = 10_000
-_RULES = TypeAdapter(tuple[ValidationRule, ...])
 
 
 class DatasetPayload(BaseModel):
@@ -109,30 +98,10 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
             known = _registered_from(services, work, payload, file_digest(path), context)
         if known is not None:
             return known
-        stored = _stored_content(services, payload, path)
+        objects = services.storage.objects.for_classification(payload.data_classification)
+        stored = store_content(objects, path, payload.target, as_bag=not payload.row_order_matters)
     with services.storage.transaction() as work:
         return _register(services, work, payload, stored, context=context)
-
-
-@dataclass(frozen=True)
-class StoredContent:
-    """Content in the object store, and where its manifest is."""
-
-    manifest: DatasetManifest
-    uri: str
-
-
-def _stored_content(services: Services, payload: DatasetPayload, path: Path) -> StoredContent:
-    """Read a file in one pass, and store its content as chunks."""
-    folder = path.parent / "draft"
-    folder.mkdir()
-    draft = ingest_confined(path, folder, as_bag=not payload.row_order_matters)
-    columns = tuple(column.name for column in draft.content.columns)
-    if payload.target not in columns:
-        raise TargetColumnMissingError(target=payload.target, columns=columns)
-    objects = services.storage.objects.for_classification(payload.data_classification)
-    manifest, stored = publish(objects, draft, folder, path)
-    return StoredContent(manifest=manifest, uri=stored.uri)
 
 
 def _registered_from(
@@ -346,42 +315,11 @@ def profile_version(context: JobContext, request: VersionInput) -> ProfileOutput
     with context.storage.transaction() as work:
         version = work.get_crud(DatasetVersion).read(request.dataset_version_id, context=context.principal)
     try:
-        return ProfileOutput(profile=_profile_stored(context, version))
+        return ProfileOutput(profile=profile_stored(context, version))
     except (DomainSdkError, DatasetContentError, ObjectCorruptError, ObjectNotFoundError) as error:
         finding = RuleFinding(code=error.code, severity=Severity.ERROR, message=str(error), hint=error.hint)
         findings: JsonObject = {"findings": [finding.model_dump(mode="json")]}
         raise BpmnError("DATASET_UNREADABLE", str(error), variables=findings) from error
-
-
-def _profile_stored(context: JobContext, version: DatasetVersion) -> DatasetProfile:
-    objects = context.storage.objects
-    manifest = read_manifest(objects, version.storage_location)
-    sketches = read_sketches(objects, manifest)
-    profile = profile_dataset(manifest.content, sketches, partial(read_chunks, objects, manifest), version.target)
-    results = check_rules_of(
-        _RULES.validate_python(version.rules),
-        profile,
-        read_chunks(objects, manifest) if version.rules else (),
-        partial(_read_keys, context),
-        may_quote=version.data_classification is not DataClassification.RESTRICTED,
-    )
-    profile = profile.model_copy(update={"sketches_uri": manifest.sketches_uri, "rule_results": results})
-    try:
-        require_storable(profile.model_dump(mode="json"), model="DatasetVersion")
-    except (RecordTextError, RecordNumberError) as error:  # in nested names, where no column shows it
-        raise FileNotTabularError(path=Path(version.storage_location), reason=str(error).rstrip(".")) from error
-    return profile
-
-
-def _read_keys(context: JobContext, dataset_version_id: UUID, column: str) -> Iterator[pa.Table]:
-    """Yield a column of another version, if whom we act for may read it."""
-    with context.storage.transaction() as work:
-        version = work.get_crud(DatasetVersion).read(dataset_version_id, context=context.principal)
-    manifest = read_manifest(context.storage.objects, version.storage_location)
-    names = tuple(found.name for found in manifest.content.columns)
-    if column not in names:
-        raise TargetColumnMissingError(target=column, columns=names)
-    yield from read_chunks(context.storage.objects, manifest, [column])
 
 
 def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> ValidationOutput:

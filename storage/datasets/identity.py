@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from storage.datasets.canonical import CanonicalColumn, encoded
+from storage.datasets.canonical import CanonicalColumn
+from storage.datasets.encoding import encoded
 
 _LEAF, _CHUNK, _DATASET = b"\x00ami-column-1", b"\x01ami-chunk-1", b"\x02ami-dataset-1"
 

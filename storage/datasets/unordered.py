@@ -19,8 +19,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from storage.datasets.canonical import CanonicalColumn, canonical_column, encoded
+from storage.datasets.canonical import CanonicalColumn, canonical_column
 from storage.datasets.chunks import chunks_of
+from storage.datasets.encoding import encoded
 
 _LANES = 1_024
 _LANE_BYTES = 2

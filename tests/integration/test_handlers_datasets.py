@@ -17,11 +17,11 @@ from sqlalchemy import text
 
 from domain_sdk.errors import FileNotTabularError, FileUnreadableError, TargetColumnMissingError
 from engine import InstanceStatus
+from handlers.dataset_content import store_content
 from handlers.datasets import (
     DatasetPayload,
     Registration,
     _register,
-    _stored_content,
     find_version,
     register_dataset,
 )
@@ -78,7 +78,7 @@ def test_the_same_content_is_the_same_version_and_starts_nothing(shop: Workshop)
 
 def test_a_file_that_is_registered_again_is_not_read_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
     first = shop.register(two_clusters())
-    monkeypatch.setattr("handlers.datasets.ingest_confined", None)
+    monkeypatch.setattr("handlers.dataset_content.ingest_confined", None)
 
     assert shop.register(two_clusters()).version == first.version
     with pytest.raises(TypeError):
@@ -237,7 +237,8 @@ def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_bei
     payload = DatasetPayload(name="clusters", source_uri=shop.put("next.csv", two_clusters()), target="kind")
     draft = tmp_path / "next"
     draft.mkdir()
-    stored = _stored_content(shop.services, payload, Path(shutil.copy(shop.inbox / "next.csv", draft)))
+    copied = Path(shutil.copy(shop.inbox / "next.csv", draft))
+    stored = store_content(shop.services.storage.objects, copied, "kind", as_bag=False)
 
     with ThreadPoolExecutor(1) as threads:
         with shop.services.storage.transaction() as work:

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.datasets.canonical import canonical_column, encoded
+from storage.datasets.canonical import canonical_column
 from storage.datasets.chunks import chunks_of
+from storage.datasets.encoding import encoded
 from storage.datasets.errors import ColumnTypeUnsupportedError
 from storage.datasets.identity import leaf_digest
 
