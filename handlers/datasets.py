@@ -87,12 +87,7 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
             FileTooLargeError, FileNotTabularError, DatasetContentError, TargetColumnMissingError,
             ClassificationConflictError: Nothing was registered.
     """
-    resource = Resource(
-        kind=f"dataset {payload.name}",
-        tenant_id=context.tenant_id,
-        data_classification=payload.data_classification,
-    )
-    require(context, Permission.WRITE, resource)
+    require(context, Permission.WRITE, Resource(kind=f"dataset {payload.name}", tenant_id=context.tenant_id))
     with source_copy(payload.source_uri, services.limits) as path:
         with services.storage.transaction() as work:
             known = _registered_from(services, work, payload, file_digest(path), context)
@@ -156,6 +151,7 @@ def _register(
     version = DatasetVersion(
         tenant_id=context.tenant_id,
         data_classification=payload.data_classification,
+        acl=dataset.acl,
         dataset_id=dataset.id,
         version=max((version.version for version in versions), default=0) + 1,
         target=payload.target,
@@ -358,7 +354,8 @@ def withdraw_version(context: TaskContext, request: WithdrawInput) -> Validation
     dataset, version = _locked(context, request.dataset_version_id)
     if version.validation_status is ValidationStatus.PENDING:
         versions.delete(version, context=context.principal)
-        if not versions.query({"dataset_id": dataset.id}, limit=1, context=context.principal):
+        is_ours = dataset.owner == version.owner
+        if is_ours and not versions.query({"dataset_id": dataset.id}, limit=1, context=context.principal):
             datasets.delete(dataset, context=context.principal)
     else:
         reasons = tuple(finding.model_dump(mode="json") for finding in findings)

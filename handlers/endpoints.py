@@ -46,6 +46,7 @@ def deploy_endpoint(context: TaskContext, request: DeployInput) -> DeployOutput:
     endpoint = ServingEndpoint(
         tenant_id=artifact.tenant_id,
         data_classification=artifact.data_classification,
+        acl=artifact.acl,
         name=artifact.name,
         model_id=artifact.model_id,
         model_artifact_id=artifact.id,

@@ -114,6 +114,7 @@ def launch_experiment(
     experiment = Experiment(
         tenant_id=context.tenant_id,
         data_classification=version.data_classification,
+        acl=version.acl,
         task_name=payload.task_name,
         model_name=payload.model_name or dataset.name,
         dataset_version_id=version.id,

@@ -189,6 +189,7 @@ def _next_version(work: UnitOfWork, experiment: Experiment, context: SecurityCon
     return ModelArtifact(
         tenant_id=experiment.tenant_id,
         data_classification=experiment.data_classification,
+        acl=experiment.acl,
         model_id=new_id() if newest is None else newest.model_id,
         name=experiment.model_name,
         version=1 if newest is None else newest.version + 1,
@@ -234,6 +235,7 @@ def _record_run(
         {
             "tenant_id": experiment.tenant_id,
             "data_classification": experiment.data_classification,
+            "acl": experiment.acl,
             "experiment_id": experiment.id,
             "stage": stage,
             "duration_seconds": summary.duration_seconds,

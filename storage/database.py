@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from pathlib import Path
 
@@ -95,6 +96,11 @@ def _pool(url: str, pool_size: int, options: str) -> Engine:
     return engine
 
 
+def _role_in(error: DBAPIError) -> str:
+    named = re.search(r'role "(\w+)"', str(error.orig))
+    return APPLICATION_ROLE if named is None else named[1]
+
+
 def _first_line(error: DBAPIError) -> str:
     return str(error.orig).strip().splitlines()[0]
 
@@ -148,7 +154,7 @@ def migrate(engine: Engine) -> None:
         if f'extension "{_EXTENSION}"' in str(error.orig):
             raise DatabaseExtensionError(extension=_EXTENSION, reason=_first_line(error)) from error
         if getattr(error.orig, "sqlstate", None) == _INSUFFICIENT_PRIVILEGE:
-            raise DatabaseRoleError(role=APPLICATION_ROLE, reason=_first_line(error)) from error
+            raise DatabaseRoleError(role=_role_in(error), reason=_first_line(error)) from error
         raise
 
 

@@ -7,6 +7,11 @@ StorageError
 ├── RecordNumberError           RECORD_NUMBER_INVALID
 ├── UnknownFieldError           UNKNOWN_FIELD
 ├── FixedFieldError             FIELD_FIXED
+├── DuplicateRecordError        RECORD_DUPLICATE
+├── StatusTransitionError       STATUS_TRANSITION_ILLEGAL
+├── FilterInvalidError          FILTER_INVALID
+├── CursorInvalidError          CURSOR_INVALID
+├── WithoutDocumentError        RECORD_WITHOUT_DOCUMENT
 ├── AccessDeniedError           FORBIDDEN
 ├── AuthenticationError         AUTHENTICATION_REQUIRED
 ├── InvalidTokenError           TOKEN_INVALID
@@ -63,9 +68,12 @@ __all__ = [
     "AuditSizeError",
     "AuditTreeDamagedError",
     "AuthenticationError",
+    "CursorInvalidError",
     "DatabaseExtensionError",
     "DatabaseRoleError",
     "DatabaseUnavailableError",
+    "DuplicateRecordError",
+    "FilterInvalidError",
     "FixedFieldError",
     "InvalidTokenError",
     "LinkRefusedError",
@@ -90,10 +98,12 @@ __all__ = [
     "ReportedError",
     "RetentionPolicyError",
     "SealBrokenError",
+    "StatusTransitionError",
     "StorageError",
     "UnknownFieldError",
     "VectorDimensionError",
     "VectorUnusableError",
+    "WithoutDocumentError",
 ]
 
 
@@ -177,6 +187,68 @@ class FixedFieldError(StorageError):
         self.model = model
         self.field = field
         super().__init__(f"{model}.{field} is fixed when the record is created.")
+
+
+class DuplicateRecordError(StorageError):
+    """A new record is there already, by its id or by a name or number that has to be unique."""
+
+    code = "RECORD_DUPLICATE"
+    hint = "Read the record that is there, or choose another name or number."
+
+    def __init__(self, *, model: str, constraint: str) -> None:
+        self.model = model
+        self.constraint = constraint
+        super().__init__(f"{model} exists already ({constraint}).")
+
+
+class StatusTransitionError(StorageError):
+    """A status that cannot follow the one that the record has."""
+
+    code = "STATUS_TRANSITION_ILLEGAL"
+
+    def __init__(self, *, model: str, field: str, state: str, asked_for: str, legal: tuple[str, ...]) -> None:
+        self.model = model
+        self.field = field
+        self.state = state
+        self.asked_for = asked_for
+        self.legal = legal
+        self.hint = f"From {state} it can become {', '.join(legal)}." if legal else f"{state} is final."
+        super().__init__(f"{model}.{field} is {state} and cannot become {asked_for}.")
+
+
+class FilterInvalidError(StorageError):
+    """A filter compares a field with what it cannot be compared with."""
+
+    code = "FILTER_INVALID"
+    hint = "Compare the field with a value of its own type; docs/reference/models/README.md lists the operators."
+
+    def __init__(self, *, model: str, field: str, reason: str) -> None:
+        self.model = model
+        self.field = field
+        self.reason = reason
+        super().__init__(f"The filter on {model}.{field} cannot be applied: {reason}.")
+
+
+class CursorInvalidError(StorageError):
+    """A cursor that this query did not give."""
+
+    code = "CURSOR_INVALID"
+    hint = "Start again without a cursor, and pass on the one that the last page gave, for the same question."
+
+    def __init__(self, *, cursor: str) -> None:
+        self.cursor = _printable(cursor)
+        super().__init__(f"{self.cursor!r} is no cursor of this query.")
+
+
+class WithoutDocumentError(StorageError):
+    """Points in time cannot be read one by one, changed or deleted."""
+
+    code = "RECORD_WITHOUT_DOCUMENT"
+    hint = "Read a series of points from the time series store; points are kept until their month is dropped."
+
+    def __init__(self, *, model: str) -> None:
+        self.model = model
+        super().__init__(f"{model} is kept as points in time, without a record of its own.")
 
 
 class AccessDeniedError(StorageError):

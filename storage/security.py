@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from storage.models.enums import RoleType
 
@@ -14,7 +14,8 @@ class SecurityContext(BaseModel):
         user_id: Stable name of the principal.
         tenant_id: The only tenant whose records the principal can see.
         groups: Candidate groups of user tasks, e.g. `reviewer`.
-        granted: Ids of RESTRICTED resources that somebody granted explicitly.
+        granted: Ids of RESTRICTED resources that a door granted for this call; lasting grants are in a record's `acl`.
+        claims: What the token says of the principal beyond that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -24,5 +25,6 @@ class SecurityContext(BaseModel):
     roles: frozenset[RoleType] = frozenset()
     groups: frozenset[str] = frozenset()
     granted: frozenset[str] = frozenset()
+    claims: dict[str, str] = Field(default_factory=dict)
     session_id: str | None = None
     address: str | None = None

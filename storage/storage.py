@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 ModelT = TypeVar("ModelT", bound=StorageModel)
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class UnitOfWork:
     """Everything that commits together or not at all.
 
@@ -34,15 +38,18 @@ class UnitOfWork:
         objects: The object store; objects are published before the rows that name them.
     """
 
-    def __init__(self, connection: Connection, objects: ObjectStore, queries: Queries) -> None:
+    def __init__(
+        self, connection: Connection, objects: ObjectStore, queries: Queries, clock: Callable[[], datetime]
+    ) -> None:
         self.connection = connection
         self.objects = objects
         self._queries = queries
+        self._clock = clock
         self.audit = AuditTrail(connection)
 
     def get_crud(self, model: type[ModelT]) -> UnifiedCRUD[ModelT]:
         """Return the records of `model` on this transaction."""
-        return UnifiedCRUD(model, self.connection, self._queries, self.audit)
+        return UnifiedCRUD(model, self.connection, self.audit, self._clock)
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds `name`; hold it until this one ends."""
@@ -58,9 +65,16 @@ class UnitOfWork:
 
 
 class Storage:
-    """The stores of one deployment."""
+    """The stores of one deployment.
 
-    def __init__(self, engine: Engine, objects: ObjectStore) -> None:
+    Args:
+        engine: Connections to the database, as `connect` makes them.
+        objects: Where files are.
+        clock: Returns the time (aware), for what records say of themselves and for how long grants count.
+    """
+
+    def __init__(self, engine: Engine, objects: ObjectStore, *, clock: Callable[[], datetime] = _utc_now) -> None:
+        self._clock = clock
         self._engine = engine
         self._self_committing = engine.execution_options(isolation_level="AUTOCOMMIT")
         self.objects = objects
@@ -75,7 +89,7 @@ class Storage:
                 database confirmed the commit: who must know has to look.
         """
         with self._denials_recorded() as begun, _translated_outages(), self._engine.begin() as connection:
-            work = UnitOfWork(connection, self.objects, self._queries)
+            work = UnitOfWork(connection, self.objects, self._queries, self._clock)
             begun.append(work.audit)
             yield work
 
@@ -87,7 +101,7 @@ class Storage:
             DatabaseUnavailableError: As `transaction`.
         """
         with self._denials_recorded() as begun, _translated_outages(), self._self_committing.connect() as connection:
-            work = UnitOfWork(connection, self.objects, self._queries)
+            work = UnitOfWork(connection, self.objects, self._queries, self._clock)
             begun.append(work.audit)
             yield work
 
@@ -100,6 +114,7 @@ class Storage:
             yield begun
         except AccessDeniedError as error:
             denials += denial_leaves(error)
+            error.context = None  # an outer transaction need not write it again
             raise
         finally:
             for trail in begun:

@@ -1,54 +1,90 @@
 """UnifiedCRUD: the one way to create, read, query, update and delete records.
 
-Every call decides access, filters by tenant, writes its audit leaf and runs on the caller's transaction.
+Every call decides access, works for one tenant, writes its audit leaf and its observation, and runs on the caller's
+transaction. What it refuses is on the record too, whatever becomes of that transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from ipaddress import ip_address
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from pydantic import JsonValue
-from pydantic_core import to_jsonable_python
 from sqlalchemy import Connection
 
-from storage.access import Resource, decide, require
-from storage.audit import AuditEntry, AuditTrail
-from storage.errors import FixedFieldError, RecordConflictError, RecordNotFoundError, UnknownFieldError
-from storage.json_documents import jsonb_text
-from storage.models import DataClassification, Permission, StorageModel
+from storage.access import Resource, decide, principals
+from storage.audit import AuditTrail, denial_entry, make_leaf
+from storage.documents import DocumentStore, Question, Readable
+from storage.errors import (
+    AccessDeniedError,
+    FixedFieldError,
+    RecordConflictError,
+    RecordNotFoundError,
+    UnknownFieldError,
+    WithoutDocumentError,
+)
+from storage.filters import NEWEST_FIRST, Filter, Order, conditions, read_cursor, with_id
+from storage.models import (
+    ACLEntry,
+    DataClassification,
+    JsonObject,
+    Mutation,
+    Permission,
+    PrincipalType,
+    StorageModel,
+)
+from storage.mutations import bulk_entry, changed_fields, entry, observation, require_transitions
+from storage.projections import has_document, project
 from storage.security import SecurityContext
-from storage.sql import Queries
-from storage.tenants import enter_tenant
 
 ModelT = TypeVar("ModelT", bound=StorageModel)
 
 _FIXED_FIELDS = frozenset({"id", "tenant_id", "created_at", "revision"})
+_ADMINISTERED_FIELDS = frozenset({"acl", "owner", "data_classification"})
+
+
+@dataclass(frozen=True)
+class Page(Generic[ModelT]):
+    """Some of the records that fit a query.
+
+    Attributes:
+        next_cursor: Where to go on; `None` after the last page. Opaque, and of use for the same question alone.
+    """
+
+    records: tuple[ModelT, ...]
+    next_cursor: str | None
 
 
 class UnifiedCRUD(Generic[ModelT]):
     """Records of one model on one transaction."""
 
-    def __init__(self, model: type[ModelT], connection: Connection, queries: Queries, audit: AuditTrail) -> None:
+    def __init__(
+        self, model: type[ModelT], connection: Connection, audit: AuditTrail, clock: Callable[[], datetime]
+    ) -> None:
         self._model = model
         self._connection = connection
-        self._queries = queries
         self._audit = audit
+        self._clock = clock
 
     def create(self, payload: ModelT, *, context: SecurityContext) -> ModelT:
-        """Store a new record and return it.
+        """Store a new record and return it, owned by its creator unless it says otherwise.
+
+        Whoever creates a RESTRICTED record holds every permission on it, by a grant.
 
         Raises:
             AccessDeniedError: No WRITE permission.
+            DuplicateRecordError: There is one already.
             RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
-        require(context, Permission.WRITE, self._resource(payload))
-        enter_tenant(self._connection, context.tenant_id)
-        self._queries.execute(self._connection, "insert_document", self._row(payload))
-        self._record("create", payload, context)
-        return payload
+        return self._create([payload], context)[0]
+
+    def bulk_create(self, payloads: Sequence[ModelT], *, context: SecurityContext) -> tuple[ModelT, ...]:
+        """Store new records, all or none, with one audit leaf and one observation for all; errors as `create`."""
+        return self._create(payloads, context) if payloads else ()
 
     def read(self, record_id: UUID, *, context: SecurityContext) -> ModelT:
         """Return the record.
@@ -56,108 +92,242 @@ class UnifiedCRUD(Generic[ModelT]):
         Raises:
             RecordNotFoundError: There is none, or the principal may not know of it.
         """
-        key = {"id": record_id, "model": self._model.__name__, "tenant_id": context.tenant_id}
-        enter_tenant(self._connection, context.tenant_id)
-        row = self._queries.first(self._connection, "read_document", key)
-        record = None if row is None else self._load(row.body, row.revision)
-        if record is None or not decide(context, Permission.READ, self._resource(record)).allowed:
+        row = self._store(context).read(record_id)
+        if row is None:
             raise RecordNotFoundError(model=self._model.__name__, record_id=record_id)
+        record = self._load(row.body, row.revision)
+        self._require(context, Permission.READ, record)
         return record
 
     def query(
-        self, criteria: Mapping[str, JsonValue | UUID], *, limit: int = 100, context: SecurityContext
+        self, criteria: Filter, *, limit: int = 100, order: Sequence[Order] = NEWEST_FIRST, context: SecurityContext
     ) -> list[ModelT]:
-        """Return readable records whose fields equal `criteria`, newest first, at most `limit`.
+        """Return readable records that fit `criteria`, newest first unless ordered otherwise, at most `limit`.
 
         Raises:
-            UnknownFieldError: `criteria` names a field that the model does not have.
+            UnknownFieldError: `criteria` or `order` names a field that the model does not have.
+            FilterInvalidError: A value that the field cannot be compared with.
             RecordTextError, RecordNumberError: A value that no record can hold.
         """
-        self._require_fields(criteria)
-        parameters = {
-            "model": self._model.__name__,
-            "tenant_id": context.tenant_id,
-            "filter": jsonb_text(dict(criteria), model=self._model.__name__),
-            "readable": [kind.value for kind in DataClassification if self._can_read_all(kind, context)],
-            "granted": sorted(context.granted),
-            "limit": limit,
-        }
-        enter_tenant(self._connection, context.tenant_id)
-        rows = self._queries.rows(self._connection, "query_documents", parameters)
-        records = [self._load(row.body, row.revision) for row in rows]
-        return [record for record in records if decide(context, Permission.READ, self._resource(record)).allowed]
+        return list(self.page(criteria, limit=limit, order=order, context=context).records)
 
-    def update(self, record: ModelT, patch: Mapping[str, object], *, context: SecurityContext) -> ModelT:
-        """Change fields of the record as it was read; return it as it is now.
+    def page(
+        self,
+        criteria: Filter,
+        *,
+        limit: int = 100,
+        order: Sequence[Order] = NEWEST_FIRST,
+        cursor: str | None = None,
+        context: SecurityContext,
+    ) -> Page[ModelT]:
+        """Return one page of what `query` returns, and where to go on; errors as there.
+
+        A record is on one page alone, and none is left out, however many come and go meanwhile.
 
         Raises:
-            AccessDeniedError: No MODIFY permission.
+            CursorInvalidError: The cursor is not one of this question.
+        """
+        store, order = self._store(context), with_id(order)
+        after = None if cursor is None else (read_cursor(self._model.__name__, order, cursor), cursor)
+        question = Question(conditions(criteria), self._readable(context), order, after, limit + 1)
+        rows = store.rows(question)
+        next_cursor = store.cursor(question, rows[limit - 1]) if len(rows) > limit > 0 else None
+        return Page(tuple(self._load(row.body, row.revision) for row in rows[:limit]), next_cursor)
+
+    def project(
+        self,
+        fields: Sequence[str],
+        criteria: Filter,
+        *,
+        limit: int = 100,
+        order: Sequence[Order] = NEWEST_FIRST,
+        context: SecurityContext,
+    ) -> list[JsonObject]:
+        """Return some fields, as JSON, of what `query` returns; errors as there."""
+        question = Question(conditions(criteria), self._readable(context), with_id(order), None, limit)
+        return self._store(context).fields(question, fields)
+
+    def count(self, criteria: Filter, *, context: SecurityContext) -> int:
+        """Return how many readable records fit; errors as `query`."""
+        return self._store(context).count(Question(conditions(criteria), self._readable(context)))
+
+    def update(self, record: ModelT | UUID, patch: Mapping[str, object], *, context: SecurityContext) -> ModelT:
+        """Change fields of the record as it was read, or as it is where an id is given; return it as it is now.
+
+        Raises:
+            RecordNotFoundError: There is none, or the principal may not know of it.
+            AccessDeniedError: No MODIFY permission; no ADMIN permission for owner, classification or grants.
             RecordConflictError: Somebody changed it since.
             UnknownFieldError, FixedFieldError: `patch` names a field that there is not, or that never changes.
+            StatusTransitionError: The status cannot follow the one that it has.
             RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
-        require(context, Permission.MODIFY, self._resource(record))
+        before = self.read(record, context=context) if isinstance(record, UUID) else record
         self._require_fields(patch)
-        for name in _FIXED_FIELDS & patch.keys():
-            raise FixedFieldError(model=self._model.__name__, field=name)
-        changes = {**patch, "updated_at": datetime.now(UTC), "revision": record.revision + 1}
-        changed = self._model.model_validate({**record.model_dump(), **changes})
-        parameters = {**self._row(changed), "revision": record.revision}
-        enter_tenant(self._connection, context.tenant_id)
-        if self._queries.execute(self._connection, "update_document", parameters) != 1:
+        needed = Permission.ADMIN if _ADMINISTERED_FIELDS & patch.keys() else Permission.MODIFY
+        self._require(context, needed, before)
+        now = self._clock()
+        changes = {**patch, "updated_at": now, "revision": before.revision + 1}
+        after = self._model.model_validate({**dict(before), **changes})
+        require_transitions(before, after)
+        changed = changed_fields(before, after)
+        seen = observation([after], Mutation.UPDATED, changed, context=context, now=now)
+        store = self._store(context)
+        row = store.row(after)
+        leaf = make_leaf(entry(Mutation.UPDATED, after, before, changed), context=context)
+        if not store.change(row, seen, [leaf], is_deleted=False):
             raise RecordConflictError(
-                model=self._model.__name__, record_id=record.id, expected_revision=record.revision
+                model=self._model.__name__, record_id=before.id, expected_revision=before.revision
             )
-        self._record("update", changed, context)
-        return changed
+        project(self._connection, before, after)
+        return after
 
-    def delete(self, record: ModelT, *, context: SecurityContext) -> None:
-        """Put a tombstone on the record; no query returns it any more.
+    def delete(self, record: ModelT | UUID, *, context: SecurityContext) -> None:
+        """Put a tombstone on the record as it was read, or as it is where an id is given; no query returns it any more.
 
         Raises:
-            AccessDeniedError: No MODIFY permission; DELETE is for removal that leaves no tombstone.
-            RecordNotFoundError: It is gone already.
+            RecordNotFoundError: There is none, or the principal may not know of it.
+            AccessDeniedError: No DELETE permission; owners have it.
+            RecordConflictError: Somebody changed it since.
         """
-        require(context, Permission.MODIFY, self._resource(record))
-        key = {"id": record.id, "model": self._model.__name__, "tenant_id": context.tenant_id}
-        enter_tenant(self._connection, context.tenant_id)
-        if self._queries.execute(self._connection, "delete_document", key) != 1:
-            raise RecordNotFoundError(model=self._model.__name__, record_id=record.id)
-        self._record("delete", record, context)
+        before = self.read(record, context=context) if isinstance(record, UUID) else record
+        self._require(context, Permission.DELETE, before)
+        now = self._clock()
+        seen = observation([before], Mutation.DELETED, (), context=context, now=now)
+        leaf = make_leaf(entry(Mutation.DELETED, before, before), context=context)
+        store = self._store(context)
+        after = before.model_copy(update={"updated_at": now, "revision": before.revision + 1})
+        if not store.change(store.row(after), seen, [leaf], is_deleted=True):
+            raise self._lost(store, before)
+        project(self._connection, before, None)
+
+    def _create(self, payloads: Sequence[ModelT], context: SecurityContext) -> tuple[ModelT, ...]:
+        now = self._clock()
+        for payload in payloads:
+            self._require_creation(context, payload)
+        records = tuple(_owned(payload, context, now) for payload in payloads)
+        given = sorted(set().union(*(record.model_fields_set for record in records)))
+        seen = observation(records, Mutation.CREATED, given, context=context, now=now)
+        store = DocumentStore(self._model, self._connection, context.tenant_id)
+        rows = [store.row(record) for record in records]
+        said = entry(Mutation.CREATED, records[0], None) if len(records) == 1 else bulk_entry(records)
+        store.create(rows, seen, [make_leaf(said, context=context)])
+        for record in records:
+            project(self._connection, None, record)
+        return records
+
+    def _lost(self, store: DocumentStore, record: ModelT) -> RecordConflictError | RecordNotFoundError:
+        model = self._model.__name__
+        if store.read(record.id) is None:
+            return RecordNotFoundError(model=model, record_id=record.id)
+        return RecordConflictError(model=model, record_id=record.id, expected_revision=record.revision)
 
     def _require_fields(self, names: Mapping[str, object]) -> None:
         for name in names:
             if name not in self._model.model_fields:
                 known = tuple(sorted(self._model.model_fields))
                 raise UnknownFieldError(model=self._model.__name__, field=name, known=known)
+            if name in _FIXED_FIELDS:
+                raise FixedFieldError(model=self._model.__name__, field=name)
 
-    def _can_read_all(self, classification: DataClassification, context: SecurityContext) -> bool:
-        resource = Resource(kind=self._model.__name__, tenant_id=context.tenant_id, data_classification=classification)
-        return decide(context, Permission.READ, resource).allowed
+    def _require_creation(self, context: SecurityContext, payload: ModelT) -> None:
+        """Ask as for a record of the same tenant that nobody owns or was granted yet."""
+        self._refuse_unless(context, Permission.WRITE, Resource(self._model.__name__, payload.tenant_id), is_known=True)
 
-    def _resource(self, record: ModelT) -> Resource:
-        return Resource(
-            kind=self._model.__name__,
-            tenant_id=record.tenant_id,
-            data_classification=record.data_classification,
-            resource_id=str(record.id),
+    def _require(self, context: SecurityContext, permission: Permission, record: ModelT) -> None:
+        resource = _resource(record)
+        is_known = (
+            permission is not Permission.READ and decide(context, Permission.READ, resource, now=self._clock()).allowed
+        )
+        self._refuse_unless(context, permission, resource, is_known=is_known)
+
+    def _refuse_unless(
+        self, context: SecurityContext, permission: Permission, resource: Resource, *, is_known: bool
+    ) -> None:
+        decision = decide(context, permission, resource, now=self._clock())
+        if decision.allowed:
+            return
+        self._audit.deny(denial_entry(permission.value, resource.name, decision.reason), context=context)
+        if not is_known:
+            raise RecordNotFoundError(model=resource.kind, record_id=resource.resource_id)
+        raise AccessDeniedError(
+            user_id=context.user_id, permission=permission.value, resource=resource.name, reason=decision.reason
         )
 
-    def _row(self, record: ModelT) -> dict[str, object]:
-        return {
-            "id": record.id,
-            "model": self._model.__name__,
-            "tenant_id": record.tenant_id,
-            "data_classification": record.data_classification.value,
-            "body": jsonb_text(record.model_dump(exclude={"revision"}), model=self._model.__name__),
-            "created_at": record.created_at,
-            "updated_at": record.updated_at,
-        }
+    def _readable(self, context: SecurityContext) -> Readable:
+        readable = {kind: self._can_read_all(kind, context) for kind in DataClassification}
+        with_grant = readable[DataClassification.INTERNAL]
+        return Readable(
+            classifications=tuple(kind.value for kind, can_read in readable.items() if can_read),
+            granted=tuple(sorted(filter(_is_uuid, context.granted))) if with_grant else (),
+            principals=tuple(f"{kind.value}:{name}" for kind, name in principals(context)),
+            claims=context.claims,
+            address=_plain_address(context.address),
+            now=self._clock(),
+        )
+
+    def _can_read_all(self, classification: DataClassification, context: SecurityContext) -> bool:
+        resource = Resource(self._model.__name__, context.tenant_id, classification)
+        return decide(context, Permission.READ, resource).allowed
+
+    def _store(self, context: SecurityContext) -> DocumentStore:
+        """Return where the records are.
+
+        Raises:
+            WithoutDocumentError: They are points in time and nothing else.
+        """
+        if not has_document(self._model):
+            raise WithoutDocumentError(model=self._model.__name__)
+        return DocumentStore(self._model, self._connection, context.tenant_id)
 
     def _load(self, body: dict[str, JsonValue], revision: int) -> ModelT:
         return self._model.model_validate({**body, "revision": revision})
 
-    def _record(self, verb: str, record: ModelT, context: SecurityContext) -> None:
-        details = {"revision": record.revision, "body": to_jsonable_python(record)} if verb != "delete" else {}
-        subject = f"{self._model.__name__}/{record.id}"
-        self._audit.record(AuditEntry(action=f"storage.{verb}", subject=subject, digest_of=details), context=context)
+
+def _resource(record: StorageModel) -> Resource:
+    return Resource(
+        kind=type(record).__name__,
+        tenant_id=record.tenant_id,
+        data_classification=record.data_classification,
+        resource_id=str(record.id),
+        owner=record.owner,
+        acl=record.acl,
+    )
+
+
+def _owned(payload: ModelT, context: SecurityContext, now: datetime) -> ModelT:
+    """Return a new record with its owner, who holds every permission on it where it is RESTRICTED."""
+    record = payload if payload.owner else payload.model_copy(update={"owner": context.user_id})
+    if record.data_classification is not DataClassification.RESTRICTED or _administers(context, record):
+        return record
+    grant = ACLEntry(
+        principal=context.user_id,
+        principal_type=PrincipalType.USER,
+        permissions=tuple(Permission),
+        granted_by=context.user_id,
+        granted_at=now,
+    )
+    return record.model_copy(update={"acl": (*record.acl, grant)})
+
+
+def _administers(context: SecurityContext, record: StorageModel) -> bool:
+    """Return whether a grant lets its creator grant a RESTRICTED record to others already."""
+    me = (PrincipalType.USER, context.user_id, tuple(sorted(Permission)))
+    return any((grant.principal_type, grant.principal, grant.permissions) == me for grant in record.acl)
+
+
+def _plain_address(address: str | None) -> str | None:
+    """Return an address as the database takes it, `None` for what is none."""
+    try:
+        parsed = ip_address(address or "")
+    except ValueError:
+        return None
+    return str(type(parsed)(int(parsed)))
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -120,3 +120,52 @@ class EndpointState(StrEnum):
     HEALTHY = "healthy"
     RETIRED = "retired"
     FAILED = "failed"
+
+
+class PrincipalType(StrEnum):
+    """Whom an entry of an access control list names."""
+
+    USER = "user"
+    ROLE = "role"
+    GROUP = "group"
+    SERVICE = "service"
+
+
+class Framework(StrEnum):
+    """What a model was built with."""
+
+    PYTORCH = "pytorch"
+    LIGHTNING = "lightning"
+
+
+class BreachState(StrEnum):
+    """How a metric stands to its threshold."""
+
+    NONE = "none"
+    WARNING = "warning"
+    BREACHED = "breached"
+
+
+class RecommendedAction(StrEnum):
+    """What a drift report advises."""
+
+    NONE = "none"
+    INVESTIGATE = "investigate"
+    RETRAIN = "retrain"
+    ROLL_BACK = "roll_back"
+
+
+class Mutation(StrEnum):
+    """What happened to a record."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    DELETED = "deleted"
+
+
+class NeuronStatus(StrEnum):
+    """Where a neuron of the map is in its life."""
+
+    ACTIVE = "active"
+    STALE = "stale"
+    PRUNED = "pruned"

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import ClassVar
+from types import MappingProxyType
+from typing import Annotated, ClassVar, TypeAlias
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from storage.identifiers import new_id
+from storage.models.access_control import ACLEntry
 from storage.models.enums import DataClassification, StorageType
+
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+def _version_seven(identifier: UUID) -> UUID:
+    if identifier.version != 7:  # noqa: PLR2004 - RFC 9562's number for ids in the order of time
+        raise ValueError("it is not a UUID of version 7")
+    return identifier
+
+
+UtcDatetime = Annotated[AwareDatetime, AfterValidator(_utc)]
+"""A moment with its offset, kept in UTC; one without an offset is refused."""
+
+RecordId = Annotated[UUID, AfterValidator(_version_seven)]
+"""A UUID of version 7: ids order as their records were made."""
 
 
 class StorageConfig(BaseModel):
@@ -20,19 +42,38 @@ class StorageConfig(BaseModel):
     storage_type: StorageType
 
 
+def stored_in(*storage_types: StorageType) -> tuple[StorageConfig, ...]:
+    """Return the storage targets of a model, the one that holds the whole record first."""
+    return tuple(StorageConfig(storage_type=storage_type) for storage_type in storage_types)
+
+
 class StorageModel(BaseModel):
-    """A record with identity, tenant, classification and times (aware, UTC)."""
+    """A record with identity, tenant, classification, owner, access control list and times.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Attributes:
+        owner: The user who answers for it; whoever created it, unless it says otherwise.
+        acl: Who may do what with it beyond what their roles say.
+        revision: Counts its changes; a change names the one that it is based on.
+    """
 
-    id: UUID = Field(default_factory=new_id)
-    tenant_id: str
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    id: RecordId = Field(default_factory=new_id)
+    tenant_id: Annotated[str, Field(min_length=1)]
     data_classification: DataClassification = DataClassification.INTERNAL
-    created_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
-    updated_at: datetime = Field(default_factory=lambda: datetime.now(UTC))
+    owner: str = ""
+    acl: tuple[ACLEntry, ...] = ()
+    created_at: UtcDatetime = Field(default_factory=lambda: datetime.now(UTC))
+    updated_at: UtcDatetime = Field(default_factory=lambda: datetime.now(UTC))
     revision: int = 1
 
     class Meta:
-        """Storage targets; overridden by each model."""
+        """What persistence has to know; overridden by each model.
 
-        storage_configs: ClassVar[tuple[StorageConfig, ...]] = (StorageConfig(storage_type=StorageType.DOCUMENT),)
+        Attributes:
+            storage_configs: Where it is kept, the store of the whole record first.
+            indexed: Fields that queries name often, and the column each has an index on.
+        """
+
+        storage_configs: ClassVar[tuple[StorageConfig, ...]] = stored_in(StorageType.DOCUMENT)
+        indexed: ClassVar[Mapping[str, str]] = MappingProxyType({})

@@ -41,7 +41,10 @@ def test_every_change_of_a_record_writes_its_leaf(storage: Storage) -> None:
     assert [(leaf["action"], leaf["subject"]) for leaf in leaves] == [
         (f"storage.{verb}", f"Dataset/{created.id}") for verb in ("create", "update", "delete")
     ]
-    assert leaves[0]["content_sha256"] != leaves[1]["content_sha256"]
+    states = [(leaf.get("before_sha256"), leaf.get("after_sha256")) for leaf in leaves]
+    (nothing, as_created), (before, as_changed), (removed, nothing_left) = states
+    assert (nothing, nothing_left, before, removed) == (None, None, as_created, as_changed)
+    assert as_created != as_changed
     assert "iris" not in str(leaves)
 
 

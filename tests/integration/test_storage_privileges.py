@@ -194,7 +194,8 @@ def test_a_login_that_may_not_act_as_the_role_is_told_so_and_works_once_it_may(l
         migrate(owner)
     with pytest.raises(DatabaseRoleError) as connecting:
         connect(url)
-    administrator.execute(f'grant ami_application to "{make_url(url).username}"'.encode())
+    roles = "ami_application, ami_sealer, ami_custodian"
+    administrator.execute(f'grant {roles} to "{make_url(url).username}"'.encode())
     with pytest.raises(DatabaseExtensionError) as lacking:
         migrate(owner)
     add_extension(make_url(url), administrator)

@@ -1,0 +1,206 @@
+"""The document store: whole records as JSON with typed columns, on the caller's transaction.
+
+Decides nothing about access: it is told which rows a principal can read. Each write is one statement that enters the
+tenant and takes the record's observation and audit leaf along.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import JsonValue
+from pydantic_core import to_json
+from sqlalchemy import Connection, Row
+from sqlalchemy.exc import IntegrityError
+
+from storage.audit import AuditLeaf
+from storage.errors import DuplicateRecordError, MetricMonthMissingError
+from storage.filters import Condition, Order, write_cursor
+from storage.json_documents import jsonb_text
+from storage.models import JsonObject, MetricSnapshot, ProcessObservation, StorageModel
+from storage.record_queries import Statement
+from storage.tenants import enter_tenant
+
+_TABLES: Mapping[type[StorageModel], str] = {ProcessObservation: "process_observation"}
+_CREATE = "select create_records(%(tenant)s, %(records)s::jsonb, %(observations)s::jsonb, %(leaves)s::jsonb)"
+_RECORD_METRICS = "select record_metrics(%(tenant)s, %(records)s::jsonb, %(observations)s::jsonb, %(leaves)s::jsonb)"
+_CHANGE = (
+    "select change_record(%(tenant)s, %(record)s::jsonb, %(is_deleted)s, %(observations)s::jsonb, %(leaves)s::jsonb)"
+)
+_OF_A_POINT = {"entity_id", "metric_name", "timestamp", "step", "value", "threshold", "breach_state", "source"}
+_READ = "select body, revision from read_record(%(id)s, %(model)s, %(tenant)s)"
+_OF_MODEL = "model = %(model)s and tenant_id = %(tenant)s and deleted_at is null"
+_READABLE = (
+    "(data_classification = any(%(readable)s) or id = any(%(granted)s::uuid[])"
+    " or body -> 'acl' <> '[]' and is_granted(body -> 'acl', 'read', %(principals)s, %(claims)s::jsonb,"
+    " %(address)s::inet, %(now)s))"
+)
+
+
+@dataclass(frozen=True)
+class Readable:
+    """Which rows a principal can read.
+
+    Attributes:
+        classifications: Those that are readable without a grant.
+        granted: Single records that were granted from outside.
+        principals: `type:name` as grants name the principal.
+    """
+
+    classifications: tuple[str, ...]
+    granted: tuple[str, ...]
+    principals: tuple[str, ...]
+    claims: Mapping[str, str]
+    address: str | None
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the store.
+
+    Attributes:
+        after: Values of the record that the last page ended with, and the cursor that they came from.
+    """
+
+    conditions: Sequence[Condition]
+    readable: Readable
+    order: Sequence[Order] = ()
+    after: tuple[Sequence[JsonValue], str] | None = None
+    limit: int | None = None
+
+
+class DocumentStore:
+    """The documents of one model and one tenant."""
+
+    def __init__(self, model: type[StorageModel], connection: Connection, tenant_id: str) -> None:
+        self._model = model
+        self._connection = connection
+        self._tenant_id = tenant_id
+        self._is_series = issubclass(model, MetricSnapshot)
+
+    def create(self, rows: Sequence[str], observation: ProcessObservation, leaves: Sequence[AuditLeaf]) -> None:
+        """Insert records as `row` gives them, all or none.
+
+        Raises:
+            DuplicateRecordError: One of them is there already, by its id or by what has to be unique.
+            MetricMonthMissingError: Points of a time that the store does not hold (yet, or any more).
+        """
+        written = self._beside(observation, leaves)
+        parameters = {**written, "records": f"[{','.join(rows)}]"}
+        try:
+            self._connection.exec_driver_sql(_RECORD_METRICS if self._is_series else _CREATE, parameters)
+        except IntegrityError as error:
+            if self._is_series:
+                moments = [datetime.fromisoformat(json.loads(row)["timestamp"]) for row in rows]
+                raise MetricMonthMissingError(begin=min(moments), end=max(moments)) from error
+            constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
+            raise DuplicateRecordError(model=self._model.__name__, constraint=str(constraint)) from error
+
+    def change(
+        self, row: str, observation: ProcessObservation, leaves: Sequence[AuditLeaf], *, is_deleted: bool
+    ) -> bool:
+        """Write a record, as `row` gives it, over its last revision; return whether that was still there."""
+        written = self._beside(observation, leaves)
+        parameters = {**written, "record": row, "is_deleted": is_deleted}
+        return bool(self._connection.exec_driver_sql(_CHANGE, parameters).scalar_one())
+
+    def read(self, record_id: UUID) -> Row[Any] | None:
+        """Return body and revision of a record, `None` where there is none."""
+        parameters = {"id": record_id, "model": self._model.__name__, "tenant": self._tenant_id}
+        return self._connection.exec_driver_sql(_READ, parameters).first()
+
+    def rows(self, question: Question) -> Sequence[Row[Any]]:
+        """Return body, revision and, behind them, the sort keys of the records that fit."""
+        return self._ask(question, "body, revision")
+
+    def fields(self, question: Question, names: Sequence[str]) -> list[JsonObject]:
+        """Return some fields of the records that fit, as JSON."""
+        statement = Statement(self._model)
+        pairs = ", ".join(f"{statement.bind(name)}::text, {_projected(statement, name)}" for name in names)
+        return [row[0] for row in self._ask(question, f"jsonb_build_object({pairs})", statement)]
+
+    def count(self, question: Question) -> int:
+        """Return how many records fit."""
+        (row,) = self._ask(question, "count(*)", is_counting=True)
+        return int(row[0])
+
+    def cursor(self, question: Question, last: Row[Any]) -> str:
+        """Return the place behind a row of `rows`."""
+        values = [_plain(value) for value in tuple(last)[2:]]
+        return write_cursor(self._model.__name__, question.order, values)
+
+    def _ask(
+        self, question: Question, columns: str, statement: Statement | None = None, *, is_counting: bool = False
+    ) -> Sequence[Row[Any]]:
+        statement = statement or Statement(self._model)
+        statement.where(question.conditions)
+        keys = [statement.sort_key(each.field) for each in question.order]
+        if question.after is not None:
+            statement.after(question.order, *question.after)
+        where = " and ".join((_OF_MODEL, _READABLE, *statement.conditions))
+        table = _TABLES.get(self._model, "document")
+        text = f"select {columns} from {table} where {where}"
+        if not is_counting:
+            directions = [
+                f"{key} desc" if each.is_descending else key for key, each in zip(keys, question.order, strict=True)
+            ]
+            shown = "".join(f", {key}" for key in keys)
+            text = f"select {columns}{shown} from {table} where {where} order by {', '.join(directions)}"
+        if question.limit is not None:
+            text += f" limit {statement.bind(question.limit)}"
+        enter_tenant(self._connection, self._tenant_id)
+        parameters = {**statement.parameters, **self._asker(question.readable)}
+        return self._connection.exec_driver_sql(text, parameters).all()
+
+    def _asker(self, readable: Readable) -> dict[str, object]:
+        return {
+            "model": self._model.__name__,
+            "tenant": self._tenant_id,
+            "readable": list(readable.classifications),
+            "granted": list(readable.granted),
+            "principals": list(readable.principals),
+            "claims": jsonb_text(dict(readable.claims), model="SecurityContext"),
+            "address": readable.address,
+            "now": readable.now,
+        }
+
+    def row(self, record: StorageModel) -> str:
+        """Return a record as this store takes it.
+
+        Raises:
+            RecordTextError, RecordNumberError: A value that the database cannot hold.
+        """
+        if self._is_series:
+            return jsonb_text(record.model_dump(include=_OF_A_POINT), model=self._model.__name__)
+        body = jsonb_text(record.model_dump(exclude={"revision"}), model=self._model.__name__)
+        head = {
+            "id": record.id,
+            "model": self._model.__name__,
+            "data_classification": record.data_classification,
+            "revision": record.revision - 1,
+            "created_at": record.created_at,
+            "updated_at": record.updated_at,
+        }
+        return f'{to_json(head).decode()[:-1]},"body":{body}}}'
+
+    def _beside(self, observation: ProcessObservation, leaves: Sequence[AuditLeaf]) -> dict[str, object]:
+        return {
+            "tenant": self._tenant_id,
+            "observations": f"[{observation.model_dump_json()}]",
+            "leaves": to_json([leaf.as_row() for leaf in leaves]).decode(),
+        }
+
+
+def _projected(statement: Statement, name: str) -> str:
+    key = statement.sort_key(name)
+    return f"to_jsonb({key})" if not key.startswith("coalesce(") else key
+
+
+def _plain(value: object) -> JsonValue:
+    return value if isinstance(value, (str, int, float, bool, list, dict)) or value is None else str(value)

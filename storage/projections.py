@@ -1,0 +1,89 @@
+"""What the stores beside the documents hold of a record: edges, vectors, points in time.
+
+The document holds the whole record, so these can be made again from it. Metric snapshots alone have no document: their
+points are all there is of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_never
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from storage.models import DriftReport, ServingEndpoint, SOMNeuron, StorageModel
+from storage.models.enums import StorageType
+from storage.stores import Edge, EdgeKind, GraphStore, Node, VectorPoint, VectorStore
+
+_WITHOUT_THE_VECTOR = {"prototype_vector", "acl", "tenant_id"}
+
+
+def has_document(model: type[StorageModel]) -> bool:
+    """Return whether records of a model can be read again one by one."""
+    return {config.storage_type for config in model.Meta.storage_configs} != {StorageType.TIMESERIES}
+
+
+def project(connection: Connection, before: StorageModel | None, after: StorageModel | None) -> None:
+    """Bring the stores of a record's model from how it was to how it is; `None` where it is not."""
+    record = after or before
+    if record is None:
+        return
+    for config in record.Meta.storage_configs:
+        match config.storage_type:
+            case StorageType.GRAPH:
+                _connect(connection, record.tenant_id, before, after)
+            case StorageType.VECTOR:
+                _place(connection, before, after)
+            case (
+                StorageType.DOCUMENT
+                | StorageType.TIMESERIES
+                | StorageType.FILE
+                | StorageType.RELATIONAL
+                | StorageType.CACHE
+            ):
+                continue  # written with the record, or published before it
+            case _:
+                assert_never(config.storage_type)
+
+
+def edges_of(record: StorageModel) -> Iterator[Edge]:
+    """Yield the edges that a record says by itself; what a process knows beyond that, its handlers write."""
+    match record:
+        case ServingEndpoint():
+            yield _edge(EdgeKind.SERVED_BY, ("ModelArtifact", record.model_artifact_id), record)
+        case DriftReport():
+            yield _edge(EdgeKind.REPORTED_IN, ("DatasetVersion", record.dataset_version_id), record)
+        case SOMNeuron():
+            for neighbour in record.adjacent_neuron_ids:
+                yield _edge(EdgeKind.ADJACENT_TO, ("SOMNeuron", neighbour), record)
+
+
+def collection_of(layer_id: UUID) -> str:
+    """Return the name of the vector collection that holds a layer's prototypes."""
+    return f"som/{layer_id}"
+
+
+def _edge(kind: EdgeKind, source: tuple[str, UUID], record: StorageModel) -> Edge:
+    return Edge(kind=kind, source=Node(*source), target=Node(type(record).__name__, record.id))
+
+
+def _connect(connection: Connection, tenant_id: str, before: StorageModel | None, after: StorageModel | None) -> None:
+    old = () if before is None else tuple(edges_of(before))
+    new = () if after is None else tuple(edges_of(after))
+    graph = GraphStore(connection, tenant_id)
+    graph.disconnect(*(edge for edge in old if edge not in new))
+    graph.connect(*(edge for edge in new if edge not in old))
+
+
+def _place(connection: Connection, before: StorageModel | None, after: StorageModel | None) -> None:
+    if isinstance(before, SOMNeuron) and (after is None or _has_moved(before, after)):
+        VectorStore(connection, before.tenant_id, collection_of(before.layer_id)).delete(before.id)
+    if isinstance(after, SOMNeuron):
+        properties = after.model_dump(mode="json", exclude=_WITHOUT_THE_VECTOR)
+        point = VectorPoint(id=after.id, embedding=after.prototype_vector, properties=properties)
+        VectorStore(connection, after.tenant_id, collection_of(after.layer_id)).upsert([point])
+
+
+def _has_moved(before: SOMNeuron, after: StorageModel) -> bool:
+    return isinstance(after, SOMNeuron) and after.layer_id != before.layer_id

@@ -1,0 +1,242 @@
+"""From conditions, order and place to one SQL statement, whose text holds nothing that a caller wrote."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, get_args
+from uuid import UUID
+
+from pydantic import JsonValue
+from pydantic_core import to_jsonable_python
+
+from storage.errors import CursorInvalidError, FilterInvalidError, UnknownFieldError
+from storage.filters import Condition, Operand, Operator, Order
+from storage.json_documents import jsonb_text
+from storage.models import StorageModel
+
+_COLUMN_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "id": "uuid",
+        "tenant_id": "text",
+        "data_classification": "text",
+        "revision": "integer",
+        "created_at": "timestamptz",
+        "updated_at": "timestamptz",
+        "name": "text",
+        "status": "text",
+        "parent_id": "uuid",
+        "version": "integer",
+    }
+)
+_OWN_COLUMNS = ("id", "tenant_id", "data_classification", "revision", "created_at", "updated_at")
+_SIGNS: Mapping[Operator, str] = MappingProxyType(
+    {
+        Operator.EQ: "=",
+        Operator.NE: "<>",
+        Operator.LT: "<",
+        Operator.LE: "<=",
+        Operator.GT: ">",
+        Operator.GE: ">=",
+    }
+)
+_MOST_CONDITIONS = 50
+_LARGEST_INTEGER = 2**31 - 1
+
+
+@dataclass
+class Statement:
+    """The conditions of a statement, and its parameters by name."""
+
+    model: type[StorageModel]
+    conditions: list[str] = field(default_factory=list)
+    parameters: dict[str, object] = field(default_factory=dict)
+
+    def bind(self, value: object) -> str:
+        """Return the placeholder of a value."""
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return f"%({name})s"
+
+    def where(self, wanted: Sequence[Condition]) -> None:
+        """Add conditions.
+
+        Raises:
+            UnknownFieldError: The model does not have the field.
+            FilterInvalidError: The value is not one that the field is compared with by this operator.
+        """
+        if len(wanted) > _MOST_CONDITIONS:
+            raise FilterInvalidError(
+                model=self.model.__name__, field="*", reason=f"there are more than {_MOST_CONDITIONS} conditions"
+            )
+        self.conditions += [self._condition(condition) for condition in wanted]
+
+    def after(self, order: Sequence[Order], values: Sequence[JsonValue], cursor: str) -> None:
+        """Add the condition that a record comes behind the one that has these values."""
+        alternatives, equal = list[str](), list[str]()
+        for each, value in zip(order, values, strict=True):
+            key, place = self.sort_key(each.field), self._place(each.field, value, cursor)
+            alternatives.append(" and ".join([*equal, f"{key} {'<' if each.is_descending else '>'} {place}"]))
+            equal.append(f"{key} = {place}")
+        self.conditions.append("(" + " or ".join(f"({each})" for each in alternatives) + ")")
+
+    def sort_key(self, name: str) -> str:
+        """Return an expression that is never null and orders as the field does."""
+        self._require(name)
+        if name in _OWN_COLUMNS:
+            return name
+        return f"coalesce({self._json(name)}, 'null'::jsonb)"
+
+    def _place(self, name: str, value: JsonValue, cursor: str) -> str:
+        if name not in _OWN_COLUMNS:
+            return f"cast({self.bind(jsonb_text(value, model=self.model.__name__))} as jsonb)"
+        try:
+            return self._typed(name, name, value)
+        except FilterInvalidError as error:
+            raise CursorInvalidError(cursor=cursor) from error
+
+    def _condition(self, condition: Condition) -> str:
+        self._require(condition.field)
+        column = self._column(condition.field)
+        if column is not None and condition.operator not in {Operator.CONTAINS, Operator.PREFIX}:
+            return self._on_column(column, condition)
+        return self._on_json(condition)
+
+    def _on_column(self, column: str, condition: Condition) -> str:
+        value = condition.value
+        match condition.operator:
+            case Operator.IN:
+                places = [self._typed(condition.field, column, each) for each in self._several(condition)]
+                return f"{column} in ({', '.join(places)})" if places else "false"
+            case Operator.IS_NULL:
+                return f"{column} is {'' if self._flag(condition) else 'not '}null"
+            case Operator.EQ | Operator.NE if value is None:
+                return f"{column} is {'' if condition.operator is Operator.EQ else 'not '}null"
+            case Operator.NE:
+                return f"{column} is distinct from {self._typed(condition.field, column, value)}"
+            case operator:
+                return f"{column} {_SIGNS[operator]} {self._typed(condition.field, column, value)}"
+
+    def _on_json(self, condition: Condition) -> str:
+        found = f"coalesce({self._json(condition.field)}, 'null'::jsonb)"
+        match condition.operator:
+            case Operator.EQ | Operator.NE:
+                return f"{found} {_SIGNS[condition.operator]} {self._as_json(condition.value)}"
+            case Operator.IN:
+                choices = [self._as_json(each) for each in self._several(condition)]
+                return f"{found} in ({', '.join(choices)})" if choices else "false"
+            case Operator.IS_NULL:
+                return f"{found} {'=' if self._flag(condition) else '<>'} 'null'::jsonb"
+            case Operator.PREFIX:
+                begins = f"starts_with({found} #>> '{{}}', {self._text(condition)})"
+                return f"(jsonb_typeof({found}) = 'string' and {begins})"
+            case Operator.CONTAINS:
+                return self._contains(found, condition)
+            case _:
+                return self._ordered(found, condition)
+
+    def _contains(self, found: str, condition: Condition) -> str:
+        inside = f"(jsonb_typeof({found}) in ('array', 'object') and {found} @> {self._as_json(condition.value)})"
+        if not isinstance(condition.value, str):
+            return inside
+        part = f"strpos({found} #>> '{{}}', {self._text(condition)}) > 0"
+        return f"({inside} or jsonb_typeof({found}) = 'string' and {part})"
+
+    def _ordered(self, found: str, condition: Condition) -> str:
+        sign = _SIGNS[condition.operator]
+        match condition.value:
+            case datetime():
+                if not _is_time(self.model, condition.field):
+                    raise self._invalid(condition.field, "it is not a time")
+                return (
+                    f"cast({found} #>> '{{}}' as timestamptz) {sign} {self._moment(condition.field, condition.value)}"
+                )
+            case bool() | None:
+                raise self._invalid(condition.field, "order is by number, text or time")
+            case int() | float():
+                return f"(jsonb_typeof({found}) = 'number' and {found} {sign} {self._as_json(condition.value)})"
+            case str():
+                return f"(jsonb_typeof({found}) = 'string' and {found} #>> '{{}}' {sign} {self._text(condition)})"
+            case _:
+                raise self._invalid(condition.field, "order is by number, text or time")
+
+    def _json(self, name: str) -> str:
+        first, *rest = name.split(".")
+        # The field's name is one of the model's own; what follows is the caller's and a parameter.
+        inner = f"(body -> '{first}')"
+        jsonb_text(rest, model=self.model.__name__)
+        return f"({inner} #> {self.bind(rest)}::text[])" if rest else inner
+
+    def _typed(self, name: str, column: str, value: Operand) -> str:
+        kind = _COLUMN_TYPES[column]
+        match kind, value:
+            case "uuid", UUID() | str():
+                try:
+                    return f"cast({self.bind(str(UUID(str(value))))} as uuid)"
+                except ValueError as error:
+                    raise self._invalid(name, "it is not a UUID") from error
+            case "timestamptz", datetime():
+                return self._moment(name, value)
+            case "timestamptz", str():
+                try:
+                    return self._moment(name, datetime.fromisoformat(value))
+                except ValueError as error:
+                    raise self._invalid(name, "it is not a time") from error
+            case "integer", int() if not isinstance(value, bool) and abs(value) <= _LARGEST_INTEGER:
+                return f"cast({self.bind(value)} as integer)"
+            case "text", str():
+                jsonb_text(value, model=self.model.__name__)
+                return f"cast({self.bind(str(value))} as text)"
+        raise self._invalid(name, f"it is compared with {kind}")
+
+    def _moment(self, name: str, value: datetime) -> str:
+        if value.tzinfo is None:
+            raise self._invalid(name, "a time needs its offset")
+        return f"cast({self.bind(value)} as timestamptz)"
+
+    def _as_json(self, value: Operand) -> str:
+        if isinstance(value, float) and not math.isfinite(value):
+            jsonb_text(value, model=self.model.__name__)
+        return f"cast({self.bind(jsonb_text(to_jsonable_python(value), model=self.model.__name__))} as jsonb)"
+
+    def _text(self, condition: Condition) -> str:
+        if not isinstance(condition.value, str):
+            raise self._invalid(condition.field, "it is compared with text")
+        jsonb_text(condition.value, model=self.model.__name__)
+        return f"cast({self.bind(str(condition.value))} as text)"
+
+    def _several(self, condition: Condition) -> Sequence[Operand]:
+        if isinstance(condition.value, str) or not isinstance(condition.value, Sequence):
+            raise self._invalid(condition.field, "`in` takes a list")
+        return condition.value
+
+    def _flag(self, condition: Condition) -> bool:
+        if not isinstance(condition.value, bool):
+            raise self._invalid(condition.field, "`is_null` takes true or false")
+        return condition.value
+
+    def _column(self, name: str) -> str | None:
+        return name if name in _OWN_COLUMNS else self.model.Meta.indexed.get(name)
+
+    def _require(self, name: str) -> None:
+        first = name.partition(".")[0]
+        if first not in self.model.model_fields or (first != name and first in _OWN_COLUMNS):
+            known = tuple(sorted(self.model.model_fields))
+            raise UnknownFieldError(model=self.model.__name__, field=name, known=known)
+
+    def _invalid(self, name: str, reason: str) -> FilterInvalidError:
+        return FilterInvalidError(model=self.model.__name__, field=name, reason=reason)
+
+
+def _is_time(model: type[StorageModel], name: str) -> bool:
+    field_info = model.model_fields.get(name)
+    return field_info is not None and _mentions_time(field_info.annotation)
+
+
+def _mentions_time(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, datetime):
+        return True
+    return any(_mentions_time(argument) for argument in get_args(annotation))

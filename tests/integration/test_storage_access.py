@@ -1,0 +1,366 @@
+"""Access to records on a real database: owners, grants, restricted records, refusals on the record, observations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from database_owner import as_owner
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from storage import FolderObjectStore, SecurityContext, Storage, decide
+from storage.access import Resource
+from storage.database import connect
+from storage.errors import (
+    AccessDeniedError,
+    DuplicateRecordError,
+    RecordConflictError,
+    RecordNotFoundError,
+    StatusTransitionError,
+)
+from storage.identifiers import new_id
+from storage.models import (
+    ACLEntry,
+    DataClassification,
+    Dataset,
+    DatasetVersion,
+    Mutation,
+    ObservedPrincipal,
+    Permission,
+    PrincipalType,
+    ProcessObservation,
+    RoleType,
+    ValidationStatus,
+)
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def principal(user_id: str, *roles: RoleType, **more: Any) -> SecurityContext:
+    return SecurityContext(user_id=user_id, tenant_id="north", roles=frozenset(roles), **more)
+
+
+ADA = principal("ada", RoleType.MEMBER)
+BOB = principal("bob", RoleType.MEMBER)
+VERA = principal("vera", RoleType.VIEWER)
+OLGA = principal("olga", RoleType.OWNER)
+LEARNER = principal("gsom", RoleType.SERVICE)
+
+
+def dataset(**fields: Any) -> Dataset:
+    return Dataset(**{"tenant_id": "north", "name": "iris", "source_uri": "file:///iris.csv", **fields})
+
+
+def create(storage: Storage, record: Dataset, context: SecurityContext = ADA) -> Dataset:
+    with storage.transaction() as work:
+        return work.get_crud(Dataset).create(record, context=context)
+
+
+def update(storage: Storage, record: Dataset, context: SecurityContext, **patch: Any) -> Dataset:
+    with storage.transaction() as work:
+        return work.get_crud(Dataset).update(record, patch, context=context)
+
+
+def delete(storage: Storage, record: Dataset, context: SecurityContext) -> None:
+    with storage.transaction() as work:
+        work.get_crud(Dataset).delete(record, context=context)
+
+
+def seen_by(storage: Storage, context: SecurityContext) -> list[Dataset]:
+    with storage.transaction() as work:
+        datasets = work.get_crud(Dataset)
+        found = datasets.query({}, context=context)
+        assert datasets.count({}, context=context) == len(found)
+        assert all(datasets.read(record.id, context=context) == record for record in found)
+    return found
+
+
+def grant(*permissions: Permission, to: str, **more: Any) -> ACLEntry:
+    fields = {
+        "principal": to,
+        "principal_type": "user",
+        "permissions": permissions,
+        "granted_by": "ada",
+        "granted_at": NOW,
+    }
+    return ACLEntry.model_validate({"granted_by": "ada", "granted_at": NOW, **fields, **more})
+
+
+def leaves(storage: Storage, action: str) -> list[dict[str, Any]]:
+    with as_owner(storage) as connection:
+        rows = connection.execute(text("select canonical_bytes from audit_leaf order by audit_ref")).scalars()
+        return [leaf for leaf in map(json.loads, map(bytes, rows)) if leaf["action"] == action]
+
+
+def observations(storage: Storage) -> list[ProcessObservation]:
+    with storage.transaction() as work:
+        return work.get_crud(ProcessObservation).query({}, context=LEARNER)[::-1]
+
+
+def test_a_record_belongs_to_its_creator_who_may_delete_and_share_it(storage: Storage) -> None:
+    record = create(storage, dataset())
+    with pytest.raises(AccessDeniedError):
+        delete(storage, record, BOB)
+    with pytest.raises(AccessDeniedError):
+        update(storage, record, BOB, owner="bob")
+
+    shared = update(storage, record, ADA, owner="bob")
+    delete(storage, shared, BOB)
+
+    assert (record.owner, shared.owner) == ("ada", "bob")
+    assert seen_by(storage, OLGA) == []
+
+
+def test_whoever_creates_a_restricted_record_alone_knows_of_it_and_can_share_it(storage: Storage) -> None:
+    record = create(storage, dataset(data_classification=DataClassification.RESTRICTED))
+    assert [seen_by(storage, each) for each in (ADA, BOB, OLGA)] == [[record], [], []]
+
+    shared = update(storage, record, ADA, acl=(*record.acl, grant(Permission.READ, to="bob")))
+
+    assert [seen_by(storage, each) for each in (ADA, BOB, OLGA)] == [[shared], [shared], []]
+    with pytest.raises(AccessDeniedError):
+        update(storage, shared, BOB, description="mine")
+    with pytest.raises(RecordNotFoundError):
+        update(storage, shared, OLGA, description="mine")
+
+
+def test_a_grant_ends_when_it_says(database_url: str, tmp_path: Path) -> None:
+    moments = [NOW]
+    engine = connect(database_url, pool_size=1)
+    storage = Storage(engine, FolderObjectStore(tmp_path), clock=lambda: moments[0])
+    guest = principal("gus", RoleType.GUEST)
+    record = create(storage, dataset(acl=(grant(Permission.READ, to="gus", expires_at=NOW + HOUR),)))
+
+    assert seen_by(storage, guest) == [record]
+    moments[0] = NOW + HOUR
+    assert seen_by(storage, guest) == []
+    with storage.transaction() as work, pytest.raises(RecordNotFoundError):
+        work.get_crud(Dataset).read(record.id, context=guest)
+    engine.dispose()
+
+
+GRANTS = st.lists(
+    st.builds(
+        lambda permissions, to, kind, claims, networks, expires, begins: grant(
+            *permissions,
+            to=to,
+            principal_type=kind,
+            expires_at=expires,
+            conditions={"claims": claims, "networks": networks, "not_before": begins},
+        ),
+        st.lists(st.sampled_from([Permission.READ, Permission.MODIFY]), min_size=1),
+        st.sampled_from(["gus", "reviewer", "guest", "service", "o'hara:%s"]),
+        st.sampled_from(PrincipalType),
+        st.sampled_from([{}, {"team": "a"}, {"team": "b"}]),
+        st.sampled_from([[], ["10.0.0.0/8"], ["::1/128", "192.168.0.0/16"]]),
+        st.sampled_from([None, NOW - HOUR, NOW, NOW + HOUR]),
+        st.sampled_from([None, NOW - HOUR, NOW, NOW + HOUR]),
+    ),
+    max_size=2,
+)
+ASKERS = st.builds(
+    principal,
+    st.sampled_from(["gus", "o'hara:%s"]),
+    st.sampled_from(RoleType),
+    groups=st.sampled_from([frozenset(), frozenset({"reviewer"})]),
+    claims=st.sampled_from([{}, {"team": "a", "site": "x"}]),
+    address=st.sampled_from([None, "10.9.8.7", "::1", "192.168.3.4", "unix"]),
+)
+
+
+def test_a_query_shows_exactly_the_records_that_the_decision_lets_read(database_url: str, tmp_path: Path) -> None:
+    engine = connect(database_url, pool_size=1)
+    storage = Storage(engine, FolderObjectStore(tmp_path), clock=lambda: NOW)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(grants=GRANTS, classification=st.sampled_from(DataClassification), asker=ASKERS, door=st.booleans())
+    def check(
+        grants: list[ACLEntry], classification: DataClassification, asker: SecurityContext, *, door: bool
+    ) -> None:
+        record = create(storage, dataset(data_classification=classification, acl=tuple(grants), name=str(new_id())))
+        granted = frozenset({str(record.id), "no id"}) if door else frozenset[str]()
+        context = asker.model_copy(update={"granted": granted})
+        resource = Resource("Dataset", "north", classification, str(record.id), record.owner, record.acl)
+
+        with storage.transaction() as work:
+            found = work.get_crud(Dataset).query({"name": record.name}, context=context)
+
+        assert (found == [record]) is decide(context, Permission.READ, resource, now=NOW).allowed
+
+    check()
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("attempt", "context", "permission"),
+    [
+        (lambda storage, record: update(storage, record, VERA, name="theirs"), VERA, "modify"),
+        (lambda storage, record: delete(storage, record, VERA), VERA, "delete"),
+        (lambda storage, record: update(storage, record, BOB, acl=()), BOB, "admin"),
+        (lambda storage, _: create(storage, dataset(), VERA), VERA, "write"),
+    ],
+    ids=["modify", "delete", "admin", "write"],
+)
+def test_a_refusal_is_on_the_record_although_its_transaction_is_not(
+    storage: Storage,
+    attempt: Callable[[Storage, Dataset], object],
+    context: SecurityContext,
+    permission: str,
+) -> None:
+    record = create(storage, dataset())
+
+    with pytest.raises(AccessDeniedError) as error:
+        attempt(storage, record)
+
+    (leaf,) = leaves(storage, "access.denied")
+    assert (leaf["actor"], leaf["details"]) == (
+        context.user_id,
+        {"permission": permission, "reason": error.value.reason},
+    )
+    assert leaf["subject"].startswith("Dataset")
+    assert seen_by(storage, ADA) == [record]
+
+
+def test_a_refusal_that_the_caller_lives_with_is_on_the_record_once(storage: Storage) -> None:
+    record = create(storage, dataset(data_classification=DataClassification.RESTRICTED))
+
+    with storage.transaction() as work:
+        with pytest.raises(RecordNotFoundError):
+            work.get_crud(Dataset).read(record.id, context=OLGA)
+        other = work.get_crud(Dataset).create(dataset(name="wine"), context=OLGA)
+
+    (leaf,) = leaves(storage, "access.denied")
+    assert (leaf["subject"], leaf["actor"]) == (f"Dataset {record.id}", "olga")
+    assert seen_by(storage, BOB) == [other]
+
+
+def test_each_change_is_observed_in_its_transaction_without_its_values(storage: Storage) -> None:
+    version = DatasetVersion(
+        tenant_id="north",
+        data_classification=DataClassification.RESTRICTED,
+        dataset_id=new_id(),
+        version=1,
+        target="kind",
+        storage_location="object://secret",
+        file_format="csv",
+        size_bytes=1,
+        checksum="secret",
+    )
+    with storage.transaction() as work:
+        versions = work.get_crud(DatasetVersion)
+        created = versions.create(version, context=ADA)
+        changed = versions.update(created, {"row_count": 7, "findings": ({"message": "secret"},)}, context=ADA)
+        versions.delete(changed, context=ADA)
+
+    first, second, third = observations(storage)
+    assert [(each.mutation, each.entity_uid) for each in (first, second, third)] == [
+        (mutation, version.id) for mutation in Mutation
+    ]
+    assert second == ProcessObservation(
+        id=second.id,
+        tenant_id="north",
+        data_classification=DataClassification.RESTRICTED,
+        owner="ada",
+        acl=second.acl,
+        created_at=changed.updated_at,
+        updated_at=changed.updated_at,
+        model_type="DatasetVersion",
+        entity_uid=version.id,
+        mutation=Mutation.UPDATED,
+        security_context=ObservedPrincipal(user_id="ada", roles=(RoleType.MEMBER,)),
+        changed_fields=("findings", "row_count"),
+        graph_context={"dataset_id": str(version.dataset_id)},
+        ingested_at=changed.updated_at,
+    )
+    assert "checksum" in first.changed_fields
+    with storage.transaction() as work:
+        assert work.get_crud(ProcessObservation).count({}, context=OLGA) == 0
+    assert "secret" not in f"{first}{second}{third}"
+
+
+def test_what_is_rolled_back_was_not_observed(storage: Storage) -> None:
+    def fail_after_creating() -> None:
+        with storage.transaction() as work:
+            work.get_crud(Dataset).create(dataset(), context=ADA)
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        fail_after_creating()
+
+    assert observations(storage) == []
+
+
+def test_records_created_together_are_one_leaf_and_one_observation(storage: Storage) -> None:
+    with storage.transaction() as work:
+        records = work.get_crud(Dataset).bulk_create([dataset(name=f"d{n}") for n in range(100)], context=ADA)
+
+    (leaf,) = leaves(storage, "storage.create")
+    (observed,) = observations(storage)
+    assert leaf["details"]["record_ids"] == [str(record.id) for record in records]
+    assert (observed.entity_uid, observed.entity_count) == (records[0].id, 100)
+    assert seen_by(storage, BOB) == list(records)[::-1]
+
+
+def test_records_created_together_are_created_all_or_none(storage: Storage) -> None:
+    kept = create(storage, dataset())
+
+    with storage.transaction() as work, pytest.raises(DuplicateRecordError) as error:
+        work.get_crud(Dataset).bulk_create([dataset(name="wine"), kept], context=ADA)
+    with storage.transaction() as work:
+        assert work.get_crud(Dataset).bulk_create([], context=ADA) == ()
+
+    assert (error.value.model, error.value.constraint) == ("Dataset", "document_pkey")
+    assert seen_by(storage, ADA) == [kept]
+
+
+def test_a_record_is_changed_and_deleted_by_its_id_too(storage: Storage) -> None:
+    record = create(storage, dataset())
+
+    with storage.transaction() as work:
+        datasets = work.get_crud(Dataset)
+        changed = datasets.update(record.id, {"description": "measured twice"}, context=BOB)
+        datasets.delete(record.id, context=ADA)
+        with pytest.raises(RecordNotFoundError):
+            datasets.update(record.id, {"description": "gone"}, context=BOB)
+
+    assert changed.revision == 2
+
+
+def test_who_deletes_what_has_changed_meanwhile_is_told(storage: Storage) -> None:
+    stale = create(storage, dataset())
+    changed = update(storage, stale, ADA, name="wine")
+
+    with pytest.raises(RecordConflictError) as error:
+        delete(storage, stale, ADA)
+
+    assert error.value.expected_revision == 1
+    assert seen_by(storage, ADA) == [changed]
+
+
+def test_a_status_changes_along_its_lines_alone(storage: Storage) -> None:
+    rejected = update(storage, create(storage, dataset()), ADA, validation_status=ValidationStatus.REJECTED)
+
+    with pytest.raises(StatusTransitionError) as error:
+        update(storage, rejected, ADA, validation_status=ValidationStatus.VALIDATED)
+
+    assert (error.value.state, error.value.asked_for, error.value.legal) == ("rejected", "validated", ())
+    assert seen_by(storage, ADA) == [rejected]
+
+
+def test_observations_are_never_changed(storage: Storage) -> None:
+    create(storage, dataset())
+    (observed,) = observations(storage)
+
+    for statement in ("update process_observation set body = '{}'", "delete from process_observation"):
+        with storage.transaction() as work:
+            with pytest.raises(Exception, match="permission denied"):
+                work.connection.execute(text(statement))
+            work.connection.rollback()
+    assert observations(storage) == [observed]
