@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## from a dataset to an approved, served model; DATA=file.csv
 	@$(BIN)/ami-learning demo
 
 test: $(INSTALLED) ## run the tests, on all processors
-	@$(BIN)/pytest --ignore=tests/crash -n auto --dist loadfile
+	@$(BIN)/pytest --ignore=tests/crash -n auto --dist loadfile --process-coverage-min 100
 
 check: $(INSTALLED) ## lint, format, types, import contracts and diagrams
 	$(BIN)/ruff check .

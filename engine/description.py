@@ -189,7 +189,9 @@ def _oldest_incident(work: UnitOfWork, row: InstanceRow) -> dict[str, JsonValue]
     if row.open_incidents == 0:
         return None
     incidents = Incidents(work).of_instance(row.process_instance_id)
-    oldest = next(incident for incident in incidents if incident.status is not IncidentStatus.RESOLVED)
+    oldest = next((incident for incident in incidents if incident.status is not IncidentStatus.RESOLVED), None)
+    if oldest is None:  # it was resolved between the two looks
+        return None
     shown = oldest.model_dump(mode="json", include={"incident_id", "element_id", "code", "message"})
     return {**shown, "status": oldest.status.value}
 

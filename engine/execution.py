@@ -250,7 +250,7 @@ def _record_change(step: Step, entry: JournalEntry, context: SecurityContext) ->
         "lane": entry.element.lane,
     }
     if entry.run_id != step.row.process_instance_id:
-        payload["run_id"] = str(entry.run_id)
+        payload |= {"run_id": str(entry.run_id), "process_id": entry.process_id}
     if entry.arrived_by:
         payload["arrived_by"] = list(entry.arrived_by)
     if entry.change == "compensated":

@@ -21,6 +21,7 @@ from console import home_page
 from handlers import Services
 from handlers.errors import EndpointNotFoundError
 from handlers.inference import find_deployed
+from learning.downloads import download_routes
 from learning.metrics import REGISTRY, EngineCollector
 from learning.middleware import Authentication, Measurement, Recording
 from learning.sign_ins import SignIns
@@ -47,6 +48,7 @@ def create_application(services: Services, authenticator: Authenticator, host: s
             Route("/healthz", _health(services), methods=["GET"]),
             Route("/metrics", _metrics(services), methods=["GET"]),
             *inference.routes(),
+            *download_routes(services),
             *mcp_application(server, host).routes,
         ],
         middleware=[

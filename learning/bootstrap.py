@@ -58,7 +58,9 @@ from storage.identifiers import new_id
 from storage.models import RoleType
 from storage.objects.addressed import AddressedObjects
 from storage.objects.envelope import KEY_BYTES
-from storage.objects.master_keys import LocalKeys, make_master_key_file, parse_master_keys, read_master_keys
+from storage.objects.key_command import CommandKeys
+from storage.objects.master_keys import KeyService, make_master_key_file, parse_master_keys, read_master_keys
+from storage.stores import MetricMaintenance
 
 if TYPE_CHECKING:
     from serving.loading import LoadedModel
@@ -106,10 +108,12 @@ def open_database_server(settings: LearningSettings) -> Iterator[DatabaseServer]
 
 
 def prepare_database(database_url: str) -> None:
-    """Bring the schema up to date and deploy the diagrams that ship."""
+    """Bring the schema up to date, with room for the metrics of the months ahead."""
     database = connect_as_owner(database_url)
     try:
         migrate(database)
+        with database.begin() as connection:
+            MetricMaintenance(connection).create_partitions_ahead(datetime.now(UTC))
     finally:
         database.dispose()
 
@@ -232,7 +236,7 @@ def object_store(settings: LearningSettings) -> SealingObjectStore:
     return SealingObjectStore(_object_keeper(settings), master_keys(settings))
 
 
-def master_keys(settings: LearningSettings) -> LocalKeys | None:
+def master_keys(settings: LearningSettings) -> KeyService | None:
     """Return the master keys that the settings name.
 
     A local folder has a file of its own, made on first use. An S3 store is shared by several machines, none of which
@@ -241,8 +245,10 @@ def master_keys(settings: LearningSettings) -> LocalKeys | None:
     Raises:
         MasterKeyUnusableError: They cannot be used.
     """
-    if settings.master_key is not None:
-        keys = "\n".join(settings.master_key.get_secret_value().split())
+    if settings.key_command is not None:
+        return CommandKeys(settings.key_command)
+    keys = "\n".join(settings.master_key.get_secret_value().split()) if settings.master_key is not None else ""
+    if keys:
         return parse_master_keys(keys, "LEARNING_MASTER_KEY")
     if settings.master_key_file is not None:
         return read_master_keys(settings.master_key_file)

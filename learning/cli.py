@@ -14,7 +14,18 @@ from typing import Annotated, NoReturn
 import typer
 from pydantic import ValidationError
 
-from learning import artifacts, audit, decisions, diagrams, incidents, instances, schedules, schema
+from learning import (
+    artifacts,
+    audit,
+    decisions,
+    diagrams,
+    incidents,
+    instances,
+    lineage,
+    metric_points,
+    schedules,
+    schema,
+)
 from learning.settings import LearningSettings, PlatformSettings
 from storage import ReportedError
 
@@ -27,6 +38,8 @@ app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(incidents.app, name="incident")
 app.add_typer(schedules.app, name="schedule")
 app.add_typer(audit.app, name="audit")
+app.add_typer(lineage.app, name="lineage")
+app.add_typer(metric_points.app, name="metrics")
 
 
 def main() -> None:

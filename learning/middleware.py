@@ -21,6 +21,7 @@ from storage.errors import DatabaseUnavailableError
 logger = logging.getLogger(__name__)
 
 _OPEN_PATHS = frozenset({"/", "/healthz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready"})
+_LINKS = "/artifacts/links/"  # whoever has a link needs nothing else, once
 _ANONYMOUS = SecurityContext(user_id="anonymous", tenant_id="none")
 _RECORDED_PATH_LENGTH = 500
 _UNAUTHENTICATED = 401
@@ -35,7 +36,7 @@ class Authentication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Put the principal into the scope, or answer 401."""
-        if scope["type"] != "http" or scope["path"] in _OPEN_PATHS:
+        if scope["type"] != "http" or scope["path"] in _OPEN_PATHS or scope["path"].startswith(_LINKS):
             await self._app(scope, receive, send)
             return
         request = Request(scope)
@@ -68,7 +69,7 @@ class Measurement:
             await send(message)
 
         first = scope["path"].lstrip("/").partition("/")[0]
-        door = first if first in {"mcp", "v2", "metrics", "healthz"} else "console"
+        door = first if first in {"mcp", "v2", "metrics", "healthz", "artifacts"} else "console"
         try:
             await self._app(scope, receive, measured)
         finally:

@@ -21,6 +21,7 @@ class LearningSettings(BaseSettings):
         s3_endpoint: `host:port` of an S3-compatible store; without it the local folder is used.
         master_key: Keys that wrap those of sealed objects, in base64; the newest first, separated by white space.
         master_key_file: The same keys in a file, one a line; without both, a local folder gets `home`/master.key.
+        key_command: A program that wraps and opens keys with master keys that this machine never sees.
         retention: Days that the objects of deleted records are kept, as `MODEL/classification=days`.
         import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
         allowed_profiles: Compute profiles that may be asked for.
@@ -43,6 +44,7 @@ class LearningSettings(BaseSettings):
     s3_secure: bool = True
     master_key: SecretStr | None = None
     master_key_file: Path | None = None
+    key_command: Path | None = None
     retention: str = "default=30"
     import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     default_compute: ComputeProfile = ComputeProfile.CPU

@@ -132,6 +132,13 @@ class CompletionAnswer(Answer):
     completed_by: str
 
 
+class ThrownAnswer(Answer):
+    """What was thrown from a user task; `is_open` where the task goes on."""
+
+    user_task_id: UUID
+    is_open: bool
+
+
 class EventAnswer(BaseModel):
     """One event."""
 

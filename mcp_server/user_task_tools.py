@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from mcp.types import ToolAnnotations
-from pydantic import AwareDatetime, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
-from engine import InboxQuery, InboxShows, UserTaskDesk
-from mcp_server.answers import CommentAnswer, CompletionAnswer, UserTaskAnswer, UserTaskDetails, UserTasksAnswer
+from engine import BpmnError, InboxQuery, InboxShows, UserTaskDesk, UserTaskThrows
+from mcp_server.answers import (
+    CommentAnswer,
+    CompletionAnswer,
+    ThrownAnswer,
+    UserTaskAnswer,
+    UserTaskDetails,
+    UserTasksAnswer,
+)
 from mcp_server.principals import principal_of
 from mcp_server.toolbox import (
     CHANGES,
@@ -25,6 +32,8 @@ from mcp_server.toolbox import (
     record_call,
 )
 from storage import SecurityContext, UnitOfWork
+
+ThrownCode = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class UserTaskTools(Toolbox):
@@ -41,6 +50,7 @@ class UserTaskTools(Toolbox):
             (self.save_user_task_draft, CHANGES),
             (self.comment_user_task, CREATES),
             (self.complete_user_task, DECIDES),
+            (self.throw_from_user_task, DECIDES),
         )
 
     def list_user_tasks(
@@ -136,6 +146,32 @@ class UserTaskTools(Toolbox):
         with self._services.storage.transaction() as work:
             audit_ref = self._services.engine.complete_user_task(work, user_task_id, submission, context=context)
         return CompletionAnswer(audit_ref=audit_ref, user_task_id=user_task_id, completed_by=context.user_id)
+
+    def throw_from_user_task(
+        self,
+        user_task_id: UUID,
+        kind: Literal["error", "escalation"],
+        code: ThrownCode,
+        ctx: Ctx,
+        *,
+        message: str = "",
+        variables: dict[str, JsonValue] | None = None,
+    ) -> ThrownAnswer:
+        """Throw an error or an escalation that the task's diagram catches by its code, instead of completing the task.
+
+        An error ends the task; one that nothing catches is refused. An escalation leaves the task open, unless the
+        event that catches it interrupts. Only who may complete the task may throw from it.
+        """
+        context, engine = principal_of(ctx), self._services.engine
+        throws, brought = UserTaskThrows(engine), variables or {}
+        with self._services.storage.transaction() as work:
+            if kind == "error":
+                error = BpmnError(code, message, variables=brought)
+                audit_ref = throws.throw_error(work, user_task_id, error, context=context)
+            else:
+                audit_ref = throws.escalate(work, user_task_id, code, brought, context=context)
+            is_open = self._desk.describe(work, user_task_id, context=context).status.value == "open"
+        return ThrownAnswer(audit_ref=audit_ref, user_task_id=user_task_id, is_open=is_open)
 
     @property
     def _desk(self) -> UserTaskDesk:

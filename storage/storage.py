@@ -114,6 +114,7 @@ class Storage:
             yield begun
         except AccessDeniedError as error:
             denials += denial_leaves(error)
+            error.context = None  # an outer transaction need not write it again
             raise
         finally:
             for trail in begun:

@@ -39,11 +39,13 @@ def cluster_url(testrun_uid: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def database_url(cluster_url: str) -> str:
+def database_url(cluster_url: str) -> Iterator[str]:
     """URL of a database of the test's own, at the newest revision."""
     name = f"test_{uuid4().hex}"
     _create_database(cluster_url, name, "migrated")
-    return _with_database(cluster_url, name)
+    yield _with_database(cluster_url, name)
+    with psycopg.connect(cluster_url, autocommit=True) as connection:
+        connection.execute(f'drop database if exists "{name}" with (force)'.encode())
 
 
 @pytest.fixture(name="storage")
@@ -92,6 +94,10 @@ def _make_template(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         if connection.execute("select 1 from pg_database where datname = 'migrated'").fetchone():
             return
+        # Nothing here has to outlive the machine: processes are killed in tests, and the operating system is not.
+        for setting in ("fsync", "full_page_writes"):
+            connection.execute(f"alter system set {setting} = off".encode())
+        connection.execute("select pg_reload_conf()")
     _create_database(url, "migrated", "template1")
     engine = connect_as_owner(_with_database(url, "migrated"))
     migrate(engine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -80,10 +81,18 @@ class Platform:
 
     def worker_pid(self) -> int:
         """Return the worker's process id."""
+        pid = self.pid_of("worker")
+        if pid is None:
+            raise LookupError("no worker runs")
+        return pid
+
+    def pid_of(self, part: str) -> int | None:
+        """Return the process id of a part, if it runs."""
         for child in psutil.Process(self.process.pid).children():
-            if child.cmdline()[-1] == "worker":
-                return child.pid
-        raise LookupError("no worker runs")
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+                if child.cmdline()[-1:] == [part]:
+                    return child.pid
+        return None
 
 
 @contextmanager

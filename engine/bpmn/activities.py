@@ -23,7 +23,8 @@ from engine.bpmn.model import (
     UserTask,
 )
 from engine.bpmn.refusals import NODE_CHILDREN, Refusals
-from engine.bpmn.xml import BPMN, ZEEBE, Element, is_true, local_name
+from engine.bpmn.xml import BPMN, ZEEBE, is_true, local_name
+from engine.xml_documents import Element
 
 _MAPPING = frozenset({"ioMapping"})
 _EXTENSIONS = _MAPPING | {"taskHeaders"}

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from engine.bpmn.known_attributes import require_known_attributes
 from engine.bpmn.refusals import Refusals
-from engine.bpmn.xml import BPMN, Element, local_name
+from engine.bpmn.xml import BPMN, local_name
+from engine.xml_documents import Element
 
 _FALSE, _TRUE = frozenset({"false", "0"}), frozenset({"true", "1"})
 _FEEL = "feel"

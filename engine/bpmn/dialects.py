@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.bpmn.refusals import Refusals
-from engine.bpmn.xml import BPMN, BPMN_DIAGRAM, ZEEBE, Element
+from engine.bpmn.xml import BPMN, BPMN_DIAGRAM, ZEEBE
 from engine.errors import Finding
+from engine.xml_documents import Element
 
 SPIFFWORKFLOW = "http://spiffworkflow.org/bpmn/schema/1.0/core"
 _XML_SCHEMA = "http://www.w3.org/2001/XMLSchema-instance"

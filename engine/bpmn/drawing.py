@@ -8,7 +8,8 @@ from itertools import pairwise
 from math import isfinite
 from typing import NamedTuple
 
-from engine.bpmn.xml import BPMN, BPMN_DIAGRAM, Element, local_name
+from engine.bpmn.xml import BPMN, BPMN_DIAGRAM, local_name
+from engine.xml_documents import Element
 
 _BOUNDS = "{http://www.omg.org/spec/DD/20100524/DC}Bounds"
 _WAYPOINT = "{http://www.omg.org/spec/DD/20100524/DI}waypoint"

@@ -7,7 +7,8 @@ be executed, and is refused with what it stands in.
 from __future__ import annotations
 
 from engine.bpmn.refusals import Refusals
-from engine.bpmn.xml import BPMN, Element, local_name
+from engine.bpmn.xml import BPMN, local_name
+from engine.xml_documents import Element
 
 _PICTURES = frozenset({"dataObject", "dataObjectReference", "dataStore", "dataStoreReference"})
 _ASSOCIATIONS = frozenset({"dataInputAssociation", "dataOutputAssociation"})

@@ -29,7 +29,8 @@ from engine.bpmn.model import (
     Trigger,
 )
 from engine.bpmn.refusals import NODE_CHILDREN, Refusals
-from engine.bpmn.xml import BPMN, Element, is_true, local_name
+from engine.bpmn.xml import BPMN, is_true, local_name
+from engine.xml_documents import Element
 
 _TIMER, _MESSAGE, _SIGNAL = "timerEventDefinition", "messageEventDefinition", "signalEventDefinition"
 _ERROR, _TERMINATE, _LINK = "errorEventDefinition", "terminateEventDefinition", "linkEventDefinition"

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Literal, cast, get_args
 
 from engine.bpmn.model import CandidateExpression, Candidates, Mapping
-from engine.bpmn.xml import BPMN, ZEEBE, Element
+from engine.bpmn.xml import BPMN, ZEEBE
+from engine.xml_documents import Element
 
 Report = Callable[[Element, str, str, str], None]
 BindingType = Literal["latest", "deployment", "versionTag"]

@@ -11,7 +11,8 @@ from collections.abc import Callable
 
 from lxml import etree
 
-from engine.bpmn.xml import BPMN, ZEEBE, Element, is_true, local_name
+from engine.bpmn.xml import BPMN, ZEEBE, is_true, local_name
+from engine.xml_documents import Element
 
 FOREIGN_TASK_TYPE = "foreign"
 FOREIGN_GROUP = "foreign"

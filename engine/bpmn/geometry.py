@@ -7,8 +7,9 @@ from itertools import combinations
 
 from engine.bpmn.drawing import CONTAINERS, EDGES, FLOWS, Box, Drawing, Drawn, Point, Segment, read_drawing
 from engine.bpmn.refusals import Refusals
-from engine.bpmn.xml import BPMN, Element, local_name, parse_xml
+from engine.bpmn.xml import BPMN, local_name, parse_xml
 from engine.errors import Finding
+from engine.xml_documents import Element
 
 _SOURCE, _TARGET = "sourceRef", "targetRef"
 

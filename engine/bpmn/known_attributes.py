@@ -6,7 +6,8 @@ One that it does not give is a mistake that would go unnoticed, such as `isInter
 from __future__ import annotations
 
 from engine.bpmn.refusals import Refusals
-from engine.bpmn.xml import ZEEBE, Element, local_name
+from engine.bpmn.xml import ZEEBE, local_name
+from engine.xml_documents import Element
 
 _COMMON = frozenset({"id", "name"})
 _OF_MODELER = ("modelerTemplate", "modelerConfiguration")

@@ -28,7 +28,8 @@ from engine.bpmn.model import (
     SubProcess,
 )
 from engine.bpmn.refusals import Refusals
-from engine.bpmn.xml import BPMN, Element, is_true, local_name
+from engine.bpmn.xml import BPMN, is_true, local_name
+from engine.xml_documents import Element
 
 _DECLARATIONS = frozenset({"message", "signal", "error", "escalation"})
 # What describes and is not executed; what refers to it where it would be executed is refused there.

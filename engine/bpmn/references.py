@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from engine.bpmn.xml import BPMN, Element
+from engine.bpmn.xml import BPMN
+from engine.xml_documents import Element
 
 # The attributes of BPMN 2.0's schema that are of the type xsd:QName and lead to something that is read.
 _REFERENCES = (

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from engine.bpmn.extensions import Extensions, expression_text, read_extensions
-from engine.bpmn.xml import BPMN, Element, local_name
+from engine.bpmn.xml import BPMN, local_name
 from engine.errors import Finding
+from engine.xml_documents import Element
 
 NODE_CHILDREN = frozenset({"incoming", "outgoing", "documentation", "extensionElements"})
 _SUPPORTED = "see docs/reference/bpmn.md"

@@ -1,5 +1,7 @@
 """Soundness of concurrent flows (van der Aalst 1997): every join gets its tokens, and no loop makes ever more of them.
 
+Where that holds, branches that meet without a join are warned of (`engine.bpmn.synchronisation`).
+
 All distributions of tokens, called markings, that can arise are walked through. Where several things can happen that do
 not hinder each other, only one of them is followed (a stubborn set, Valmari 1991): in a net in which only single tokens
 choose, that changes nothing about what is found. Up to a bound; where it is reached, that is all that is said.
@@ -15,6 +17,7 @@ from typing import TypeAlias
 from engine.bpmn.components import strong_components
 from engine.bpmn.findings import finding_at, warning_at
 from engine.bpmn.model import BoundaryEvent, ExclusiveGateway, InclusiveGateway, ParallelGateway, ProcessModel
+from engine.bpmn.synchronisation import TooManyPairsError, check_synchronisation
 from engine.bpmn.token_net import InclusiveJoin, TokenNet, TooManyWaysError, Transition, token_net
 from engine.errors import Finding
 
@@ -52,7 +55,9 @@ def check_soundness(model: ProcessModel) -> Iterator[Finding]:
     try:
         for start in starts:
             faults.update(dict.fromkeys(_Search(token_net(model, start)).faults()))
-    except (_BoundReachedError, TooManyWaysError):
+        if not faults:
+            yield from check_synchronisation(model)
+    except (_BoundReachedError, TooManyWaysError, TooManyPairsError):
         yield _unknown(model)
     for code, node_id in faults:
         message, hint = _ADVICE[code]

@@ -14,7 +14,8 @@ from lxml import etree
 
 from engine.bpmn.dialects import SPIFFWORKFLOW
 from engine.bpmn.refusals import Refusals
-from engine.bpmn.xml import BPMN, ZEEBE, Element
+from engine.bpmn.xml import BPMN, ZEEBE
+from engine.xml_documents import Element
 
 _OPERATOR = "serviceTaskOperator"
 _LONGEST_VALUE = 2_000

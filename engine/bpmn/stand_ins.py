@@ -13,7 +13,8 @@ from pydantic import JsonValue
 
 from engine.bpmn.foreign import FOREIGN_TASK_TYPE, stub_foreign_parts
 from engine.bpmn.references import resolve_references
-from engine.bpmn.xml import BPMN, ZEEBE, Element, local_name, parse_xml
+from engine.bpmn.xml import BPMN, ZEEBE, local_name, parse_xml
+from engine.xml_documents import Element
 
 _REPLACEABLE = frozenset({"task", "manualTask", "scriptTask", "sendTask", "businessRuleTask", "callActivity"})
 _IMPLEMENTING_ATTRIBUTES = ("calledElement", "implementation", "messageRef", "operationRef", "scriptFormat")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from engine.dmn.xml import Element, local_name
+from engine.dmn.xml import local_name
 from engine.errors import Finding
+from engine.xml_documents import Element
 
 
 class Findings:

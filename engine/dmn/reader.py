@@ -6,8 +6,9 @@ from engine.dmn.findings import Findings
 from engine.dmn.model import Decision, DecisionModel, DecisionTable, InputData, LiteralExpression
 from engine.dmn.tables import TableReader, type_name
 from engine.dmn.verification import verify
-from engine.dmn.xml import ZEEBE, Element, children, is_drawing, local_name, parse_dmn, text_of
+from engine.dmn.xml import ZEEBE, children, is_drawing, local_name, parse_dmn, text_of
 from engine.errors import DecisionModelError
+from engine.xml_documents import Element
 
 _DESCRIPTIVE = frozenset(
     {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from engine.dmn.findings import Findings
 from engine.dmn.model import Aggregator, DecisionTable, HitPolicy, InputClause, OutputClause, Rule
-from engine.dmn.xml import Element, children, local_name, text_of
+from engine.dmn.xml import children, local_name, text_of
+from engine.xml_documents import Element
 
 _TYPES = {
     **{name: name for name in ("string", "boolean", "number", "date", "time", "list", "context")},

@@ -1,13 +1,13 @@
-"""DMN at the door: parsed without entities, document types, comments or network, within limits of size and count."""
+"""DMN at the door, and the words of its XML."""
 
 from __future__ import annotations
 
 from io import BytesIO
-from typing import Any, TypeAlias
 
 from lxml import etree
 
-from engine.errors import DecisionModelError, Finding
+from engine.errors import DecisionModelError
+from engine.xml_documents import DocumentKind, Element, parse_document
 
 MAXIMUM_BYTES = 5 * 1024 * 1024
 MAXIMUM_ELEMENTS = 50_000
@@ -26,32 +26,14 @@ ZEEBE = "http://camunda.org/schema/zeebe/1.0"
 _FAMILY = "/DMN/"  # omg.org/spec/DMN/20191111/MODEL/; 1.1 and 1.2 have it too
 _DRAWING = "/DMNDI/}DMNDI"
 
-Element: TypeAlias = Any  # lxml carries no types
-
 
 def parse_dmn(content: bytes) -> Element:
     """Return the root element of a DMN document.
 
     Raises:
-        DecisionModelError: Too large, not well-formed, a DOCTYPE, or not DMN 1.3 or later.
+        DecisionModelError: Too large, too deep, not well-formed, a DOCTYPE, or not DMN 1.3 or later.
     """
-    if len(content) > MAXIMUM_BYTES:
-        raise _refusal("DOCUMENT_TOO_LARGE", f"The document has more than {MAXIMUM_BYTES} bytes.", "Split the model.")
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
-    try:
-        root = etree.fromstring(content, parser)
-    except etree.XMLSyntaxError as error:
-        message = f"The document is not well-formed XML: {error.msg}."
-        raise _refusal("XML_INVALID", message, "Save the model again in a DMN editor.", error.lineno or 1) from error
-    if root.getroottree().docinfo.doctype:
-        raise _refusal("DOCTYPE_REFUSED", "The document has a DOCTYPE.", "Remove the DOCTYPE; DMN needs none.")
-    if sum(1 for _ in root.iter()) > MAXIMUM_ELEMENTS:
-        raise _refusal("DOCUMENT_TOO_LARGE", f"More than {MAXIMUM_ELEMENTS} elements.", "Split the model.")
-    if etree.QName(root).localname != "definitions" or etree.QName(root).namespace not in _NAMESPACES:
-        raise _refusal("NOT_DMN", "The root element is not definitions of DMN 1.3 or later.", "Export it as DMN 1.3.")
-    return root
+    return parse_document(content, _KIND)
 
 
 def is_dmn(content: bytes) -> bool:
@@ -87,5 +69,8 @@ def text_of(element: Element) -> str:
     return "".join("".join(child.itertext()) for child in children(element, "text")).strip()
 
 
-def _refusal(code: str, message: str, hint: str, line: int = 1) -> DecisionModelError:
-    return DecisionModelError((Finding(line=line, element_id="definitions", code=code, message=message, hint=hint),))
+def _is_root(root: Element) -> bool:
+    return local_name(root) == "definitions"
+
+
+_KIND = DocumentKind("DMN 1.3", "model", MAXIMUM_BYTES, MAXIMUM_ELEMENTS, _is_root, "NOT_DMN", DecisionModelError)

@@ -177,6 +177,11 @@ class SimulatedWork:
         parameters = {"process_id": process_id, "variables": jsonb_text(dict(variables), model="schedule")}
         _QUERIES.execute(self._connection, "prepare_schedules", parameters)
 
+    def count_events(self, element_id: str, kind: str) -> int:
+        """Return how many events of a kind tell of an element, what repeats it aside."""
+        row = _QUERIES.first(self._connection, "count_events", {"element_id": element_id, "kind": kind})
+        return 0 if row is None else int(row.number)
+
     def instances(self) -> list[BegunInstance]:
         """Return every process instance, in the order in which they began."""
         rows = _QUERIES.rows(self._connection, "instances_begun")

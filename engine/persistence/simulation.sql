@@ -26,14 +26,17 @@ insert into simulated_clock values (:shows)
 update simulated_clock set shows = :shows
 
 -- name: offered_jobs
-select job_id, process_instance_id, task_id, element_id, type, attempt, available_at from job
-where status = 'available' order by job_id
+-- The job of a worker that crashed is offered again when its lease expires.
+select job_id, process_instance_id, task_id, element_id, type, attempt,
+    case status when 'running' then lease_until else available_at end as available_at
+from job where status in ('available', 'running') order by job_id
 
 -- name: claim_job
 -- Of several that are due it is the simulation that chooses.
-update job set status = 'running', epoch = epoch + 1, lease_owner = :worker_id,
+update job set lost_leases = lost_leases + case status when 'running' then 1 else 0 end,
+    status = 'running', epoch = epoch + 1, lease_owner = :worker_id,
     lease_until = engine_now() + make_interval(secs => :lease_seconds)
-where job_id = :job_id and status = 'available'
+where job_id = :job_id and status in ('available', 'running')
 returning job_id, process_instance_id, task_id, element_id, type, input, attempt, max_attempts, epoch, tenant_id,
     priority, lost_leases, payload, result
 
@@ -64,6 +67,10 @@ where cast(:spared as text) is null or process_id <> :spared
 
 -- name: prepare_schedules
 update schedule set variables = cast(:variables as jsonb) where process_id = :process_id
+
+-- name: count_events
+select count(*) as number from event
+where element_id = :element_id and kind = :kind and payload ->> 'kind' is distinct from 'MultiInstanceBody'
 
 -- name: instances_begun
 select process_instance_id, process_id, status from process_instance order by process_instance_id

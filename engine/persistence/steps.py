@@ -89,7 +89,7 @@ class StepDocument:
             RecordTextError, RecordNumberError: The trail cannot hold a value.
         """
         if self.transitions and not self._noted:
-            self.add_leaf("process.moved", {}, context)
+            self.add_leaf("step.taken", {}, context)
         for number, noted in enumerate(self._noted):
             details = {**noted.details, "transitions": self.transitions} if number == 0 else noted.details
             entry = transition_entry(self.instance, noted.action, details)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
 
 from engine.bpmn import SequenceFlow
+from engine.crash_points import CrashPoint
 from engine.durations import parse_duration
 from engine.errors import AnswerNotApplicableError, AnswersInvalidError
 
@@ -84,7 +85,9 @@ class Ending:
         output: What it brings; an error and an escalation bring it too.
         after: How long it takes.
         escalation: What it throws before it completes, unless that interrupts it.
-        failure: The text with which every attempt fails.
+        failure: The text with which attempts fail.
+        failures: How many of them fail; `None` for all.
+        crash: Where the worker crashes that works on it first, if it does.
     """
 
     output: dict[str, JsonValue] = field(default_factory=dict)
@@ -92,6 +95,12 @@ class Ending:
     bpmn_error: str | None = None
     escalation: str | None = None
     failure: str | None = None
+    failures: int | None = None
+    crash: CrashPoint | None = None
+
+    def fails(self, attempt: int) -> bool:
+        """Return whether this attempt fails; the first is 1."""
+        return self.failure is not None and (self.failures is None or attempt <= self.failures)
 
 
 def read_answers(content: str | bytes) -> Answers:
@@ -149,18 +158,38 @@ def _text(place: str, name: str, value: JsonValue) -> str:
     return value
 
 
+Fault: TypeAlias = Callable[[Ending], Ending]
+
+
 class AnswerBook:
     """The answers to tasks, gone through visit by visit."""
 
     def __init__(self, tasks: Mapping[str, JsonValue]) -> None:
-        self._tasks = tasks
+        self._tasks = dict(tasks)
         self._visits = Counter[str]()
+        self._faults = defaultdict[str, defaultdict[str, deque[Fault]]](lambda: defaultdict(deque))
 
     def __contains__(self, element_id: str) -> bool:
         return element_id in self._tasks
 
-    def ending(self, element_id: str) -> Ending | None:
+    def ending(self, element_id: str, otherwise: Ending | None = None) -> Ending | None:
         """Return how the element ends on its next visit; `None` where it is not answered, or no more."""
+        ending = self._answered(element_id) or otherwise
+        for faults in self._faults[element_id].values():
+            if faults:
+                ending = faults.popleft()(ending or Ending())
+        return ending
+
+    def answer(self, element_id: str, answer: JsonValue) -> None:
+        """Let an element end so from now on; a list counts from its next visit."""
+        self._tasks[element_id] = answer
+        self._visits[element_id] = 0
+
+    def inject(self, element_id: str, kind: str, fault: Fault) -> None:
+        """Change how an element ends on the next of its visits that no fault of this kind changes yet."""
+        self._faults[element_id][kind].append(fault)
+
+    def _answered(self, element_id: str) -> Ending | None:
         if element_id not in self._tasks:
             return None
         answer = self._next(element_id)

@@ -28,7 +28,7 @@ def result_of(simulation: Simulation) -> SimulationResult:
         events = all_events(world, work)
         statuses = {each.process_instance_id: each.status for each in SimulatedWork(work).instances()}
         variables = _variables(world, work, simulation.root)
-        trace = tuple(trace_of(events, begin))
+        trace = (*simulation.refused_start, *trace_of(events, begin))
         raised = tuple(_incidents(events, begin))
         waiting = (*_awaited(simulation, SimulatedWork(work)), *_open(trace, raised, simulation.prepared.models))
     return SimulationResult(

@@ -72,6 +72,7 @@ class Prepared:
         documents: What is deployed, stand-ins put in.
         models: All processes.
         warnings: What a deployment would have to be told, or would be refused for.
+        foreign: Whether they are of another engine: correlation keys are made up there.
     """
 
     process_id: str
@@ -79,6 +80,7 @@ class Prepared:
     decisions: tuple[bytes, ...]
     models: tuple[ProcessModel, ...]
     warnings: tuple[FileFinding, ...]
+    foreign: bool = False
 
     @property
     def model(self) -> ProcessModel:
@@ -108,7 +110,9 @@ def prepare(
     process_id: str | None = None,
     foreign: bool = False,
 ) -> Prepared:
-    """Read and verify files, and choose the process: the one that is named, else the first that no other one calls.
+    """Read and verify files, and choose the process.
+
+    That is the one that is named, else the first that no other one calls and that begins plainly, if there is one.
 
     Raises:
         PreparationError: A diagram cannot be executed as drawn.
@@ -132,6 +136,7 @@ def prepare(
         decisions=tuple(file.content for file in read.decision_files),
         models=models,
         warnings=tuple(read.findings),
+        foreign=foreign,
     )
 
 
@@ -231,7 +236,9 @@ def _chosen(models: Sequence[ProcessModel], process_id: str | None) -> str:
     if not models:
         raise SimulatedProcessError(process_id=None, known=())
     called = {each for model in models for each in called_processes(model)}
-    return next((each for each in known if each not in called), known[0])
+    uncalled = [model for model in models if model.process_id not in called] or list(models)
+    plain = [model for model in uncalled if model.none_start_event() is not None]
+    return (plain or uncalled)[0].process_id
 
 
 def _require_answerable(answers: Answers, models: Sequence[ProcessModel]) -> None:

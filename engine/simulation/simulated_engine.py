@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -29,7 +28,7 @@ from storage.throwaway_database import owner_storage
 
 TENANT = "simulation"
 STARTER = SecurityContext(user_id="starter", tenant_id=TENANT, roles=frozenset({RoleType.ADMIN}))
-LEASE_SECONDS = 3_600.0
+LEASE_SECONDS = 15.0
 _MEAN = 0.5
 # No job is taken that was not chosen; a failed attempt is repeated after the mean of the delays that workers wait.
 POLICY = WorkerPolicy(lease_seconds=LEASE_SECONDS, chance=lambda: _MEAN, batch=1, chain=0)
@@ -50,7 +49,6 @@ class _Trusting(Deployer):
         return ()
 
 
-@dataclass(frozen=True)
 class World:
     """All that a simulation moves.
 
@@ -58,11 +56,17 @@ class World:
         outcomes: How the service tasks end whose jobs a worker gets.
     """
 
-    storage: Storage
-    engine: Engine
-    worker: Worker
-    scheduler: Scheduler
-    outcomes: Outcomes
+    def __init__(self, storage: Storage, database_url: str, engine: Engine, outcomes: Outcomes) -> None:
+        self.storage = storage
+        self.engine = engine
+        self.outcomes = outcomes
+        self.scheduler = Scheduler(engine, storage, SchedulerPolicy())
+        self._hub = NotificationHub(database_url)
+        self.replace_worker()
+
+    def replace_worker(self) -> None:
+        """Let another worker go on in place of one that has crashed."""
+        self.worker = Worker(self.engine, self.storage, self._hub, POLICY)
 
 
 def build_world(
@@ -81,13 +85,7 @@ def build_world(
     }
     all_forms |= forms
     engine = _SimulatedEngine(registry, all_forms, judge=ToldWays(book, prepared.models).judge)
-    return World(
-        storage=storage,
-        engine=engine,
-        worker=Worker(engine, storage, NotificationHub(database_url), POLICY),
-        scheduler=Scheduler(engine, storage, SchedulerPolicy()),
-        outcomes=outcomes,
-    )
+    return World(storage, database_url, engine, outcomes)
 
 
 def install_clock(database_url: str, begin: datetime) -> None:

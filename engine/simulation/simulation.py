@@ -15,8 +15,9 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from engine.bpmn import ProcessModel
+from engine.crash_points import CrashPoint, armed
 from engine.errors import TaskGoneError, UserTaskClosedError
-from engine.persistence import MESSAGE_TYPE, SIGNAL_TYPE, TRIGGER_TYPE, EventKind
+from engine.persistence import MESSAGE_TYPE, SIGNAL_TYPE, TRIGGER_TYPE, ClaimedJob, EventKind
 from engine.persistence.simulation import (
     AwaitedEvent,
     OfferedJob,
@@ -27,8 +28,9 @@ from engine.persistence.simulation import (
 from engine.simulation.answers import AnswerBook, Ending, MessageAnswer, SignalAnswer, require_possible
 from engine.simulation.endings import end_event, end_user_task
 from engine.simulation.preparation import Prepared
+from engine.simulation.refused_start import refused_start
 from engine.simulation.simulated_engine import LEASE_SECONDS, STARTER, World
-from engine.simulation.trace import SimulatedIncident, iso_duration
+from engine.simulation.trace import SimulatedIncident, TraceEntry, iso_duration
 from engine.waiting_events import correlation_text
 from storage import ReportedError
 
@@ -51,8 +53,10 @@ class Simulation:
 
     Attributes:
         now: What the clock shows.
+        book: How tasks end.
         root: The instance of the process that is simulated, once it has begun.
         incidents: What went wrong outside of jobs.
+        refused_start: How far the process came that could not be started; nothing of it is stored.
         most_turns: After so many turns a process that never comes to rest is stopped.
     """
 
@@ -72,14 +76,16 @@ class Simulation:
         self.begin = self.now = begin
         self.root: UUID | None = None
         self.incidents: list[SimulatedIncident] = []
+        self.refused_start: tuple[TraceEntry, ...] = ()
         self.most_turns = most_turns
         self.turns = 0
-        self._book = book
+        self.book = book
         self._variables = dict(variables)
         self._made_for = made_for
         self._due: list[_Due] = []
         self._floating: list[MessageAnswer | SignalAnswer] = []
         self._noted: set[UUID] = set()
+        self._crashed: set[UUID] = set()
         self._people = 0
         self._order = 0
 
@@ -91,7 +97,8 @@ class Simulation:
             with self.world.storage.transaction() as work:
                 self.root = self.world.engine.start(work, self.prepared.process_id, self._variables, context=STARTER)
         except ReportedError as error:
-            self._note_incident(None, error)
+            self._note_incident(getattr(error, "element_id", None), error)
+            self.refused_start = refused_start(self.world, self.prepared, self._variables, self.most_turns)
 
     def expect(self, message: MessageAnswer) -> None:
         """Let a message come."""
@@ -121,7 +128,7 @@ class Simulation:
             self._find_root()
             return True
         moment = self._next_moment()
-        if moment is None or moment > until:
+        if moment is None or moment > until or moment <= self.now:
             return False
         self.set_clock(moment)
         return True
@@ -150,7 +157,7 @@ class Simulation:
         with self.world.storage.statement() as work:
             claimed = SimulatedWork(work).claim_job(job.job_id, self.world.worker.worker_id, LEASE_SECONDS)
         if claimed is not None:
-            self.world.worker.work_on(claimed)
+            self._work_on(claimed)
         return True
 
     def _offered(self) -> list[OfferedJob]:
@@ -163,8 +170,22 @@ class Simulation:
             return job.available_at
         endings = self.world.outcomes.endings
         if job.task_id not in endings:
-            endings[job.task_id] = self._book.ending(job.element_id) or Ending(output=self._made_for(job.type))
-        return job.available_at + (endings[job.task_id].after if job.attempt == 1 else timedelta(0))
+            made = Ending(output=self._made_for(job.type))
+            endings[job.task_id] = self.book.ending(job.element_id, made) or made
+        is_first = job.attempt == 1 and job.task_id not in self._crashed
+        return job.available_at + (endings[job.task_id].after if is_first else timedelta(0))
+
+    def _work_on(self, job: ClaimedJob) -> None:
+        ending = self.world.outcomes.endings.get(job.task_id)
+        if ending is None or ending.crash is None or job.task_id in self._crashed:
+            self.world.worker.work_on(job)
+            return
+        self._crashed.add(job.task_id)
+        try:
+            with armed(partial(_crash, ending.crash)):
+                self.world.worker.work_on(job)
+        except WorkerCrash:
+            self.world.replace_worker()
 
     # Timers.
 
@@ -209,12 +230,12 @@ class Simulation:
             simulated = SimulatedWork(work)
             tasks, events = simulated.open_user_tasks(), simulated.awaited_events()
         for task in tasks:
-            if self._is_new(task.task_id) and (ending := self._book.ending(task.element_id)) is not None:
+            if self._is_new(task.task_id) and (ending := self.book.ending(task.element_id)) is not None:
                 require_possible(task.element_id, ending, "user task")
                 self._at(self.now + ending.after, partial(self._end_user_task, task, ending))
         for event in events:
             is_answered = event.kind is EventKind.MESSAGE and self._is_new(event.task_id)
-            if is_answered and (ending := self._book.ending(event.element_id)) is not None:
+            if is_answered and (ending := self.book.ending(event.element_id)) is not None:
                 require_possible(event.element_id, ending, "receiver")
                 self._at(self.now + ending.after, partial(self._end_event, event, ending))
 
@@ -239,7 +260,8 @@ class Simulation:
             starts, events = simulated.awaited_starts(), simulated.awaited_events()
         kind = EventKind.MESSAGE if isinstance(expected, MessageAnswer) else EventKind.SIGNAL
         begins = any(start.kind is kind and start.name == expected.name for start in starts)
-        if not (begins or any(_fits(expected, event) for event in events)):
+        fits = _is_named if self.prepared.foreign else _fits
+        if not (begins or any(fits(expected, event) for event in events)):
             return False
         self._floating.remove(expected)
         if isinstance(expected, MessageAnswer):
@@ -253,14 +275,16 @@ class Simulation:
         with self.world.storage.transaction() as work:
             awaited = SimulatedWork(work).awaited_events()
         receiver = next((event for event in awaited if _fits(message, event)), None)
+        if receiver is None and self.prepared.foreign:
+            receiver = next((event for event in awaited if _is_named(message, event)), None)
         self._guarded(None if receiver is None else receiver.element_id, partial(self._publish, message, receiver))
 
     def _publish(self, message: MessageAnswer, receiver: AwaitedEvent | None) -> None:
         payload = message.payload if self.root is not None else {**self._variables, **message.payload}
-        if message.correlation_key is not None:
-            key = correlation_text("the answers", message.correlation_key)
+        if receiver is not None:
+            key = receiver.correlation_key or ""
         else:
-            key = "" if receiver is None else receiver.correlation_key or ""
+            key = "" if message.correlation_key is None else correlation_text("the answers", message.correlation_key)
         with self.world.storage.transaction() as work:
             self.world.engine.publish_message(
                 work,
@@ -301,10 +325,22 @@ class Simulation:
         self.incidents.append(SimulatedIncident(element=None, code="SIMULATION_LIMIT", message=message, at=at))
 
 
+class WorkerCrash(BaseException):
+    """A worker has crashed; no handler of exceptions may notice."""
+
+
+def _crash(wanted: CrashPoint, reached: CrashPoint) -> None:
+    if reached == wanted:
+        raise WorkerCrash
+
+
 def _fits(expected: MessageAnswer | SignalAnswer, event: AwaitedEvent) -> bool:
-    if isinstance(expected, SignalAnswer):
-        return event.kind is EventKind.SIGNAL and event.name == expected.name
-    if event.kind is not EventKind.MESSAGE or event.name != expected.name:
+    if not _is_named(expected, event):
         return False
-    key = expected.correlation_key
+    key = expected.correlation_key if isinstance(expected, MessageAnswer) else None
     return key is None or correlation_text("the answers", key) == event.correlation_key
+
+
+def _is_named(expected: MessageAnswer | SignalAnswer, event: AwaitedEvent) -> bool:
+    kind = EventKind.MESSAGE if isinstance(expected, MessageAnswer) else EventKind.SIGNAL
+    return event.kind is kind and event.name == expected.name

@@ -43,7 +43,7 @@ def stub_registry(task_types: Iterable[str], outcomes: Outcomes) -> ServiceTaskR
 
 def _end(outcomes: Outcomes, context: JobContext, _request: AnyValues) -> AnyValues:
     ending = outcomes.of(context)
-    if ending.failure is not None:
+    if ending.fails(context.attempt):
         raise SimulatedFailure(ending.failure)
     if ending.bpmn_error is not None:
         raise BpmnError(ending.bpmn_error, "the answer says so", variables=ending.output)

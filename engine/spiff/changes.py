@@ -66,6 +66,7 @@ class JournalEntry:
         undone_by: Of what was compensated, the element that did it; `None` where all that it held was undone.
         thrown_by: The task of what had it compensated.
         run_id: The run of the process in which it stands: the instance, or a task below a call activity.
+        process_id: That process.
         arrived_by: The flows on which tokens came, where it was activated by any.
     """
 
@@ -76,6 +77,7 @@ class JournalEntry:
     undone_by: str | None = None
     thrown_by: UUID | None = None
     run_id: UUID | None = None
+    process_id: str = ""
     arrived_by: tuple[str, ...] = ()
 
 
@@ -140,15 +142,15 @@ def journal_entry(change: str, task: InstanceTask) -> JournalEntry:
     """Return a change of a task."""
     spec = task.task_spec
     is_body = isinstance(spec.origin or spec, RepeatingSpec)
+    place = {"run_id": task.run_id, "process_id": spec._wf_spec.process_id}
     if change == "activated":
-        return JournalEntry(change, task.id, spec.node, is_body, run_id=task.run_id, arrived_by=_ways_of(task))
+        return JournalEntry(change, task.id, spec.node, is_body, **place, arrived_by=_ways_of(task))
     if change != "compensated":
-        return JournalEntry(change, task.id, spec.node, is_body, run_id=task.run_id)
+        return JournalEntry(change, task.id, spec.node, is_body, **place)
     activity = UUID(task.internal_data.get("activity", str(task.id)))
     undone_by = None if spec.handler is None else spec.handler.node.id
-    return JournalEntry(
-        change, activity, spec.node, is_body, undone_by, UUID(task.internal_data["undoing"]), task.run_id
-    )
+    thrown_by = UUID(task.internal_data["undoing"])
+    return JournalEntry(change, activity, spec.node, is_body, undone_by, thrown_by, **place)
 
 
 def _ways_of(task: InstanceTask) -> tuple[str, ...]:

@@ -78,13 +78,18 @@ class ProcessTree:
             ExpressionEvaluationError: A condition or mapping met values that do not fit.
             StepLimitError: It runs in circles without waiting for anybody.
         """
+        tree = cls.planted(compiled, instance_id, variables, new_id)
+        tree.run()
+        return tree
+
+    @classmethod
+    def planted(cls, compiled: CompiledProcess, instance_id: UUID, variables: Scope, new_id: NewId) -> ProcessTree:
+        """Return a new instance in which nothing has been done yet: `run` goes on."""
         workflow = InstanceWorkflow(compiled.spec, dict(compiled.specs), Scopes(), new_id)
         root = workflow.plant(instance_id)
         workflow.scopes.assign(root.id, variables)
-        tree = cls(compiled, workflow)
         compiled.spec.start.content.open(root)
-        tree._run()
-        return tree
+        return cls(compiled, workflow)
 
     @classmethod
     def load(cls, compiled: CompiledProcess, state: TreeState, new_id: NewId) -> ProcessTree:
@@ -170,7 +175,7 @@ class ProcessTree:
         if not _is_open(task) or not isinstance(task.task_spec, WaitingSpec):
             raise TaskGoneError(task_id=task_id)
         task.task_spec.finish(task, result, inputs)
-        self._run()
+        self.run()
 
     def trigger(self, task_id: UUID, variables: Scope) -> None:
         """Let an event that waits happen, and run on; an interrupting one ends what it stands at.
@@ -184,7 +189,7 @@ class ProcessTree:
         if not _is_open(event):
             raise TaskGoneError(task_id=task_id)
         event.task_spec.happen(event, variables)
-        self._run()
+        self.run()
 
     def raise_error(self, task_id: UUID, error_code: str, variables: Scope) -> bool:
         """Leave a waiting task through the nearest event that catches `error_code`.
@@ -198,13 +203,13 @@ class ProcessTree:
         if catch is None:
             return False
         catch[1](variables)
-        self._run()
+        self.run()
         return True
 
     def raise_escalation(self, task_id: UUID, escalation_code: str, variables: Scope) -> None:
         """Escalate from a waiting task, which goes on unless the nearest event that catches it interrupts."""
         escalate(self._task(task_id), escalation_code, variables)
-        self._run()
+        self.run()
 
     def cancel(self) -> None:
         """End everything that is alive."""
@@ -224,7 +229,7 @@ class ProcessTree:
         if not holds_records(run):
             return False
         run.task_spec.rolling_back.begin(run, request)
-        self._run()
+        self.run()
         return True
 
     @property
@@ -244,7 +249,7 @@ class ProcessTree:
     def set_variables(self, variables: Scope) -> None:
         """Write variables of the process; a condition that waits for them may become true."""
         self._workflow.scopes.assign(self._workflow.task_tree.id, variables)
-        self._run()
+        self.run()
 
     def tokens(self) -> list[Token]:
         """Return the tokens that can be moved, oldest first."""
@@ -277,7 +282,7 @@ class ProcessTree:
         target = specs.get(f"{BODY}{element_id}") or specs[f"{ELEMENT}{element_id}"]
         self._workflow.cancel_task(task)
         self._workflow.enter(target, scope)
-        self._run()
+        self.run()
 
     def take_changes(self) -> TreeChanges:
         """Return what has changed since the last call."""
@@ -308,8 +313,14 @@ class ProcessTree:
         workflow.thrown = Outgoing()
         return changes
 
-    def _run(self) -> None:
-        """Run what is ready; when nothing is, look at what waits for that: inclusive gateways and conditions."""
+    def run(self) -> None:
+        """Run what is ready; when nothing is, look at what waits for that: inclusive gateways and conditions.
+
+        Raises:
+            ExpressionEvaluationError: A condition or mapping met values that do not fit.
+            NoWayError: No condition of a gateway holds.
+            StepLimitError: It runs in circles without waiting for anybody.
+        """
         workflow, count = self._workflow, 0
         while workflow.ready or self._settle():
             task = workflow.ready.popleft() if workflow.ready else None

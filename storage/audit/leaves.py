@@ -7,7 +7,9 @@ side row, and the side row can be erased.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,10 +18,12 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from storage.audit.canonical import canonical_bytes
+from storage.audit.merkle import leaf_hash
 from storage.identifiers import new_id
 from storage.security import SecurityContext
 
 _SALT_BYTES = 16
+_ADDRESS = re.compile(r"[^\s\"@]@[^\s\"@]+\.[^\s\"@]")
 
 
 class AuditEntry(BaseModel):
@@ -78,6 +82,16 @@ class AuditLeaf:
     canonical_text: str
     personal: PersonalData | None = None
 
+    def as_parameters(self) -> dict[str, object]:
+        """Return the leaf, without what is beside it, as parameters of a statement."""
+        content = self.canonical_text.encode()
+        return {
+            "audit_ref": self.audit_ref,
+            "tenant_id": self.tenant_id,
+            "canonical_bytes": content,
+            "leaf_hash": leaf_hash(content),
+        }
+
     def as_row(self) -> dict[str, JsonValue]:
         """Return the leaf as the database's `append_audit_leaves` takes it."""
         row: dict[str, JsonValue] = {
@@ -100,10 +114,21 @@ def make_leaf(entry: AuditEntry, *, context: SecurityContext, audit_ref: UUID | 
     Raises:
         RecordTextError, RecordNumberError: A value that is no JSON text or number.
     """
-    audit_ref = audit_ref or new_id()
+    audit_ref, at = audit_ref or new_id(), datetime.now(UTC)
     personal = personal_data(entry, context, os.urandom(_SALT_BYTES))
-    leaf = canonical_leaf(audit_ref, entry, context, datetime.now(UTC), personal)
+    leaf = canonical_leaf(audit_ref, entry, context, at, personal)
+    if b"@" in leaf:  # looked for in the whole leaf at once, because there is hardly ever one
+        entry = without_addresses(entry)
+        personal = personal_data(entry, context, os.urandom(_SALT_BYTES))
+        leaf = canonical_leaf(audit_ref, entry, context, at, personal)
     return AuditLeaf(audit_ref, context.tenant_id, leaf.decode(), personal)
+
+
+def without_addresses(entry: AuditEntry) -> AuditEntry:
+    """Return the entry with those details beside the leaf in which an e-mail address stands."""
+    found = {name: value for name, value in entry.details.items() if _ADDRESS.search(json.dumps(value))}
+    rest = {name: value for name, value in entry.details.items() if name not in found}
+    return entry.model_copy(update={"details": rest, "personal": {**found, **entry.personal}})
 
 
 def personal_data(entry: AuditEntry, context: SecurityContext, salt: bytes) -> PersonalData | None:

@@ -370,7 +370,7 @@ def _compare(known: Checkpoint, newest: Checkpoint, root: bytes) -> Iterator[Fin
         yield Finding("TAIL_TRUNCATED", sentence, newest.size)
     elif known.root != root:
         sentence = f"Two histories were signed: the first {known.size} leaves are not those of the known checkpoint."
-        yield Finding("EQUIVOCATION", sentence)
+        yield Finding("TWO_HISTORIES", sentence)
 
 
 def _compare_whole(known: Checkpoint, whole: Checkpoint, consistency: dict[str, Any] | None) -> Iterator[Finding]:
@@ -382,7 +382,7 @@ def _compare_whole(known: Checkpoint, whole: Checkpoint, consistency: dict[str, 
         return
     path = [bytes.fromhex(each) for each in consistency["path"]]
     if not _is_consistent(known, whole, path):
-        yield Finding("EQUIVOCATION", "Two histories of the whole log were signed: it does not contain the known one.")
+        yield Finding("TWO_HISTORIES", "Two histories of the whole log were signed: it does not contain the known one.")
 
 
 def _root_of_inclusion(leaf: bytes, position: int, size: int, path: list[bytes]) -> bytes | None:

@@ -8,9 +8,6 @@ select exists (select from audit_leaf where audit_ref = :audit_ref and tenant_id
 -- name: newest_checkpoint
 select size, note, signed_at from audit_checkpoint where tree = :tree order by size desc limit 1
 
--- name: checkpoint_of_size
-select size, note, signed_at from audit_checkpoint where tree = :tree and size = :size
-
 -- name: checkpoint_notes
 -- Evenly chosen where there are more than asked for.
 select note from (
@@ -32,8 +29,3 @@ where p.tenant_id = :tenant_id and p.position < :size order by p.position
 
 -- name: log_id
 select log_id from audit_log
-
--- name: trail_status
-select (select count(*) from audit_leaf l where not exists (
-           select from audit_position p where p.audit_ref = l.audit_ref)) as unsealed,
-       holder, epoch, lease_until > engine_now() as is_held from audit_log

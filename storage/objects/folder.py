@@ -30,6 +30,7 @@ class FolderObjectStore(AddressedObjects):
             ObjectStoreUnavailableError: It cannot be made.
         """
         self._root = root
+        self._durable: set[Path] = set()
         with _translated(self._root):
             root.mkdir(parents=True, exist_ok=True)
 
@@ -112,11 +113,13 @@ class FolderObjectStore(AddressedObjects):
         self._sync(final.parent)
 
     def _sync(self, folder: Path) -> None:
-        # A row may name the object next: its name must outlive a loss of power, as its bytes do.
-        while folder != self._root:
-            sync_folder(folder)
+        # A row may name the object next: its name must outlive a loss of power, as its bytes do. So must the names of
+        # its folders, each of which has to be seen to only once.
+        sync_folder(folder)
+        while folder != self._root and folder not in self._durable:
+            sync_folder(folder.parent)
+            self._durable.add(folder)
             folder = folder.parent
-        sync_folder(self._root)
 
     def _list(self, folder: str) -> Iterator[ListedKey]:
         with _translated(self._root):

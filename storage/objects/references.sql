@@ -34,9 +34,20 @@ where hold_id = :hold_id and tenant_id = :tenant_id and released_at is null
 select hold_id, tenant_id, subject, reason, placed_by, placed_at, release_reason, released_by, released_at
 from object_hold where tenant_id = :tenant_id order by hold_id
 
+-- name: add_link
+-- Seconds from the database's clock, which also decides when the link has expired.
+insert into object_link (token_sha256, tenant_id, uri, issued_to, expires_at)
+values (:token_sha256, :tenant_id, :uri, :issued_to, engine_now() + make_interval(secs => :seconds))
+returning expires_at
+
 -- name: use_link
--- One row for each link: the second use finds it and changes nothing.
-insert into object_link_use (link_id, expires_at) values (:link_id, :expires_at) on conflict do nothing
+-- Whoever changes the row has the link; the second one finds it used.
+update object_link set used_at = engine_now()
+where token_sha256 = :token_sha256 and used_at is null and expires_at > engine_now()
+returning tenant_id, uri, issued_to
+
+-- name: find_link
+select used_at from object_link where token_sha256 = :token_sha256
 
 -- name: forget_links
-delete from object_link_use where expires_at < engine_now() - interval '1 day'
+delete from object_link where expires_at < engine_now() - interval '1 day'

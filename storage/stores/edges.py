@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
-import networkx as nx
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 class EdgeKind(StrEnum):
@@ -49,8 +53,8 @@ class Node(NamedTuple):
     id: UUID
 
 
-class Edge(BaseModel):
-    """One edge.
+class Edge(NamedTuple):
+    """One edge; a tuple, because answers hold hundreds of them.
 
     Attributes:
         valid_from: Since when it holds; when it is written, unless given.
@@ -58,15 +62,13 @@ class Edge(BaseModel):
         recorded_at: When it was written.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     kind: EdgeKind
     source: Node
     target: Node
-    valid_from: AwareDatetime | None = None
-    valid_to: AwareDatetime | None = None
-    recorded_at: AwareDatetime | None = None
-    properties: dict[str, JsonValue] = Field(default_factory=dict)
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+    recorded_at: datetime | None = None
+    properties: Mapping[str, JsonValue] = MappingProxyType({})
 
 
 class Bounds(BaseModel):
@@ -91,7 +93,8 @@ class ReachedNode(NamedTuple):
     depth: int
 
 
-class Traversal(BaseModel):
+@dataclass(frozen=True)
+class Traversal:
     """What was reached from a node.
 
     Attributes:
@@ -100,8 +103,6 @@ class Traversal(BaseModel):
         has_more_depth: There are nodes beyond the depth that was asked for.
         has_more_nodes: There are nodes within that depth beyond the number that was asked for.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     start: Node
     nodes: tuple[ReachedNode, ...]
@@ -121,6 +122,8 @@ class Traversal(BaseModel):
 
 def as_networkx(nodes: Iterable[ReachedNode], edges: Iterable[Edge]) -> nx.MultiDiGraph:
     """Return a graph with `model` and `depth` on nodes and `edge` on edges."""
+    import networkx as nx  # only those pay for it who look at a graph whole
+
     graph = nx.MultiDiGraph()
     for node in nodes:
         graph.add_node(node.id, model=node.model, depth=node.depth)

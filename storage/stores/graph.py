@@ -20,6 +20,9 @@ from storage.tenants import enter_tenant
 
 _QUERIES = Queries(Path(__file__).with_name("graph.sql"))
 _DEFAULT_BOUNDS = Bounds()
+_KINDS = {kind.value: kind for kind in EdgeKind}
+_EDGES_PER_NODE = 4
+"""Where there are more, edges are asked for once the nodes are known."""
 
 
 class GraphStore:
@@ -69,19 +72,24 @@ class GraphStore:
             "upstream": direction is not Direction.DOWNSTREAM,
             "max_depth": bounds.depth,
             "max_nodes": bounds.nodes,
+            "max_edges": _EDGES_PER_NODE * bounds.nodes,
+            "edges_of_a_node": len(kinds) * (2 * bounds.nodes + 1),
         }
         enter_tenant(self._connection, self._tenant_id)
-        levels = _QUERIES.rows(self._connection, "traverse", walk)
-        depths = _depths_within(levels, bounds)
-        rows = _QUERIES.rows(self._connection, "edges_among", {**wanted, "nodes": list(depths)})
-        edges = tuple(map(_edge, rows))
-        within = sum(len(level.frontier) for level in levels if level.depth <= bounds.depth)
+        rows = _QUERIES.rows(self._connection, "traverse", walk)
+        depths = _depths(rows)
+        within = [node for node, depth in depths.items() if depth <= bounds.depth]
+        kept = dict.fromkeys(within[: bounds.nodes])
+        if len(within) > bounds.nodes or len(rows) >= _EDGES_PER_NODE * bounds.nodes:
+            name = "edges_out_of" if direction is Direction.UPSTREAM else "edges_into"
+            rows = _QUERIES.rows(self._connection, name, {**wanted, "nodes": list(kept)})
+        edges = _edges_among(kept, rows)
         return Traversal(
             start=start,
-            nodes=_with_models(start, depths, edges),
+            nodes=_with_models(start, {node: depths[node] for node in kept}, edges),
             edges=edges,
-            has_more_depth=any(level.depth > bounds.depth for level in levels),
-            has_more_nodes=within > bounds.nodes,
+            has_more_depth=len(depths) > len(within),
+            has_more_nodes=len(within) > bounds.nodes,
         )
 
     def neighbours(self, start: Node, *, kinds: Collection[EdgeKind], at: datetime | None = None) -> Traversal:
@@ -94,10 +102,15 @@ class GraphStore:
         return _QUERIES.execute(self._connection, name, parameters)
 
 
-def _depths_within(levels: Sequence[Row[Any]], bounds: Bounds) -> dict[UUID, int]:
-    """Return the depth of each node within the bounds, the nearest first."""
-    nodes = [(node, level.depth) for level in levels if level.depth <= bounds.depth for node in level.frontier]
-    return dict(nodes[: bounds.nodes])
+def _depths(rows: Sequence[Row[Any]]) -> dict[UUID, int]:
+    """Return the depth of each node that was reached, the nearest first."""
+    return {node: row.depth for row in rows if row.frontier is not None for node in row.frontier}
+
+
+def _edges_among(nodes: Collection[UUID], rows: Sequence[Row[Any]]) -> tuple[Edge, ...]:
+    """Return the edges between nodes, each once, in the order in which they were written."""
+    found = {row.edge_id: row for row in rows if row.edge_id and row.source_id in nodes and row.target_id in nodes}
+    return tuple(_edge(found[edge_id]) for edge_id in sorted(found))
 
 
 def _with_models(start: Node, depths: dict[UUID, int], edges: tuple[Edge, ...]) -> tuple[ReachedNode, ...]:
@@ -112,7 +125,7 @@ def _connect_row(edge: Edge) -> dict[str, object]:
         "source_model": edge.source.model,
         "target_model": edge.target.model,
         "valid_from": edge.valid_from,
-        "properties": edge.properties,
+        "properties": dict(edge.properties),
     }
 
 
@@ -121,13 +134,5 @@ def _key_row(edge: Edge) -> dict[str, object]:
 
 
 def _edge(row: Row[Any]) -> Edge:
-    # What the database holds was checked when it was written; a thousand edges are read in one answer.
-    return Edge.model_construct(
-        kind=EdgeKind(row.kind),
-        source=Node(row.source_model, row.source_id),
-        target=Node(row.target_model, row.target_id),
-        valid_from=row.valid_from,
-        valid_to=row.valid_to,
-        recorded_at=row.recorded_at,
-        properties=row.properties,
-    )
+    source, target = Node(row.source_model, row.source_id), Node(row.target_model, row.target_id)
+    return Edge(_KINDS[row.kind], source, target, row.valid_from, row.valid_to, row.recorded_at, row.properties)

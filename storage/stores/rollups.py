@@ -5,7 +5,7 @@ For the owner of the tables, for all tenants at once, on transactions of its own
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -19,6 +19,7 @@ from storage.stores.metric_retention import MetricRetention, Partition, Retentio
 
 _QUERIES = Queries(Path(__file__).with_name("rollups.sql"))
 _CHANGES_AT_A_TIME = 10_000
+_AHEAD = timedelta(days=100)
 
 
 class RetentionReport(BaseModel):
@@ -50,6 +51,10 @@ class MetricMaintenance:
         """
         names = (self._create_partition(month) for month in months_between(first, last))
         return tuple(name for name in names if name is not None)
+
+    def create_partitions_ahead(self, now: datetime) -> tuple[str, ...]:
+        """Make the partitions of this month and of those that begin in the next hundred days."""
+        return self.create_partitions(now.date(), now.date() + _AHEAD)
 
     def partitions(self) -> tuple[Partition, ...]:
         """Return the months that take points, the earliest first."""

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
@@ -30,6 +32,11 @@ _QUERIES = Queries(Path(__file__).with_name("timeseries.sql"))
 _COPY = "copy metric_staging from stdin"
 _ESCAPED = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
 _NULL = r"\N"
+_UNIQUE_VIOLATION = "23505"
+
+
+class _PointKnownError(Exception):
+    """A point of the batch is there already, or is there twice."""
 
 
 class TimeseriesStore:
@@ -60,9 +67,11 @@ class TimeseriesStore:
         # COPY does not write below row-level security, and knows no conflicts: hence by way of a table of our own.
         with closing(self._connection.connection.cursor()) as cursor, cursor.copy(_COPY) as copy:
             copy.write("".join(map(_line, range(len(points)), points)))
-        written = self._written("record_staged", points, {})
-        _QUERIES.execute(self._connection, "empty_staging")
-        return written
+        try:
+            with self._connection.begin_nested():
+                return self._written("record_staged_as_new", points, {})
+        except _PointKnownError:
+            return self._written("record_staged", points, {})
 
     def points(self, series: MetricSeries, *, limit: int | None = None) -> tuple[MetricPoint, ...]:
         """Return points in the order of time and step, the earliest `limit` of them where one is given."""
@@ -93,6 +102,8 @@ class TimeseriesStore:
         try:
             (row,) = _QUERIES.rows(self._connection, name, {**parameters, "tenant_id": self._tenant_id})
         except IntegrityError as error:
+            if getattr(error.orig, "sqlstate", None) == _UNIQUE_VIOLATION:
+                raise _PointKnownError from error
             moments = [point.at for point in points]
             raise MetricMonthMissingError(begin=min(moments), end=max(moments)) from error
         written: int = row.written
@@ -105,11 +116,16 @@ class TimeseriesStore:
 def _line(position: int, point: MetricPoint) -> str:
     step = _NULL if point.step is None else point.step
     threshold = _NULL if point.threshold is None else repr(point.threshold)
-    texts = [text.translate(_ESCAPED) for text in (point.metric_name, point.breach_state, point.source)]
     return (
-        f"{position}\t{point.entity_id}\t{texts[0]}\t{point.at.isoformat()}\t{step}\t{point.value!r}\t{threshold}"
-        f"\t{texts[1]}\t{texts[2]}\n"
+        f"{position}\t{_text(point.entity_id)}\t{_text(point.metric_name)}\t{point.at.isoformat()}\t{step}"
+        f"\t{point.value!r}\t{threshold}\t{_text(point.breach_state)}\t{_text(point.source)}\n"
     )
+
+
+@lru_cache(maxsize=1_024)
+def _text(value: str | UUID) -> str:
+    """Return a text as COPY reads it; a batch repeats the same few."""
+    return str(value).translate(_ESCAPED)
 
 
 def _point(row: Row[Any]) -> MetricPoint:

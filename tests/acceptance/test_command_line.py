@@ -45,6 +45,7 @@ TOOLS = [
     "learning.save_user_task_draft",
     "learning.comment_user_task",
     "learning.complete_user_task",
+    "learning.throw_from_user_task",
     "scheduler_define_process",
     "scheduler_start_instance",
     "scheduler_trigger_event",

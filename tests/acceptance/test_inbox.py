@@ -64,12 +64,23 @@ def test_a_comment_repeated_under_its_key_is_made_once(platform: Platform) -> No
         ("delegate_user_task", {"delegate": "ada"}),
         ("save_user_task_draft", {"draft": {"decision": "approve"}}),
         ("complete_user_task", {"submission": {"decision": "approve"}}),
+        ("throw_from_user_task", {"kind": "escalation", "code": "LATE"}),
     ],
 )
 def test_who_is_no_candidate_has_no_hand_in_a_task(platform: Platform, tool: str, arguments: dict[str, object]) -> None:
     task_id = review_task(platform)
 
     assert refusal(platform, "ada", tool, user_task_id=task_id, **arguments).code == "NOT_A_CANDIDATE"
+
+
+def test_a_person_throws_from_a_task_what_its_diagram_may_catch(platform: Platform) -> None:
+    thrown = {"user_task_id": review_task(platform), "code": "LATE"}
+
+    error = refusal(platform, "grace", "throw_from_user_task", kind="error", **thrown)
+    escalated = platform.call("grace", "throw_from_user_task", kind="escalation", **thrown)
+
+    assert error.code == "BPMN_ERROR_UNCAUGHT"
+    assert (escalated["user_task_id"], escalated["is_open"]) == (thrown["user_task_id"], True)
 
 
 def test_the_inbox_comes_in_pages_and_by_whose_a_task_is(platform: Platform) -> None:

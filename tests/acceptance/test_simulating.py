@@ -77,8 +77,13 @@ def test_the_clock_stops_where_it_is_told_to(files: Path) -> None:
 
 
 @pytest.mark.requirement("simulation")
-def test_people_are_told_what_is_waited_for_and_what_is_needed() -> None:
-    ended = simulate(Path.cwd(), str(_WORKFLOWS / "supervised-training.bpmn"))
+def test_people_are_told_what_is_waited_for_and_what_is_needed(files: Path) -> None:
+    answers = {
+        "Task_EvaluateModel": {"evaluation": {"accuracy": 0.9, "baseline_accuracy": 0.5}},
+        "Task_RegisterModel": {"data_classification": "internal", "current_accuracy": None},
+    }
+    (files / "answers.json").write_text(json.dumps({"tasks": answers}))
+    ended = simulate(files, str(_WORKFLOWS / "supervised-training.bpmn"), "--answers", "answers.json")
     assert ended.returncode == 0
     assert "UserTask_ReviewModel: user task, for reviewer" in ended.stdout
     assert "UserTask_ReviewModel: permission EXECUTE, group reviewer, form model-review" in ended.stdout

@@ -306,7 +306,7 @@ def test_two_histories_that_were_both_signed_are_found(sealed: Archive, size: in
 
     verdict = sealed.auditor().verify(sealed.export(), shown_to_others)
 
-    assert (verdict.code, verdict.findings) == (1, ["EQUIVOCATION"])
+    assert (verdict.code, verdict.findings) == (1, ["TWO_HISTORIES"])
 
 
 def test_two_histories_of_the_whole_log_are_found(sealed: Archive) -> None:
@@ -317,7 +317,7 @@ def test_two_histories_of_the_whole_log_are_found(sealed: Archive) -> None:
         other = key.sign(Checkpoint(origin, size, bytes(32)).text)
         folder = sealed.folder / f"auditor-{size}"
         verdict = Auditor(folder, str(key.verifier)).verify(sealed.export(known=other), other)
-        assert (verdict.code, verdict.findings) == (1, ["EQUIVOCATION"])
+        assert (verdict.code, verdict.findings) == (1, ["TWO_HISTORIES"])
 
 
 def _verifiers(proofs: AuditProofs) -> list[VerifierKey]:
@@ -383,9 +383,11 @@ def test_only_an_administrator_erases_and_only_in_their_tenant(sealed: Archive) 
 
 def test_an_actor_whose_id_is_an_e_mail_address_can_be_erased(archive: Archive) -> None:
     mail = ADA.model_copy(update={"user_id": "ada@example.org"})
-    (leaf,) = archive.office.record(1, mail)
+    (leaf,) = archive.office.record(1, mail, details={"assignee": "rita@example.org", "note": "@home", "rows": 5})
     with archive.office.records.transaction() as work:
-        assert work.audit.read(leaf, context=ADA)["personal"] == {"actor": "ada@example.org"}
+        read = work.audit.read(leaf, context=ADA)
+        assert read["personal"] == {"actor": "ada@example.org", "assignee": "rita@example.org"}
+        assert (read["actor"], read["details"]) == (None, {"note": "@home", "rows": 5})
         erase_person(work, "ada@example.org", reason="r", context=OLGA)
     archive.office.seal()
 

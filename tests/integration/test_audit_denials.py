@@ -60,6 +60,17 @@ def test_a_denial_is_on_the_record_though_its_transaction_was_rolled_back(storag
     assert leaf["details"] == {"permission": "write", "reason": "none of the roles guest carries write"}
 
 
+def test_a_denial_that_passes_several_transactions_is_on_the_record_once(storage: Storage) -> None:
+    def be_refused_inside() -> None:
+        with storage.transaction(), storage.transaction() as work:
+            work.get_crud(Dataset).create(Dataset(tenant_id="north", name="n", source_uri="file:n"), context=GIL)
+
+    with pytest.raises(AccessDeniedError):
+        be_refused_inside()
+
+    assert len(leaves(storage, "access.denied")) == 1
+
+
 def test_a_denial_in_a_transaction_that_commits_is_on_the_record_too(storage: Storage) -> None:
     with storage.transaction() as work:
         audit_ref = work.audit.deny(AuditEntry(action="access.denied", subject="s"), context=GIL)

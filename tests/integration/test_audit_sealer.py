@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -20,9 +22,12 @@ from storage.audit.merkle import leaf_hash
 from storage.audit.notes import VerifierKey
 from storage.audit.proofs import AuditProofs
 from storage.audit.signers import rotate_key
+from storage.audit.stored_trees import load_edges
 from storage.audit.tiles import TileKey, TreeEdge
-from storage.errors import AuditKeyMissingError, AuditSealerBusyError, AuditTreeDamagedError
+from storage.errors import AuditKeyMissingError, AuditSealerBusyError, AuditTreeDamagedError, DatabaseUnavailableError
 from storage.tenants import enter_tenant
+
+JOIN_SECONDS = 60
 
 
 @pytest.fixture
@@ -164,6 +169,29 @@ def test_a_round_that_is_cut_short_leaves_nothing_and_the_next_sealer_does_it_ag
     assert office.rows("select count(*) from audit_tile") == [(0,)]
     assert office.new_sealer("next").seal() == 3
     assert office.order() == leaves
+
+
+def test_a_sealer_that_freezes_in_the_middle_of_a_round_is_cut_off_and_replaced(office: AuditOffice) -> None:
+    frozen = office.new_sealer("frozen", lease_seconds=0.3)
+    leaves = office.record(3)
+    is_frozen, thaws = threading.Event(), threading.Event()
+
+    def freeze_once(*arguments: Any) -> dict[str, TreeEdge]:
+        if not is_frozen.is_set():
+            is_frozen.set()
+            assert thaws.wait(JOIN_SECONDS)
+        return load_edges(*arguments)
+
+    with patch.object(sealer_module, "load_edges", side_effect=freeze_once), ThreadPoolExecutor(1) as pool:
+        round_of_the_frozen = pool.submit(frozen.seal)
+        assert is_frozen.wait(JOIN_SECONDS)
+        assert office.sealer.seal() == 3
+        thaws.set()
+        with pytest.raises(DatabaseUnavailableError):
+            round_of_the_frozen.result(JOIN_SECONDS)
+
+    assert office.order() == leaves
+    assert [checkpoint.size for checkpoint in checkpoints(office, "tenant/north")] == [3]
 
 
 def test_nothing_is_signed_on_top_of_a_tree_that_somebody_changed(office: AuditOffice) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from database_owner import as_owner
 from decision_documents import decision, document, input_data, literal, table
 from diagrams import business_rule_task, diagram, end, for_each, path, start
 from engine_shop import ADMIN, PATIENT, Shop, becomes, running
@@ -119,7 +120,8 @@ def test_what_was_decided_is_on_the_record_with_its_rules_and_version(shop: Shop
     assert becomes(shop.events_are_settled)
     with shop.storage.transaction() as work:
         events = shop.engine.events_after(work, 0, context=ADMIN, process_instance_id=instance)
-        leaves = work.connection.execute(
+    with as_owner(shop.storage) as connection:
+        leaves = connection.execute(
             text("select convert_from(canonical_bytes, 'utf8')::jsonb from audit_leaf")
         ).scalars()
         decided = [leaf for leaf in leaves if leaf["action"] == "decision.evaluated"]

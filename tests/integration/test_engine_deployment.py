@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from engine import DefinitionRef, DiagramError, Engine, ServiceTaskRegistry
+from engine.persistence import Definitions
 from storage import SecurityContext, Storage
 from storage.errors import AccessDeniedError
 from storage.models import RoleType
@@ -50,6 +51,17 @@ def test_the_same_text_stays_its_version_and_a_new_text_is_a_new_one(engine: Eng
     assert (first.process_id, first.version, first.sha256) == ("plain", 1, hashlib.sha256(PLAIN).hexdigest())
     assert (second.version, second.sha256) == (2, hashlib.sha256(CHANGED).hexdigest())
     assert _count(storage, "process_definition") == 2
+
+
+def test_what_is_deployed_comes_back_to_the_byte_with_what_other_tools_wrote(engine: Engine, storage: Storage) -> None:
+    note = b'<other:note xmlns:other="http://other" x="1"> kept </other:note>'
+    note = b"<bpmn:extensionElements>" + note + b"</bpmn:extensionElements>"
+    content = PLAIN.replace(b"<bpmn:sequenceFlow", note + b"<!-- so -->\n  <bpmn:sequenceFlow", 1)
+
+    (deployed,) = _deploy(engine, storage, content)
+
+    with storage.transaction() as work:
+        assert Definitions(work).xml(deployed.process_definition_id) == content
 
 
 def test_a_refused_deploy_stores_nothing_of_what_came_with_it(engine: Engine, storage: Storage) -> None:

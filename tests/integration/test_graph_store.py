@@ -10,11 +10,12 @@ import networkx as nx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from storage import Storage
 from storage.errors import RecordTextError
 from storage.stores import Bounds, Direction, Edge, EdgeKind, GraphStore, Node, Traversal
+from storage.tenants import enter_tenant
 
 DAWN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -47,12 +48,12 @@ def graph(connection: Connection) -> GraphStore:
 
 
 def test_an_edge_is_read_as_it_was_written_and_writing_it_again_changes_nothing(graph: GraphStore) -> None:
-    written = edge(1, 2).model_copy(update={"properties": {"rows": 7}})
+    written = edge(1, 2)._replace(properties={"rows": 7})
 
     assert (graph.connect(written), graph.connect(written), graph.connect(edge(1, 2, hour=5))) == (1, 0, 0)
 
     (read,) = graph.traverse(node(1), Direction.DOWNSTREAM).edges
-    assert read == written.model_copy(update={"recorded_at": read.recorded_at})
+    assert read == written._replace(recorded_at=read.recorded_at)
     assert read.recorded_at is not None
 
 
@@ -109,6 +110,35 @@ def test_what_lies_beyond_the_bounds_is_left_out_and_told(graph: GraphStore) -> 
     assert (len(whole.nodes), whole.is_complete) == (6, True)
 
 
+def test_a_dense_graph_is_told_with_all_its_edges(graph: GraphStore) -> None:
+    pairs = {(source, target) for source in range(1, 8) for target in range(1, 8)}
+    graph.connect(*(edge(*pair, kind) for pair in pairs for kind in (EdgeKind.PRODUCED, EdgeKind.RAN)))
+
+    for bounds, numbers in ((Bounds(nodes=7), range(1, 8)), (Bounds(nodes=3), range(1, 4)), (Bounds(), range(1, 8))):
+        traversal = graph.traverse(node(1), Direction.DOWNSTREAM, bounds=bounds)
+        expected = {(source, target) for source, target in pairs if {source, target} <= set(numbers)}
+        assert (set(ends(traversal)), len(traversal.edges)) == (expected, 2 * len(expected))
+
+
+def test_of_a_node_with_many_edges_no_more_is_read_than_was_asked_for(
+    connection: Connection, graph: GraphStore
+) -> None:
+    enter_tenant(connection, "north")
+    connection.execute(
+        text("""
+        insert into graph_edge (tenant_id, kind, source_model, source_id, target_model, target_id, valid_from)
+        select 'north', 'answered', 'Thing', cast(:hub as uuid), 'Thing',
+            cast(lpad(to_hex(number + 1), 32, '0') as uuid), '2026-01-01' from generate_series(1, 20000) number
+        """),
+        {"hub": node(1).id},
+    )
+    traversal = graph.traverse(node(1), Direction.DOWNSTREAM, kinds={EdgeKind.ANSWERED}, bounds=Bounds(nodes=50))
+
+    assert ids(traversal) == [(1, 0), *((number, 1) for number in range(2, 51))]
+    assert (len(traversal.edges), traversal.has_more_nodes, traversal.has_more_depth) == (49, True, False)
+    assert graph.connect(edge(1, 7, EdgeKind.ANSWERED)) == 0
+
+
 def test_neighbours_are_found_whichever_way_the_edge_points(graph: GraphStore) -> None:
     graph.connect(*(edge(source, target, EdgeKind.ADJACENT_TO) for source, target in ((1, 2), (3, 1), (3, 4))))
 
@@ -117,7 +147,7 @@ def test_neighbours_are_found_whichever_way_the_edge_points(graph: GraphStore) -
 
 def test_properties_that_the_database_cannot_hold_are_refused(graph: GraphStore) -> None:
     with pytest.raises(RecordTextError):
-        graph.connect(edge(1, 2).model_copy(update={"properties": {"a": "\0"}}))
+        graph.connect(edge(1, 2)._replace(properties={"a": "\0"}))
 
 
 KINDS = (EdgeKind.PRODUCED, EdgeKind.RAN)

@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from handlers_platform import ADA, GRACE, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
+from handlers_platform import ADA, ADMIN, GRACE, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
 from pydantic import ValidationError
 
 from handlers.inference import InferencePayload, run_inference
@@ -34,7 +34,7 @@ from storage.models import (
     ServingEndpoint,
     TrainingRun,
 )
-from storage.stores import EdgeKind
+from storage.stores import AliasName, AliasStore, EdgeKind
 
 ROW = {"width": 12.0, "height": 3.0, "colour": "red"}
 
@@ -202,6 +202,28 @@ def test_what_was_in_production_at_a_time_is_still_known_when_another_version_is
     assert before is not None
     assert before.lineage.nodes[0].id == first.id
     assert why(shop, at=datetime(2000, 1, 1, tzinfo=UTC)) is None
+
+
+def test_a_promotion_that_is_undone_was_one_for_the_while(shop: Workshop, dataset_id: UUID) -> None:
+    first = in_service(shop, dataset_id)
+    launched = shop.train(dataset_id, seed=1)
+    cancelled = {"reason": "for the test", "context": ADMIN}
+    with shop.services.storage.transaction() as work:
+        # Its last step fails, so that the instance still runs once the version is promoted.
+        operations, instance_id = shop.services.operations, launched.process_instance_id
+        operations.set_variables(work, instance_id, {"evaluation": "lost"}, **cancelled)
+    shop.review(launched.process_instance_id, "approve")
+    (second,) = shop.records(ModelArtifact, linked_experiment=launched.experiment.id)
+    with shop.services.storage.transaction() as work:
+        operations.cancel(work, instance_id, compensate=True, **cancelled)
+    shop.finish_jobs()
+
+    with shop.services.storage.transaction() as work:
+        periods = AliasStore(work.connection, "north").history(AliasName("clusters"))
+    assert [period.model_artifact_id for period in periods] == [first.id, second.id, first.id]
+    assert [period.valid_to for period in periods] == [periods[1].valid_from, periods[2].valid_from, None]
+    assert periods[2].cause.process_instance_id == launched.process_instance_id
+    assert why_now(shop).period == periods[2]
 
 
 def test_a_rejected_version_was_never_in_production(shop: Workshop, dataset_id: UUID) -> None:

@@ -315,3 +315,19 @@ def test_the_command_line_collects_holds_verifies_and_rewraps(
     shop.lose(version.storage_location)
     assert call("gc")[0] == 1
     assert call("verify")[0] == 1
+
+
+def test_the_copies_of_the_audit_trails_checkpoints_are_kept_and_what_its_leaves_say_is_not(
+    custody: Custody, as_owner: Sql
+) -> None:
+    copied, remembered = (custody.objects.put_bytes(content).uri for content in (b"a checkpoint", b"in a leaf only"))
+    as_owner("insert into audit_checkpoint_copy (tree, size, uri) values ('north', 1, :uri)", uri=copied)
+    as_owner(
+        "insert into event (tenant_id, process_instance_id, kind, payload) "
+        "values ('north', :id, 'training.epoch', jsonb_build_object('uri', cast(:uri as text)))",
+        id=new_id(),
+        uri=remembered,
+    )
+
+    assert counted(collect(custody)) == {"PROCESS": 1, "QUARANTINED": 1}
+    assert custody.objects.read_bytes(copied) == b"a checkpoint"

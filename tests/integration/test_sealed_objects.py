@@ -21,7 +21,7 @@ from storage.models import DataClassification
 from storage.objects import FolderObjectStore, SealingObjectStore, object_key, stored_digest_of
 from storage.objects.addressed import AddressedObjects
 from storage.objects.envelope import SEALED_CHUNK_BYTES
-from storage.objects.keys import data_keys_prefix, sealed_uri
+from storage.objects.keys import data_keys_prefix, quarantine_key, sealed_uri
 from storage.objects.master_keys import LocalKeys, make_master_key_file, read_master_keys
 from storage.objects.s3 import S3Location, S3ObjectStore
 from storage.objects.sealing import Rewrapping, rewrap
@@ -156,6 +156,20 @@ def test_a_changed_data_key_opens_nothing(folder: FolderObjectStore, tmp_path: P
         SealingObjectStore(folder, OLD).read_bytes(stored.uri)
 
     assert raised.value.reason == "its data key was changed"
+
+
+def test_removing_what_an_interrupted_move_left_in_quarantine_keeps_the_key_of_the_object(tmp_path: Path) -> None:
+    folder = FolderObjectStore(tmp_path)
+    stored = sealing(folder).put_bytes(b"in both places")
+    digest = stored_digest_of(stored.uri)
+    copy = tmp_path / quarantine_key(digest)
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes((tmp_path / object_key(digest)).read_bytes())
+
+    folder.purge(digest)
+
+    assert not copy.exists()
+    assert SealingObjectStore(folder, OLD).read_bytes(stored.uri) == b"in both places"
 
 
 def test_a_new_master_key_takes_over_without_an_object_being_rewritten(tmp_path: Path) -> None:

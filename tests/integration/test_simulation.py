@@ -20,6 +20,7 @@ from diagrams import (
     event_based,
     flow,
     for_each,
+    gateway,
     message,
     parallel,
     path,
@@ -250,6 +251,12 @@ def test_a_message_under_another_key_is_not_received(database_url: str) -> None:
     assert result.waiting == (Waiting(element="Wait", kind="message", awaited="paid"),)
 
 
+def test_a_foreign_message_goes_by_its_name(database_url: str) -> None:
+    foreign = _RECEIVING.replace(b'correlationKey="=order"', b"").replace(b"<zeebe:subscription  />", b"")
+    messages = [{"name": "paid", "correlation_key": "8", "payload": {"sum": 1}, "at": "PT5S"}]
+    assert simulated(database_url, foreign, foreign=True, messages=messages).variables == {"sum": 1}
+
+
 _LATE_RECEIVER = document(
     process(
         "late",
@@ -347,19 +354,19 @@ def test_called_processes_are_runs_of_their_own(database_url: str) -> None:
 def test_a_thrown_message_starts_the_other_process(database_url: str) -> None:
     both = document(
         process(
+            "delivering",
+            start("Ordered", message_ref="Message_Order"),
+            service_task("Pack", "pack"),
+            end("Sent", message_ref="Message_Delivery"),
+            path("Ordered", "Pack", "Sent"),
+        ),
+        process(
             "asking",
             start(),
             throw("Order", message_ref="Message_Order"),
             catch("Delivered", message_ref="Message_Delivery"),
             end(),
             path("Begin", "Order", "Delivered", "Done"),
-        ),
-        process(
-            "delivering",
-            start("Ordered", message_ref="Message_Order"),
-            service_task("Pack", "pack"),
-            end("Sent", message_ref="Message_Delivery"),
-            path("Ordered", "Pack", "Sent"),
         ),
         message("Message_Order", "order", '="7"'),
         message("Message_Delivery", "delivery", '="7"'),
@@ -462,6 +469,27 @@ def test_a_loop_without_waits_ends_too(database_url: str) -> None:
     )
     result = simulated(database_url, endless)
     assert [each.code for each in result.incidents] == ["STEP_LIMIT_EXCEEDED"]
+
+
+def test_a_start_that_fails_shows_how_far_it_came(database_url: str) -> None:
+    undecided = diagram(
+        "undecided",
+        start(),
+        gateway("Which"),
+        flow("Which", "Good", "=a = 1", flow_id="One", name="1"),
+        flow("Which", "Bad", "=a = 2", flow_id="Two", name="2"),
+        end("Good"),
+        end("Bad"),
+        path("Begin", "Which"),
+    )
+    result = simulated(database_url, undecided, variables={"a": 3}, foreign=True)
+    assert result.trace == (
+        entry("Begin", "entered"),
+        entry("Begin", "completed"),
+        entry("Which", "entered"),
+        entry("Which", "failed"),
+    )
+    assert [(each.element, each.code) for each in result.incidents] == [("Which", "NO_FLOW_TAKEN")]
 
 
 def test_parallel_work_of_one_instant_is_done_in_the_order_of_the_diagram(database_url: str) -> None:

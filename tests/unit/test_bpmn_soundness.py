@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 
 import pytest
-from diagram_findings import codes_of
+from diagram_findings import codes_of, findings_of
 from diagrams import choice, document, end, gateway, parallel, path, process, signal, start
 from drawn_nets import TokenGame, TooManyError, drawn, model_of
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from engine.bpmn import Activity, ProcessModel, soundness
 from engine.bpmn.components import strong_components
+from engine.bpmn.reachability import reached_from
 from engine.bpmn.soundness import check_soundness
 from engine.bpmn.structure import check_structure
 
@@ -72,7 +74,11 @@ def test_an_unsound_join_or_loop_is_found_where_it_stands(flows: str, faults: li
         pytest.param("S>P1 P1>X1 P1>T1 X1>I1 X1>E T1>I1 I1>E", id="an inclusive join of a branch that may end"),
         pytest.param("S>T1 T1>T2 T1>T3 T2>P1 T3>P1 P1>E", id="a fork that no gateway draws"),
         pytest.param("S>T1 T1>T2 T1>T3 T2>I1 T3>I1 T1~B1 B1>I1 I1>E", id="a reminder that joins"),
-        pytest.param("S>P1 P1>T1 P1>T2 T1>X1 T2>X1 X1>T3 T3>E", id="two tokens on one way"),
+        pytest.param("S>P1 P1>T1 P1>T2 T1>X1 T2>X1 X1>E", id="two tokens that end together"),
+        pytest.param("S>T1 T1!B1 B1>X1 T1>X1 X1>T2 T2>E", id="a way out that merges"),
+        pytest.param("S>T1 T1~B1 B1>X1 T1>X1 X1>T2 T2>E", id="a reminder that merges"),
+        pytest.param("S>P1 P1>X1 P1>T1 X1>T2 X1>T3 T2>X2 T3>X2 X2>P2 T1>P2 P2>E", id="a choice within a branch"),
+        pytest.param("S>X0 X0>P1 P1>T1 P1>T2 T1>P2 T2>P2 P2>X1 X1>X0 X1>T3 T3>E", id="a loop around fork and join"),
         pytest.param("S>P1 P1>P2 P2>E", id="gateways of one flow"),
         pytest.param("S>P1 P1>X1 P1>T1 X1>X2 X1>T2 T2>X2 X2>P2 T1>P2 P2>E", id="a choice between fork and join"),
         pytest.param("S>P1 P1>X1 P1>T1 X1>T2 T2>X2 X2>X1 X2>P2 T1>P2 P2>E", id="a loop between fork and join"),
@@ -98,6 +104,25 @@ def test_what_comes_to_its_end_has_no_findings(flows: str) -> None:
     assert codes_of(drawn(flows)) == []
 
 
+@pytest.mark.parametrize(
+    ("flows", "where"),
+    [
+        pytest.param("S>P1 P1>T1 P1>T2 T1>X1 T2>X1 X1>T3 T3>E", ["X1"], id="an exclusive merge"),
+        pytest.param("S>P1 P1>T1 P1>T2 T1>T3 T2>T3 T3>E", ["T3"], id="a task as merge"),
+        pytest.param("S>T1 T1>T2 T1>T3 T2>X1 T3>X1 X1>T4 T4>E", ["X1"], id="a fork that no gateway draws"),
+        pytest.param("S>I1 I1>T1 I1>T2 T1>X1 T2>X1 X1>T3 T3>E", ["X1"], id="an inclusive fork"),
+        pytest.param("S>P1 P1>T1 P1>T2 T1!B1 B1>X1 T1>E T2>X1 X1>T3 T3>E", ["X1"], id="a way out of a branch"),
+        pytest.param("S>P1 P1>T1 P1>T2 T1>X1 T2>X1 X1>X2 X2>T3 T3>X3 X3>E", ["X1"], id="only where they meet"),
+        pytest.param("S>P1 P1>P2 P1>T1 P2>T2 P2>T3 T2>P3 T3>P3 P3>X1 T1>X1 X1>T4 T4>E", ["X1"], id="one branch joined"),
+        pytest.param("S>P1 P1>T1 P1>T2 T1>I1 T2>I1 I1>T3 T3>E", [], id="an inclusive join"),
+    ],
+)
+def test_branches_that_meet_without_a_join_are_warned_of(flows: str, where: list[str]) -> None:
+    found = [finding for finding in findings_of(drawn(flows)) if finding.code == "MERGE_UNSYNCHRONISED"]
+
+    assert [(finding.element_id, finding.severity) for finding in found] == [(node_id, "warning") for node_id in where]
+
+
 FLOWS = st.builds(
     lambda pairs, attached: " ".join(
         ["S>" + pairs[0][0], *dict.fromkeys(f"{source}>{target}" for source, target in pairs), *attached]
@@ -120,7 +145,8 @@ def test_the_findings_are_those_of_the_plain_token_game(flows: str) -> None:
     content = drawn(_connected(flows))
     model = model_of(content)
     assume(not list(check_structure(model)))
-    faults = {(finding.code, finding.element_id) for finding in check_soundness(model)}
+    found = [finding for finding in check_soundness(model) if finding.severity == "error"]
+    faults = {(finding.code, finding.element_id) for finding in found}
     try:
         game = TokenGame(content, maximum=3_000)
     except TooManyError:
@@ -130,6 +156,36 @@ def test_the_findings_are_those_of_the_plain_token_game(flows: str) -> None:
     assert {code for code, _ in faults} <= {JOIN}
     if not game.has_circle_without_end():
         assert faults == joins
+
+
+@settings(max_examples=200, deadline=None)
+@given(FLOWS)
+def test_what_would_be_done_twice_at_once_is_found(flows: str) -> None:
+    content = drawn(_connected(flows))
+    model = model_of(content)
+    assume("~" not in flows and not list(check_structure(model)) and not _has_loop(model))
+    try:
+        game = TokenGame(content, maximum=2_000)
+    except TooManyError:
+        return
+    crowded = {place for position in game.moves for place, tokens in position if tokens > 1}
+    doubled = [
+        flow
+        for number, flow in enumerate(model.flows)
+        if f"flow:{number}" in crowded and _leads_to_work(model, flow.target)
+    ]
+
+    assert bool(doubled) <= bool(list(check_soundness(model)))
+
+
+def _has_loop(model: ProcessModel) -> bool:
+    return any(
+        node_id in reached_from(model, [flow.target for flow in model.outgoing(node_id)]) for node_id in model.nodes
+    )
+
+
+def _leads_to_work(model: ProcessModel, node_id: str) -> bool:
+    return any(isinstance(model.nodes[each], Activity) for each in reached_from(model, [node_id]))
 
 
 def _connected(flows: str) -> str:
@@ -189,6 +245,16 @@ def test_a_long_way_is_searched_without_recursion() -> None:
     stages = [f"P{n}>T{n} P{n}>X{n} T{n}>PJ{n} X{n}>X{n} X{n}>PJ{n} PJ{n}>P{n + 1}" for n in range(count)]
 
     assert codes_of(drawn(" ".join(["S>P0", *stages, f"P{count}>E"]))) == []
+
+
+def test_where_the_bound_is_reached_that_is_all_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundness, "MAXIMUM_MARKINGS", 1)
+
+    found = findings_of(drawn("S>P1 P1>T1 P1>T2 T1>P2 T2>P2 P2>E"))
+
+    assert [(finding.code, finding.severity, finding.element_id) for finding in found] == [
+        ("SOUNDNESS_UNKNOWN", "warning", "p")
+    ]
 
 
 def test_the_components_of_a_graph_stand_behind_those_that_they_lead_to() -> None:

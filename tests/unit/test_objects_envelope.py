@@ -16,6 +16,7 @@ from storage.objects.envelope import (
     TRAILER_BYTES,
     Sealing,
     Trailer,
+    _Cipher,
     content_bytes,
     opened,
 )
@@ -107,6 +108,27 @@ def test_bytes_that_are_not_those_that_were_sealed_do_not_open(tampered: bytes) 
     assert raised.value.uri == URI
     assert CONTENT.startswith(b"".join(seen))
     assert b"".join(seen) != CONTENT
+
+
+def test_a_content_that_looks_like_a_trailer_does_not_end_the_object() -> None:
+    first = CONTENT[:CHUNK_BYTES]
+    forged = len(first).to_bytes(8, "big") + hashlib.sha256(first).digest()
+    sealed = seal(first + forged)
+
+    assert open_all(sealed) == first + forged
+    with pytest.raises(SealBrokenError):
+        open_all(sealed[:-TRAILER_BYTES])
+
+
+def test_a_trailer_that_speaks_of_another_content_is_refused() -> None:
+    cipher = _Cipher(KEY, b"nonces!")
+    of_another = len(CONTENT).to_bytes(8, "big") + hashlib.sha256(b"another").digest()
+    sealed = SEALED[:-TRAILER_BYTES] + cipher.seal(4, of_another, is_last=True)
+
+    with pytest.raises(SealBrokenError) as raised:
+        open_all(sealed)
+
+    assert raised.value.reason == "its content is not what its trailer says"
 
 
 def test_another_key_opens_nothing() -> None:

@@ -68,6 +68,12 @@ def test_who_names_an_object_needs_it() -> None:
     assert need(reference("another")) is None
 
 
+def test_the_strongest_reason_is_told_whichever_comes_first() -> None:
+    record, production = reference("it"), reference("it", in_production=True)
+
+    assert need(record, production) is need(production, record) is Need.IN_PRODUCTION
+
+
 def test_what_was_deleted_is_needed_where_a_model_in_service_came_of_it() -> None:
     assert need(reference("it", deleted_at=NOW - DAY, in_production=True)) is Need.IN_PRODUCTION
 

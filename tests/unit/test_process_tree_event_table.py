@@ -262,6 +262,60 @@ def test_every_activity_can_be_undone(kind: str) -> None:
     assert tree.is_clean()
 
 
+@pytest.mark.parametrize("kind", [kind for kind in TAKE_NO_TIME if kind not in {"start event", "business rule task"}])
+def test_what_takes_no_time_can_be_undone_too(kind: str) -> None:
+    content = document(
+        process(
+            "p",
+            start(),
+            path("Begin", "Host", "Done"),
+            TAKE_NO_TIME[kind],
+            undone_by("Host", service_task("Undo", "t")),
+            end(compensates=""),
+        ),
+        *DECLARED,
+    )
+    tree = StoredTree.of(content, key="k")
+
+    assert tree.waiting == ["Undo"]
+    tree.complete("Undo")
+    assert tree.is_clean()
+
+
+HANDLERS = {
+    **{kind: (host.element, [host.inner] * host.at_once * host.rounds) for kind, host in HOSTS.items()},
+    **{kind: (TAKE_NO_TIME[kind], []) for kind in ("task", "manual task", "script task", "send task")},
+}
+
+
+@pytest.mark.parametrize("kind", HANDLERS)
+def test_an_activity_of_any_kind_can_undo(kind: str) -> None:
+    element, waits = HANDLERS[kind]
+    content = document(
+        process(
+            "p",
+            start(),
+            path("Begin", "Work", "Last", "Done"),
+            service_task("Work", "t"),
+            undone_by("Work", element),
+            service_task("Last", "t"),
+            end(compensates=""),
+        ),
+        *DECLARED,
+    )
+    assert {code for code, element_id in codes_of(content) if element_id == "Host"} <= {"HANDLER_UNKNOWN"}
+    tree = StoredTree.of(content, key="k")
+    tree.complete("Work")
+    tree.complete("Last")
+
+    for task in waits:
+        tree.complete(task)
+
+    assert tree.is_clean()
+    assert tree.happened("compensated") == ["Work"]
+    assert "Host" in tree.happened("completed")
+
+
 @dataclass(frozen=True)
 class Place:
     """A scope with a task Inner in it, and an event subprocess beside that.

@@ -91,6 +91,7 @@ def test_a_refusal_says_who_wanted_what_and_why_not() -> None:
         require(context(RoleType.VIEWER), Permission.WRITE, Resource("Dataset", "north", resource_id="7"))
 
     assert vars(refusal.value) == {
+        "context": context(RoleType.VIEWER),
         "user_id": "ada",
         "permission": "write",
         "resource": "Dataset 7",

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 
 # Comparisons of these columns count as unable to leak, so their indexes serve below row-level security.
 _COLUMNS = """

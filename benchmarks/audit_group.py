@@ -1,0 +1,201 @@
+"""Group `audit`: what the record costs who writes, how soon it can be proved, and how soon a changed byte is found."""
+
+from __future__ import annotations
+
+import io
+import json
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from engine_plant import cluster, new_database
+from measurement import Measurement
+
+from storage import AuditEntry, FolderObjectStore, SecurityContext, Storage, make_leaf
+from storage.audit import offline_verifier
+from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint, head_leaf, origin_of, tenant_tree
+from storage.audit.keys import KeyFile
+from storage.audit.merkle import leaf_hash
+from storage.audit.notes import SigningKey
+from storage.audit.proofs import AuditProofs
+from storage.audit.sealer import Sealer
+from storage.audit.tiles import TileKey, TreeEdge
+from storage.database import SEALER_ROLE, connect, connect_as_owner, migrate
+from storage.errors import AuditNotSealedError
+from storage.models import RoleType
+
+_CONNECTIONS = 8
+_SECONDS = 2.0
+_ROUNDS = 5
+_PROOFS = 10
+_LEAVES = 1_000_000
+_ADA = SecurityContext(user_id="ada", tenant_id="north", roles=frozenset({RoleType.MEMBER}))
+_PLAIN = "insert into thing (body) values (%(body)s)"
+_AUDITED = (
+    "with leaf as (insert into audit_leaf (audit_ref, tenant_id, canonical_bytes, leaf_hash) values"
+    f" (%(audit_ref)s, %(tenant_id)s, %(canonical_bytes)s, %(leaf_hash)s)) {_PLAIN}"
+)
+
+
+def measure() -> list[Measurement]:
+    """Return the audit trail's figures."""
+    with cluster() as url, tempfile.TemporaryDirectory() as folder:
+        database = new_database(url, "audit")
+        owner = connect_as_owner(database)
+        migrate(owner)
+        owner.dispose()
+        return [*_inserts(database), *_proofs(database, Path(folder)), *_flipped_byte(Path(folder))]
+
+
+def _inserts(url: str) -> list[Measurement]:
+    """Take throughputs in turns, so that what slows the machine slows both."""
+    with ExitStack() as stack:
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute("create table thing (id bigint generated always as identity primary key, body jsonb)")
+            owner.execute("grant insert on thing to ami_application")
+        connections = [
+            stack.enter_context(psycopg.connect(url, autocommit=True, options="-c role=ami_application"))
+            for _ in range(_CONNECTIONS)
+        ]
+        ratios = []
+        for _ in range(_ROUNDS):
+            plain = _per_second(connections, _PLAIN, dict)
+            ratios.append(_per_second(connections, _AUDITED, _new_leaf) / plain)
+    ratio = statistics.median(ratios)
+    against = "plain inserts/s at 8 connections, each its own commit"
+    return [Measurement("audit.audited_inserts", ratio, "x", 0.9, "higher", against)]
+
+
+def _new_leaf() -> dict[str, object]:
+    return make_leaf(
+        AuditEntry(action="storage.create", subject="Thing/1", after={"v": 1}), context=_ADA
+    ).as_parameters()
+
+
+def _per_second(
+    connections: list[psycopg.Connection[Any]], statement: str, parameters: Callable[[], dict[str, object]]
+) -> float:
+    counts = [0] * len(connections)
+    end = time.perf_counter() + _SECONDS
+
+    def insert(number: int) -> None:
+        while time.perf_counter() < end:
+            connections[number].execute(statement.encode(), {"body": '{"name": "iris", "rows": 150}', **parameters()})
+            counts[number] += 1
+
+    threads = [threading.Thread(target=insert, args=(number,)) for number in range(len(connections))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / _SECONDS
+
+
+def _proofs(url: str, folder: Path) -> list[Measurement]:
+    """Time from a commit to its proof, with a sealer that runs as it does in the platform."""
+    with ExitStack() as stack:
+        application, keeper = connect(url, pool_size=2), connect(url, pool_size=2, role=SEALER_ROLE)
+        stack.callback(application.dispose)
+        stack.callback(keeper.dispose)
+        objects = FolderObjectStore(folder / "objects")
+        sealer = Sealer(Storage(keeper, objects), KeyFile(folder / "keys.json"), "bench")
+        started = time.perf_counter()
+        sealed = 0
+        while (some := sealer.seal()) > 0:
+            sealed += some
+        rate = sealed / (time.perf_counter() - started)
+        thread = threading.Thread(target=sealer.run)
+        thread.start()
+        storage = Storage(application, objects)
+        waits = [_seconds_until_proved(storage) for _ in range(_PROOFS)]
+        sealer.stop()
+        thread.join()
+    return [
+        Measurement("audit.proof_after_commit", max(waits), "s", 2.0, "lower", "the slowest of 10"),
+        Measurement("audit.sealed_leaves", rate, "/s", None, "higher", "in batches of 50,000"),
+    ]
+
+
+def _seconds_until_proved(storage: Storage) -> float:
+    with storage.transaction() as work:
+        audit_ref = work.audit.record(AuditEntry(action="a", subject="s"), context=_ADA)
+    committed = time.perf_counter()
+    while not _is_proved(storage, audit_ref):
+        time.sleep(0.02)
+    return time.perf_counter() - committed
+
+
+def _is_proved(storage: Storage, audit_ref: UUID) -> bool:
+    try:
+        with storage.transaction() as work:
+            AuditProofs(work.connection, _ADA).prove(audit_ref)
+    except AuditNotSealedError:
+        return False
+    return True
+
+
+def _flipped_byte(folder: Path) -> list[Measurement]:
+    """Let the verifier find one changed bit among a million leaves, as an auditor would run it."""
+    key = SigningKey("ami-learning/bench", Ed25519PrivateKey.generate())
+    chance, lines = Random(7), [_line(number) for number in range(_LEAVES)]  # noqa: S311 - which leaf, to be repeated
+    hashes = [leaf_hash(line) for line in lines]
+    bad = chance.randrange(_LEAVES // 2, _LEAVES)
+    lines[bad] = lines[bad].replace(b'"ada"', b'"adA"')
+    bundle = folder / "bundle.tar"
+    _write_bundle(bundle, key, lines, hashes)
+    command = [sys.executable, "-I", offline_verifier.__file__, str(bundle), "--key", str(key.verifier)]
+    started = time.perf_counter()
+    ended = subprocess.run(command, check=False, capture_output=True, text=True)
+    seconds = time.perf_counter() - started
+    assert ended.stdout.startswith(f"LEAF_CHANGED: Leaf {bad} "), ended.stdout + ended.stderr
+    against = "1,000,000 leaves, one bit changed, verified alone"
+    return [Measurement("audit.flipped_byte_found", seconds, "s", 10.0, "lower", against)]
+
+
+def _line(number: int) -> bytes:
+    subject = f"Dataset/{number:032x}"
+    return (
+        '{"action":"storage.update","actor":"ada","after_sha256":"' + f"{number:064x}" + '","audit_ref":"'
+        f'{UUID(int=number)}","before_sha256":"{number + 1:064x}","details":{{}},'
+        '"recorded_at":"2026-03-01T12:00:00.000000+00:00","roles":["member"],'
+        f'"subject":"{subject}","tenant_id":"north"}}'
+    ).encode()
+
+
+def _write_bundle(path: Path, key: SigningKey, lines: list[bytes], hashes: list[bytes]) -> None:
+    log = UUID(int=0)
+    edge, whole = (TreeEdge.load(0, dict[TileKey, bytes]().__getitem__) for _ in range(2))
+    edge.append(hashes)
+    whole.append([leaf_hash(head_leaf("north", edge.size, edge.root()))])
+    tenant = Checkpoint(origin_of(log, tenant_tree("north")), edge.size, edge.root())
+    everything = Checkpoint(origin_of(log, GLOBAL_TREE), 1, whole.root())
+    inclusion = {"position": 0, "path": [], "checkpoint": {"note": key.sign(everything.text)}}
+    members: dict[str, bytes] = {
+        "bundle.json": json.dumps(
+            {"tenant_id": "north", "origin": tenant.origin, "global_origin": everything.origin}
+        ).encode(),
+        "keys.json": json.dumps([{"verifier": str(key.verifier), "endorsement": None}]).encode(),
+        "checkpoint": key.sign(tenant.text).encode(),
+        "checkpoints.json": b"[]",
+        "global.json": json.dumps({"inclusion": inclusion}).encode(),
+        "hashes.bin": b"".join(hashes),
+        "leaves.jsonl": b"\n".join(lines) + b"\n",
+        "personal.jsonl": b"",
+    }
+    with tarfile.open(path, "w") as bundle:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            bundle.addfile(member, io.BytesIO(content))

@@ -1,0 +1,82 @@
+"""Master keys that this process never holds: a program asks whoever does, a hardware module or a cloud's service.
+
+The program is called with one of three acts, and says in its answer, on standard output:
+
+- `keys`: the names of the master keys, one a line, that which wraps now first.
+- `wrap NAME`, `unwrap NAME`: base64 of the result, for base64 of the data key and of its purpose, a line each, on
+  standard input. Exit code 3 says that this master key did not wrap that for this purpose; any other but 0 is a
+  failure.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import subprocess
+from functools import cached_property
+from pathlib import Path
+
+from storage.errors import MasterKeyUnusableError
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_NOT_WRAPPED = 3
+
+
+class CommandKeys:
+    """A `KeyService` behind a program, called anew for each key."""
+
+    def __init__(self, program: Path, timeout_seconds: float = 30) -> None:
+        self._program = program
+        self._timeout_seconds = timeout_seconds
+
+    @cached_property
+    def key_ids(self) -> tuple[str, ...]:
+        """See `KeyService.key_ids`; asked once.
+
+        Raises:
+            MasterKeyUnusableError: The program fails, or names none.
+        """
+        names = tuple((self._call("keys") or "").split())
+        if not names or not all(map(_NAME.fullmatch, names)):
+            raise self._unusable("it names no keys, or none that could be a name")
+        return names
+
+    def wrap(self, data_key: bytes, purpose: bytes) -> bytes:
+        """See `KeyService.wrap`; raises as `key_ids`."""
+        answer = self._call("wrap", self.key_ids[0], data_key, purpose)
+        if answer is None:
+            raise self._unusable("it does not wrap with the key that it names first")
+        return self._decoded(answer)
+
+    def unwrap(self, key_id: str, wrapped: bytes, purpose: bytes) -> bytes | None:
+        """See `KeyService.unwrap`; raises as `key_ids`."""
+        if key_id not in self.key_ids:
+            return None
+        answer = self._call("unwrap", key_id, wrapped, purpose)
+        return None if answer is None else self._decoded(answer)
+
+    def _call(self, act: str, *arguments: str | bytes) -> str | None:
+        names = [argument for argument in arguments if isinstance(argument, str)]
+        lines = [base64.b64encode(argument) + b"\n" for argument in arguments if isinstance(argument, bytes)]
+        command = [str(self._program), act, *names]
+        try:
+            outcome = subprocess.run(
+                command, input=b"".join(lines), capture_output=True, check=False, timeout=self._timeout_seconds
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise self._unusable(f"it cannot be run ({type(error).__name__})") from error
+        if outcome.returncode == _NOT_WRAPPED:
+            return None
+        if outcome.returncode != 0:
+            raise self._unusable(f"'{act}' ended with exit code {outcome.returncode}")
+        return outcome.stdout.decode("ascii", errors="replace").strip()
+
+    def _decoded(self, answer: str) -> bytes:
+        try:
+            return base64.b64decode(answer, validate=True)
+        except (binascii.Error, ValueError) as error:
+            raise self._unusable("its answer is not base64") from error
+
+    def _unusable(self, reason: str) -> MasterKeyUnusableError:
+        return MasterKeyUnusableError(source=str(self._program), reason=reason)

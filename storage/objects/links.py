@@ -1,0 +1,60 @@
+"""Links by which one object can be read once, without a token, until they expire.
+
+A link is a random secret, of which the database keeps the digest together with what it leads to. It holds no address,
+so it cannot be re-aimed, and it is used up by the first who reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import Connection
+
+from storage.errors import LinkRefusedError
+from storage.objects.references import QUERIES
+
+
+class LinkedObject(BaseModel):
+    """What a link leads to, and to whom it was given."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tenant_id: str
+    uri: str
+    issued_to: str
+
+
+class Links:
+    """The links of all tenants, on the caller's transaction; who may read an object is decided before it is linked."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def add(self, secret: str, linked: LinkedObject, seconds: int) -> datetime:
+        """Let a secret lead to an object for so long; return when that ends."""
+        QUERIES.execute(self._connection, "forget_links")
+        values = {**linked.model_dump(), "token_sha256": _digest(secret), "seconds": seconds}
+        (row,) = QUERIES.rows(self._connection, "add_link", values)
+        expires_at: datetime = row.expires_at
+        return expires_at
+
+    def use(self, secret: str) -> LinkedObject:
+        """Return what a secret leads to; it leads nowhere from now on.
+
+        Raises:
+            LinkRefusedError: It is not a link, was used, or has expired.
+        """
+        key = {"token_sha256": _digest(secret)}
+        row = QUERIES.first(self._connection, "use_link", key)
+        if row is not None:
+            return LinkedObject.model_validate(row._asdict())
+        found = QUERIES.first(self._connection, "find_link", key)
+        if found is None:
+            raise LinkRefusedError(reason="there is no such link")
+        raise LinkRefusedError(reason="it has expired" if found.used_at is None else "it was used before")
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode(errors="surrogatepass")).digest()
