@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import audit_group
+import datasets_group
 import engine_group
 import feel_group
 import learning_group
@@ -21,6 +22,7 @@ from rich.table import Table
 
 GROUPS: dict[str, Benchmark] = {
     "audit": audit_group.measure,
+    "datasets": datasets_group.measure,
     "engine": engine_group.measure,
     "feel": feel_group.measure,
     "learning": learning_group.measure,
