@@ -14,6 +14,7 @@ import feel_group
 import learning_group
 import lineage_group
 import objects_group
+import storage_group
 import timeseries_group
 from measurement import Benchmark, Measurement
 from rich.console import Console
@@ -28,6 +29,7 @@ GROUPS: dict[str, Benchmark] = {
     "objects": objects_group.measure,
     "lineage": lineage_group.measure,
     "timeseries": timeseries_group.measure,
+    "storage": storage_group.measure,
 }
 
 

@@ -162,7 +162,7 @@ def _register(
         rules=as_documents(payload.rules),
         lineage_refs=(without_secrets(payload.source_uri), _source_ref(content.source_sha256)),
     )
-    work.get_crud(DatasetVersion).create(version, context=context)
+    version = work.get_crud(DatasetVersion).create(version, context=context)
     instance_id = _start_validation(services, work, version, context)
     scope = LineageScope(work=work, principal=context, process_instance_id=instance_id)
     record_lineage(scope, version, came_of(dataset, EdgeKind.HAS_VERSION, version))
