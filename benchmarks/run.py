@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 
 import audit_group
+import datasets_group
 import engine_group
 import feel_group
 import learning_group
 import lineage_group
 import objects_group
+import storage_group
 import timeseries_group
 from measurement import Benchmark, Measurement
 from rich.console import Console
@@ -20,9 +22,11 @@ from rich.table import Table
 
 GROUPS: dict[str, Benchmark] = {
     "audit": audit_group.measure,
+    "datasets": datasets_group.measure,
     "engine": engine_group.measure,
     "feel": feel_group.measure,
     "learning": learning_group.measure,
+    "storage": storage_group.measure,
     "objects": objects_group.measure,
     "lineage": lineage_group.measure,
     "timeseries": timeseries_group.measure,

@@ -28,8 +28,8 @@ def read_parquet(path: Path, limits: TableLimits) -> pa.Table:
     """
     try:
         with parquet.ParquetFile(path) as file:
-            _require_declared_size(path, file.metadata, limits)
-            by_reference = [column.path for column in _columns(file.metadata) if column.physical_type == "BYTE_ARRAY"]
+            require_declared_size(path, file.metadata, limits)
+            by_reference = text_columns(file.metadata)
         with parquet.ParquetFile(path, read_dictionary=by_reference) as file:
             return _read_batches(path, file, limits)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
@@ -45,7 +45,7 @@ def read_parquet_schema(path: Path, limits: TableLimits) -> pa.Schema:
     """
     try:
         with parquet.ParquetFile(path) as file:
-            _require_declared_size(path, file.metadata, limits)
+            require_declared_size(path, file.metadata, limits)
             return _plain_schema(file.schema_arrow)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise _damaged(path, error) from error
@@ -66,7 +66,12 @@ def plain_type(datatype: pa.DataType) -> pa.DataType:
     return pa.float64() if types.is_decimal(datatype) else datatype
 
 
-def _require_declared_size(path: Path, metadata: parquet.FileMetaData, limits: TableLimits) -> None:
+def require_declared_size(path: Path, metadata: parquet.FileMetaData, limits: TableLimits) -> None:
+    """Return if the content is small enough, as far as the footer tells.
+
+    Raises:
+        FileTooLargeError: It is not.
+    """
     limits.require_columns(path, metadata.num_columns)
     limits.require_cells(path, metadata.num_rows * metadata.num_columns)
     columns = _columns(metadata)
@@ -78,6 +83,11 @@ def _require_declared_size(path: Path, metadata: parquet.FileMetaData, limits: T
     limits.require_bytes(path, metadata.num_rows * sum(max(column.length or 0, 0) for column in columns))
 
 
+def text_columns(metadata: parquet.FileMetaData) -> list[str]:
+    """Return the paths of the columns whose values may be longer than what stands for them in the file."""
+    return [column.path for column in _columns(metadata) if column.physical_type == "BYTE_ARRAY"]
+
+
 def _columns(metadata: parquet.FileMetaData) -> list[parquet.ColumnSchema]:
     return [metadata.schema.column(index) for index in range(metadata.num_columns)]
 
@@ -85,14 +95,15 @@ def _columns(metadata: parquet.FileMetaData) -> list[parquet.ColumnSchema]:
 def _read_batches(path: Path, file: parquet.ParquetFile, limits: TableLimits) -> pa.Table:
     schema, batches, size_bytes = _plain_schema(file.schema_arrow), list[pa.RecordBatch](), 0
     for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-        limits.require_bytes(path, size_bytes + sum(_plain_bytes(column) for column in batch.columns))
+        limits.require_bytes(path, size_bytes + sum(plain_bytes(column) for column in batch.columns))
         columns = [column.cast(kind, safe=False) for column, kind in zip(batch.columns, schema.types, strict=True)]
         batches.append(pa.RecordBatch.from_arrays(columns, schema=schema))
         size_bytes += batches[-1].nbytes
     return pa.Table.from_batches(batches, schema)
 
 
-def _plain_bytes(column: pa.Array[Any]) -> int:
+def plain_bytes(column: pa.Array[Any]) -> int:
+    """Return how many bytes a column takes up once text stored by reference is written out."""
     if not isinstance(column, pa.DictionaryArray):
         return column.nbytes
     values: Any = column.dictionary

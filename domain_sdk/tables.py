@@ -13,7 +13,19 @@ from domain_sdk.errors import FileNotTabularError, FileUnreadableError
 from domain_sdk.parquet_tables import read_parquet, read_parquet_schema
 from domain_sdk.table_limits import DEFAULT_LIMITS, TableLimits
 
-__all__ = ["TableLimits", "read_schema", "read_table"]
+__all__ = [
+    "TableLimits",
+    "conversion_options",
+    "delimiter_of",
+    "first_line",
+    "parsing_options",
+    "read_head",
+    "read_schema",
+    "read_table",
+    "refuse_binary",
+    "require_table_shape",
+    "require_utf8",
+]
 
 _PARQUET_MAGIC = b"PAR1"
 _HEAD_BYTES = 1024 * 1024
@@ -33,15 +45,15 @@ def read_table(path: Path, limits: TableLimits = DEFAULT_LIMITS) -> pa.Table:
         FileTooLargeError: It exceeds a limit; found before more than that is in memory.
         FileNotTabularError: The content is not a table.
     """
-    head = _read_head(path, limits)
+    head = read_head(path, limits)
     if head.startswith(_PARQUET_MAGIC):
         table = read_parquet(path, limits)
     else:
-        _refuse_binary(path)
-        delimiter = _delimiter(path, head)
+        refuse_binary(path)
+        delimiter = delimiter_of(path, head)
         limits.require_columns(path, len(_text_schema(path, delimiter)))
         table = _read_text(path, delimiter)
-    _require_table_shape(path, table.schema)
+    require_table_shape(path, table.schema)
     if table.num_rows == 0:
         raise FileNotTabularError(path=path, reason="it has no rows")
     return table
@@ -56,17 +68,22 @@ def read_schema(path: Path, limits: TableLimits = DEFAULT_LIMITS) -> pa.Schema:
         FileUnreadableError, FileTooLargeError, FileNotTabularError: As `read_table`, as far as the bytes looked at
             tell.
     """
-    head = _read_head(path, limits)
+    head = read_head(path, limits)
     if head.startswith(_PARQUET_MAGIC):
         schema = read_parquet_schema(path, limits)
     else:
-        schema = _text_schema(path, _delimiter(path, head))
+        schema = _text_schema(path, delimiter_of(path, head))
         limits.require_columns(path, len(schema))
-    _require_table_shape(path, schema)
+    require_table_shape(path, schema)
     return schema
 
 
-def _read_head(path: Path, limits: TableLimits) -> bytes:
+def read_head(path: Path, limits: TableLimits) -> bytes:
+    """Return the first MiB of a file that is text or Parquet.
+
+    Raises:
+        FileUnreadableError, FileTooLargeError, FileNotTabularError: As `read_table`.
+    """
     try:
         with path.open("rb") as file:
             limits.require_bytes(path, os.fstat(file.fileno()).st_size)
@@ -80,14 +97,24 @@ def _read_head(path: Path, limits: TableLimits) -> bytes:
     return head
 
 
-def _refuse_binary(path: Path) -> None:
+def refuse_binary(path: Path) -> None:
+    """Return if no NUL is in the file.
+
+    Raises:
+        FileNotTabularError: One is.
+    """
     with path.open("rb") as file:
         while chunk := file.read(_SCAN_BYTES):
             if b"\0" in chunk:
                 raise FileNotTabularError(path=path, reason="it holds binary data")
 
 
-def _delimiter(path: Path, head: bytes) -> str:
+def delimiter_of(path: Path, head: bytes) -> str:
+    """Return the delimiter that the first line has most of.
+
+    Raises:
+        FileNotTabularError: The line is not UTF-8.
+    """
     first_line = head.lstrip(b"\xef\xbb\xbf").split(b"\n", 1)[0]
     try:
         counts = Counter(first_line.decode("utf-8"))
@@ -99,10 +126,10 @@ def _delimiter(path: Path, head: bytes) -> str:
 def _read_text(path: Path, delimiter: str) -> pa.Table:
     try:
         with path.open("rb") as file:
-            table = csv.read_csv(file, parse_options=_parsing(delimiter), convert_options=_conversion())
+            table = csv.read_csv(file, parse_options=parsing_options(delimiter), convert_options=conversion_options())
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise FileNotTabularError(path=path, reason=_first_line(error)) from error
-    _require_utf8(path, table.schema)
+        raise FileNotTabularError(path=path, reason=first_line(error)) from error
+    require_utf8(path, table.schema)
     return table
 
 
@@ -111,24 +138,31 @@ def _text_schema(path: Path, delimiter: str) -> pa.Schema:
     try:
         with (
             path.open("rb") as file,
-            csv.open_csv(file, reading, _parsing(delimiter), _conversion()) as reader,
+            csv.open_csv(file, reading, parsing_options(delimiter), conversion_options()) as reader,
         ):
             schema = reader.schema
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise FileNotTabularError(path=path, reason=_first_line(error)) from error
-    _require_utf8(path, schema)
+        raise FileNotTabularError(path=path, reason=first_line(error)) from error
+    require_utf8(path, schema)
     return schema
 
 
-def _parsing(delimiter: str) -> csv.ParseOptions:
+def parsing_options(delimiter: str) -> csv.ParseOptions:
+    """Return how delimited text is taken apart."""
     return csv.ParseOptions(delimiter=delimiter, newlines_in_values=True)
 
 
-def _conversion() -> csv.ConvertOptions:
+def conversion_options() -> csv.ConvertOptions:
+    """Return how its fields become values."""
     return csv.ConvertOptions(strings_can_be_null=True)
 
 
-def _require_utf8(path: Path, schema: pa.Schema) -> None:
+def require_utf8(path: Path, schema: pa.Schema) -> None:
+    """Return if names and, as far as their types tell, texts are UTF-8.
+
+    Raises:
+        FileNotTabularError: They are not.
+    """
     try:
         names = schema.names
     except UnicodeDecodeError as error:
@@ -139,7 +173,12 @@ def _require_utf8(path: Path, schema: pa.Schema) -> None:
             raise FileNotTabularError(path=path, reason=f"column {name!r} is not UTF-8 text")
 
 
-def _require_table_shape(path: Path, schema: pa.Schema) -> None:
+def require_table_shape(path: Path, schema: pa.Schema) -> None:
+    """Return if there are at least two columns, each with a name of its own.
+
+    Raises:
+        FileNotTabularError: There are not.
+    """
     names = schema.names
     if len(names) < _MINIMUM_COLUMNS:
         raise FileNotTabularError(path=path, reason="only one column was found")
@@ -150,5 +189,6 @@ def _require_table_shape(path: Path, schema: pa.Schema) -> None:
         raise FileNotTabularError(path=path, reason=f"the column name {repeated[0]!r} occurs more than once")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return what a foreign error says first, at most 200 characters."""
     return str(error).split("\n", 1)[0].rstrip(".")[:200]

@@ -1,10 +1,11 @@
-"""What a table is like: one pass over its columns, pure functions of the table."""
+"""What a dataset version is like: its measured columns, and the balance of the classes to be told apart."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,11 +13,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
-from domain_sdk.errors import DomainSdkError, TargetUnusableError
+from domain_sdk.errors import DomainSdkError, TargetColumnMissingError, TargetUnusableError
+from domain_sdk.parquet_tables import plain_type
 from domain_sdk.tabular_classification import TabularEncoding
+from handlers.validation_rules import RuleResult
+from storage.datasets.ingestion import ColumnDescription, ColumnSketches, ContentDescription
+from storage.datasets.sketches.column import ColumnSketch, ColumnSketchDocument
 
+QUANTILE_SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _MAXIMUM_CLASSES_COUNTED = 1_000
+_ENCODED_CELLS = 20_000_000
 Column: TypeAlias = Any  # pyarrow's stubs do not follow its kernels from chunked array to chunked array
+ReadChunks = Callable[[Sequence[str] | None], Iterator[pa.Table]]
 
 
 class ColumnProfile(BaseModel):
@@ -24,8 +32,9 @@ class ColumnProfile(BaseModel):
 
     Attributes:
         missing: Rows with null or NaN.
-        distinct: Different values, missing not counted.
+        distinct: Different values, missing not counted; above 2,047 an estimate, 2.2 % off in the mean.
         mean: Of finite values; `None` where the column is not numeric or the sum is too large, as the other moments.
+        quantiles: Of finite values, at the shares `QUANTILE_SHARES`; the rank of each is 1 % off at most.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -38,6 +47,7 @@ class ColumnProfile(BaseModel):
     maximum: float | None = None
     mean: float | None = None
     standard_deviation: float | None = None
+    quantiles: tuple[float, ...] = ()
 
 
 class Obstacle(BaseModel):
@@ -55,8 +65,10 @@ class DatasetProfile(BaseModel):
 
     Attributes:
         schema_hash: SHA-256 over the names and types of the columns, in order.
-        class_counts: Rows of each target class, as text; cut off after 1,000 classes.
+        class_counts: Rows of each target class, as text; of no more than 1,000 classes.
         obstacle: What the task template refuses; `None` where it can be trained on.
+        sketches_uri: Where the mergeable sketches of all columns are.
+        rule_results: What came of the rules that were declared for the dataset.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -69,31 +81,72 @@ class DatasetProfile(BaseModel):
     class_counts: dict[str, int]
     missing_target_count: int
     obstacle: Obstacle | None = None
+    sketches_uri: str | None = None
+    rule_results: tuple[RuleResult, ...] = ()
 
 
-def profile_table(table: pa.Table, target: str) -> DatasetProfile:
-    """Return the profile of a table that has the column `target`; every number in it is finite.
+def profile_dataset(
+    content: ContentDescription, sketches: ColumnSketches, read_chunks: ReadChunks, target: str
+) -> DatasetProfile:
+    """Return the profile of a dataset that has the column `target`; every number in it is finite.
+
+    Args:
+        content: What was found when the dataset was read.
+        sketches: Its columns' sketches.
+        read_chunks: Gives the rows of some columns, or of all, chunk by chunk.
+        target: The column to predict.
 
     Raises:
+        TargetColumnMissingError: There is no such column.
         TargetUnusableError: The target's values cannot be counted as classes.
-        ArrowException: The table has a type of column that cannot be measured.
     """
-    columns = tuple(_profile_column(name, table.column(name)) for name in table.schema.names)
-    labels: Column = table.column(target)
-    present: Column = labels.filter(pc.invert(_is_missing(labels)))
+    names = tuple(column.name for column in content.columns)
+    if target not in names:
+        raise TargetColumnMissingError(target=target, columns=names)
+    described = zip(content.columns, sketches.columns, strict=True)
+    columns = tuple(_profile_column(column, document) for column, document in described)
     return DatasetProfile(
-        row_count=table.num_rows,
-        duplicate_row_count=_duplicate_rows(table),
+        row_count=content.row_count,
+        duplicate_row_count=content.repeated_row_count,
         target=target,
-        schema_hash=_schema_hash(table.schema),
+        schema_hash=_schema_hash(content.columns),
         columns=columns,
-        class_counts=_class_counts(present, target),
-        missing_target_count=table.num_rows - len(present),
-        obstacle=_obstacle(table, target),
+        class_counts=_class_counts((chunk.column(target) for chunk in read_chunks([target])), target),
+        missing_target_count=columns[names.index(target)].missing,
+        obstacle=_obstacle(content, read_chunks, target),
     )
 
 
-def _obstacle(table: pa.Table, target: str) -> Obstacle | None:
+def _profile_column(column: ColumnDescription, document: ColumnSketchDocument) -> ColumnProfile:
+    sketch = document.sketch()
+    return ColumnProfile(
+        name=column.name,
+        type=column.type,
+        missing=sketch.missing,
+        distinct=sketch.distinct.estimate,
+        quantiles=sketch.quantiles.quantiles(QUANTILE_SHARES) if sketch.quantiles.count else (),
+        **_moments(sketch),
+    )
+
+
+def _moments(sketch: ColumnSketch) -> dict[str, float]:
+    moments = sketch.moments
+    if moments.count == 0:
+        return {}
+    figures = {
+        "minimum": moments.minimum,
+        "maximum": moments.maximum,
+        "mean": moments.mean,
+        "standard_deviation": moments.standard_deviation,
+    }
+    return {name: value for name, value in figures.items() if math.isfinite(value)}
+
+
+def _obstacle(content: ContentDescription, read_chunks: ReadChunks, target: str) -> Obstacle | None:
+    """Let the task template encode the table; of a large one, every so many-th row."""
+    cells = content.row_count * len(content.columns)
+    stride = max(-(-cells // _ENCODED_CELLS), 1)
+    table = pa.concat_tables(_plain(chunk, stride) for chunk in read_chunks(None))
     try:
         TabularEncoding.fit(table, target, np.arange(table.num_rows))
     except DomainSdkError as error:
@@ -101,74 +154,30 @@ def _obstacle(table: pa.Table, target: str) -> Obstacle | None:
     return None
 
 
-def first_column_with_nul(table: pa.Table) -> str | None:
-    """Return the name of the first column that has NUL in its name or its text, or `None`."""
-    for field in table.schema:
-        if "\0" in field.name or (_is_text(field.type) and _holds_nul(table.column(field.name))):
-            return field.name
-    return None
+def _plain(chunk: pa.Table, stride: int) -> pa.Table:
+    rows = chunk if stride == 1 else chunk.take(pa.array(range(0, chunk.num_rows, stride)))
+    return rows.cast(pa.schema([field.with_type(plain_type(field.type)) for field in chunk.schema]), safe=False)
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+def _class_counts(chunks: Iterable[Column], target: str) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for labels in chunks:
+        for label, count in _counted(labels, target):
+            if label in counts or len(counts) < _MAXIMUM_CLASSES_COUNTED:
+                counts[label] = counts.get(label, 0) + count
+    return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
 
-def _holds_nul(column: Column) -> bool:
-    found: Any = pc.any(pc.match_substring(column, "\0"))
-    return bool(found.as_py())
-
-
-def _profile_column(name: str, column: Column) -> ColumnProfile:
-    present: Column = column.filter(pc.invert(_is_missing(column)))
-    moments: dict[str, float] = {}
-    if (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)) and len(present) > 0:
-        finite: Column = present.cast(pa.float64(), safe=False)  # whole numbers beyond 53 bits are rounded
-        is_finite: Any = pc.is_finite(finite)
-        finite = finite.filter(is_finite)
-        if len(finite) > 0:
-            moments = {
-                "minimum": pc.min(finite).as_py(),
-                "maximum": pc.max(finite).as_py(),
-                "mean": pc.mean(finite).as_py(),
-                "standard_deviation": pc.stddev(finite).as_py(),
-            }
-    return ColumnProfile(
-        name=name,
-        type=str(column.type),
-        missing=len(column) - len(present),
-        distinct=_distinct(present),
-        **{name: value for name, value in moments.items() if math.isfinite(value)},
-    )
-
-
-def _is_missing(column: Column) -> Column:
-    return pc.is_null(column, nan_is_null=pa.types.is_floating(column.type))
-
-
-def _distinct(column: Column) -> int:
+def _counted(labels: Column, target: str) -> list[tuple[str, int]]:
+    present: Column = labels.filter(pc.invert(pc.is_null(labels, nan_is_null=pa.types.is_floating(labels.type))))
     try:
-        count: int = pc.count_distinct(column).as_py()
-    except pa.ArrowNotImplementedError:  # nested types are compared by their text
-        return len({str(value) for value in column.to_pylist()})
-    return count
-
-
-def _class_counts(labels: Column, target: str) -> dict[str, int]:
-    try:
-        values: Any = pc.value_counts(labels)
-        counted = values.slice(0, _MAXIMUM_CLASSES_COUNTED).to_pylist()
+        values: Any = pc.value_counts(present)
+        entries = values.slice(0, _MAXIMUM_CLASSES_COUNTED).to_pylist()
     except (pa.ArrowNotImplementedError, ValueError, OverflowError) as error:  # nested types, dates beyond year 9999
         raise TargetUnusableError(target=target, reason=f"its values of type {labels.type} are no classes") from error
-    return {str(entry["values"]): entry["counts"] for entry in sorted(counted, key=lambda entry: -entry["counts"])}
+    return [(str(entry["values"]), entry["counts"]) for entry in entries]
 
 
-def _duplicate_rows(table: pa.Table) -> int:
-    try:
-        return table.num_rows - table.group_by(table.schema.names).aggregate([]).num_rows
-    except pa.ArrowNotImplementedError:
-        return table.num_rows - len({str(row) for row in table.to_pylist()})
-
-
-def _schema_hash(schema: pa.Schema) -> str:
-    description = json.dumps([[field.name, str(field.type)] for field in schema])
+def _schema_hash(columns: Sequence[ColumnDescription]) -> str:
+    description = json.dumps([[column.name, column.type] for column in columns])
     return hashlib.sha256(description.encode()).hexdigest()

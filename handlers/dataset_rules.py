@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
 from handlers.dataset_profile import DatasetProfile
+from handlers.severity import Severity
+from handlers.validation_rules import RuleResult
 
 MINIMUM_ROWS = 10
 MINIMUM_ROWS_PER_CLASS = 2
@@ -16,11 +17,7 @@ IMBALANCE_RATIO = 0.05
 MISSING_RATIO = 0.5
 
 
-class Severity(StrEnum):
-    """An error rejects the version; a warning is recorded with it."""
-
-    ERROR = "error"
-    WARNING = "warning"
+__all__ = ["RuleFinding", "Severity", "check_profile"]
 
 
 class RuleFinding(BaseModel):
@@ -36,7 +33,7 @@ class RuleFinding(BaseModel):
 
 def check_profile(profile: DatasetProfile) -> tuple[RuleFinding, ...]:
     """Return what the rules say; without an error among them the version is fit for training."""
-    findings = (*_rows(profile), *_target(profile), *_features(profile), *_duplicates(profile))
+    findings = (*_rows(profile), *_target(profile), *_features(profile), *_duplicates(profile), *_declared(profile))
     if profile.obstacle is None or any(finding.severity is Severity.ERROR for finding in findings):
         return findings
     # No rule of ours names it, but training would stop at it.
@@ -116,6 +113,25 @@ def _duplicates(profile: DatasetProfile) -> Iterator[RuleFinding]:
             f"{profile.duplicate_row_count} rows repeat an earlier row.",
             "Duplicates on both sides of the split flatter the evaluation; consider removing them.",
         )
+
+
+def _declared(profile: DatasetProfile) -> Iterator[RuleFinding]:
+    for result in profile.rule_results:
+        if not result.passed:
+            hint = "Mend the rows, or register the data with another rule."
+            yield RuleFinding(code="DATASET_RULE_BROKEN", severity=result.severity, message=_broken(result), hint=hint)
+
+
+def _broken(result: RuleResult) -> str:
+    if result.reason is not None:
+        return f"The rule {result.name!r} does not hold: {result.reason}."
+    rows = ", ".join(_described(example.row, example.value) for example in result.examples)
+    shown = f", the first being {rows}" if rows else ""
+    return f"The rule {result.name!r} does not hold for {result.failed} of {result.checked} rows{shown}."
+
+
+def _described(row: int, value: str | None) -> str:
+    return f"row {row}" if value is None else f"row {row} ({value!r})"
 
 
 def _error(code: str, message: str, hint: str) -> RuleFinding:

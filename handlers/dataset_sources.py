@@ -1,19 +1,22 @@
-"""Where dataset files may come from: local files below folders that the operator named, nothing else."""
+"""Where dataset files may come from: folders and web servers that the operator named, nothing else."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from domain_sdk.errors import FileUnreadableError
-from domain_sdk.table_limits import DEFAULT_LIMITS
 from handlers.errors import SourceNotAllowedError
+from handlers.remote_sources import download, is_remote, resolve_host
+from handlers.services import Limits
 from handlers.workplaces import workplace
+from storage.datasets.limits import DEFAULT_READING_LIMITS
 
 
 def local_source(source_uri: str, roots: tuple[Path, ...]) -> Path:
@@ -35,6 +38,22 @@ def local_source(source_uri: str, roots: tuple[Path, ...]) -> Path:
     if _is_pipe_or_device(resolved):
         raise refusal
     return resolved
+
+
+@contextmanager
+def source_copy(source_uri: str, limits: Limits) -> Iterator[Path]:
+    """Yield a private copy of a source, from an import folder or from a web server that the operator named.
+
+    Raises:
+        SourceNotAllowedError, FileUnreadableError, FileTooLargeError: As `private_copy`.
+        SourceAddressRefusedError, SourceUnreachableError: As `download`.
+    """
+    if not is_remote(source_uri):
+        with private_copy(source_uri, limits.import_roots) as path:
+            yield path
+        return
+    with workplace() as folder:
+        yield download(source_uri, folder / "source", limits.remote_sources, resolve_host, time.monotonic)
 
 
 @contextmanager
@@ -64,7 +83,7 @@ def _copy_unswapped(path: Path, copy: Path) -> None:
         is_same = os.path.samestat(opened, path.stat()) and path.resolve() == path
         if not is_same or not stat.S_ISREG(opened.st_mode):
             raise _SwappedError
-        DEFAULT_LIMITS.require_bytes(path, opened.st_size)
+        DEFAULT_READING_LIMITS.require_file(path, opened.st_size)
         with copy.open("wb") as target:
             shutil.copyfileobj(source, target)
 

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from domain_sdk.errors import DomainSdkError, FileNotTabularError, TargetColumnMissingError
-from domain_sdk.tables import read_schema, read_table
+from domain_sdk.errors import DomainSdkError
 from engine import BpmnError, ExternalTask, InstanceStatus, JobContext, TaskContext, TransactionalTask
-from handlers.dataset_profile import DatasetProfile, first_column_with_nul, profile_table
+from handlers.dataset_content import StoredContent, profile_stored, store_content
+from handlers.dataset_profile import DatasetProfile
 from handlers.dataset_rules import RuleFinding, Severity, check_profile
-from handlers.dataset_sources import private_copy
+from handlers.dataset_sources import source_copy
 from handlers.dataset_updates import announce_version
 from handlers.errors import ClassificationConflictError
 from handlers.lineage_edges import LineageScope, came_of, record_lineage
+from handlers.remote_sources import without_secrets
 from handlers.services import Services
-from handlers.workplaces import workplace
-from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork, require
+from handlers.validation_rules import ValidationRule, as_documents
+from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
+from storage.datasets.errors import DatasetContentError
+from storage.datasets.ingestion import file_digest
 from storage.errors import (
     ObjectCorruptError,
     ObjectNotFoundError,
     RecordNotFoundError,
-    RecordNumberError,
-    RecordTextError,
 )
-from storage.json_documents import require_storable
 from storage.models import (
     DataClassification,
     Dataset,
@@ -48,8 +46,11 @@ class DatasetPayload(BaseModel):
     """A dataset version to register.
 
     Attributes:
-        source_uri: `file:///...` below one of the server's import folders; CSV or Parquet.
+        source_uri: `file:///...` below one of the server's import folders, or `https://...` on one of the web servers
+            that it may ask; CSV, JSON Lines, Parquet, Arrow, NumPy arrays, or a zip or tar file of images.
         target: The column to predict.
+        row_order_matters: Whether the same rows in another order are another version.
+        rules: What must be true of the rows, besides what training needs; see docs/reference/dataset-rules.md.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +61,8 @@ class DatasetPayload(BaseModel):
     description: Annotated[str, Field(max_length=10_000)] = ""
     tags: Annotated[tuple[str, ...], Field(max_length=50)] = ()
     data_classification: DataClassification = DataClassification.INTERNAL
+    row_order_matters: bool = True
+    rules: Annotated[tuple[ValidationRule, ...], Field(max_length=100)] = ()
 
 
 class Registration(BaseModel):
@@ -76,41 +79,75 @@ class Registration(BaseModel):
 def register_dataset(services: Services, payload: DatasetPayload, *, context: SecurityContext) -> Registration:
     """Store a file as the next version of a dataset, start its validation, and tell who waits for news of it.
 
-    The same content under the same name and target is the same version: it is returned, and nothing happens.
+    The same content under the same name, target and rules is the same version: it is returned, and nothing happens.
 
     Raises:
         AccessDeniedError: No WRITE permission.
-        SourceNotAllowedError, FileUnreadableError, FileTooLargeError, FileNotTabularError, TargetColumnMissingError,
+        SourceNotAllowedError, SourceAddressRefusedError, SourceUnreachableError, FileUnreadableError,
+            FileTooLargeError, FileNotTabularError, DatasetContentError, TargetColumnMissingError,
             ClassificationConflictError: Nothing was registered.
     """
     require(context, Permission.WRITE, Resource(kind=f"dataset {payload.name}", tenant_id=context.tenant_id))
-    with private_copy(payload.source_uri, services.limits.import_roots) as path:
-        columns = tuple(read_schema(path).names)
-        if payload.target not in columns:
-            raise TargetColumnMissingError(target=payload.target, columns=columns)
-        stored = services.storage.objects.for_classification(payload.data_classification).put_file(path)
+    with source_copy(payload.source_uri, services.limits) as path:
+        with services.storage.transaction() as work:
+            known = _registered_from(services, work, payload, file_digest(path), context)
+        if known is not None:
+            return known
+        objects = services.storage.objects.for_classification(payload.data_classification)
+        stored = store_content(objects, path, payload.target, as_bag=not payload.row_order_matters)
     with services.storage.transaction() as work:
-        return _register(services, work, payload, stored, file_format=path.suffix.lstrip("."), context=context)
+        return _register(services, work, payload, stored, context=context)
+
+
+def _registered_from(
+    services: Services, work: UnitOfWork, payload: DatasetPayload, source_sha256: str, context: SecurityContext
+) -> Registration | None:
+    """Return the version that was registered from the very same file, which then need not be read again."""
+    _lock_dataset(work, payload.name, context)
+    found = work.get_crud(Dataset).query({"name": payload.name}, limit=1, context=context)
+    if not found:
+        return None
+    criteria: JsonObject = {"dataset_id": str(found[0].id)}
+    versions = work.get_crud(DatasetVersion).query(criteria, limit=_ALL_VERSIONS, context=context)
+    usable = (version for version in versions if _is_usable(version, payload))
+    known = next((version for version in usable if _source_ref(source_sha256) in version.lineage_refs), None)
+    return None if known is None else _registered_again(services, work, payload, found[0], known, context=context)
+
+
+def _registered_again(
+    services: Services,
+    work: UnitOfWork,
+    payload: DatasetPayload,
+    dataset: Dataset,
+    known: DatasetVersion,
+    *,
+    context: SecurityContext,
+) -> Registration:
+    _require_same_classification(known, payload)
+    instance_id = _validation_of(services, work, known, context)
+    audit_ref = _audit(work, "dataset.registered_again", known, context)
+    return Registration(dataset=dataset, version=known, process_instance_id=instance_id, audit_ref=audit_ref)
+
+
+def _source_ref(sha256: str) -> str:
+    return f"sha256:{sha256}"
 
 
 def _register(
     services: Services,
     work: UnitOfWork,
     payload: DatasetPayload,
-    stored: StoredObject,
+    stored: StoredContent,
     *,
-    file_format: str,
     context: SecurityContext,
 ) -> Registration:
+    content = stored.manifest.content
     _lock_dataset(work, payload.name, context)
     dataset = _dataset(work, payload, context)
     versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=_ALL_VERSIONS, context=context)
-    known = _same_content(versions, stored, payload.target)
+    known = _same_content(versions, content.identity, payload)
     if known is not None:
-        _require_same_classification(known, payload)
-        instance_id = _validation_of(services, work, known, context)
-        audit_ref = _audit(work, "dataset.registered_again", known, context)
-        return Registration(dataset=dataset, version=known, process_instance_id=instance_id, audit_ref=audit_ref)
+        return _registered_again(services, work, payload, dataset, known, context=context)
     version = DatasetVersion(
         tenant_id=context.tenant_id,
         data_classification=payload.data_classification,
@@ -119,12 +156,13 @@ def _register(
         version=max((version.version for version in versions), default=0) + 1,
         target=payload.target,
         storage_location=stored.uri,
-        file_format=file_format,
-        size_bytes=stored.size_bytes,
-        checksum=stored.sha256,
-        lineage_refs=(payload.source_uri,),
+        file_format=content.file_format,
+        size_bytes=stored.manifest.size_bytes,
+        checksum=content.identity,
+        rules=as_documents(payload.rules),
+        lineage_refs=(without_secrets(payload.source_uri), _source_ref(content.source_sha256)),
     )
-    work.get_crud(DatasetVersion).create(version, context=context)
+    version = work.get_crud(DatasetVersion).create(version, context=context)
     instance_id = _start_validation(services, work, version, context)
     scope = LineageScope(work=work, principal=context, process_instance_id=instance_id)
     record_lineage(scope, version, came_of(dataset, EdgeKind.HAS_VERSION, version))
@@ -176,15 +214,20 @@ def _dataset(work: UnitOfWork, payload: DatasetPayload, context: SecurityContext
         data_classification=payload.data_classification,
         name=payload.name,
         description=payload.description,
-        source_uri=payload.source_uri,
+        source_uri=without_secrets(payload.source_uri),
         tags=payload.tags,
     )
     return work.get_crud(Dataset).create(dataset, context=context)
 
 
-def _same_content(versions: list[DatasetVersion], stored: StoredObject, target: str) -> DatasetVersion | None:
-    usable = (version for version in versions if version.validation_status is not ValidationStatus.REJECTED)
-    return next((v for v in usable if v.checksum == stored.sha256 and v.target == target), None)
+def _same_content(versions: list[DatasetVersion], digest: str, payload: DatasetPayload) -> DatasetVersion | None:
+    usable = (version for version in versions if _is_usable(version, payload))
+    return next((version for version in usable if version.checksum == digest), None)
+
+
+def _is_usable(version: DatasetVersion, payload: DatasetPayload) -> bool:
+    is_as_asked = (version.target, version.rules) == (payload.target, as_documents(payload.rules))
+    return is_as_asked and version.validation_status is not ValidationStatus.REJECTED
 
 
 def _audit(work: UnitOfWork, action: str, version: DatasetVersion, context: SecurityContext) -> UUID:
@@ -260,7 +303,7 @@ class Nothing(BaseModel):
 
 
 def profile_version(context: JobContext, request: VersionInput) -> ProfileOutput:
-    """Read the whole file, checked against its digest, and describe it.
+    """Describe a version from its sketches and its chunks, each checked against its digest.
 
     Raises:
         BpmnError: DATASET_UNREADABLE, with the reason as a finding.
@@ -268,33 +311,11 @@ def profile_version(context: JobContext, request: VersionInput) -> ProfileOutput
     with context.storage.transaction() as work:
         version = work.get_crud(DatasetVersion).read(request.dataset_version_id, context=context.principal)
     try:
-        with workplace() as folder:
-            path = context.storage.objects.fetch(version.storage_location, folder / "dataset")
-            return ProfileOutput(profile=_profile_file(path, version.target))
-    except (DomainSdkError, ObjectCorruptError, ObjectNotFoundError) as error:
+        return ProfileOutput(profile=profile_stored(context, version))
+    except (DomainSdkError, DatasetContentError, ObjectCorruptError, ObjectNotFoundError) as error:
         finding = RuleFinding(code=error.code, severity=Severity.ERROR, message=str(error), hint=error.hint)
         findings: JsonObject = {"findings": [finding.model_dump(mode="json")]}
         raise BpmnError("DATASET_UNREADABLE", str(error), variables=findings) from error
-
-
-def _profile_file(path: Path, target: str) -> DatasetProfile:
-    table = read_table(path)
-    if target not in table.schema.names:
-        raise TargetColumnMissingError(target=target, columns=tuple(table.schema.names))
-    unstorable = first_column_with_nul(table)
-    if unstorable is not None:
-        raise FileNotTabularError(path=path, reason=f"column {unstorable!r} holds NUL characters")
-    try:
-        table.validate(full=True)  # text that is not UTF-8, above all
-        profile = profile_table(table, target)
-    except pa.ArrowException as error:
-        reason = f"it cannot be measured ({str(error).splitlines()[0][:200]})"
-        raise FileNotTabularError(path=path, reason=reason) from error
-    try:
-        require_storable(profile.model_dump(mode="json"), model="DatasetVersion")
-    except (RecordTextError, RecordNumberError) as error:  # in nested names and labels, where no column shows it
-        raise FileNotTabularError(path=path, reason=str(error).rstrip(".")) from error
-    return profile
 
 
 def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> ValidationOutput:

@@ -14,6 +14,7 @@ from handlers.endpoints import EndpointInput
 from handlers.workplaces import workplace
 from runners.results import EvaluationResult
 from storage import ObjectStore
+from storage.datasets.versions import fetch_dataset
 from storage.errors import ObjectCorruptError, ObjectNotFoundError
 from storage.models import DatasetVersion, Experiment, ModelArtifact, RunStage, TrainingRun
 
@@ -62,7 +63,7 @@ def _held_back_rows(
     objects: ObjectStore, version: DatasetVersion, indices: tuple[int, ...], columns: list[str]
 ) -> list[dict[str, Any]]:
     with workplace() as folder:
-        table = read_table(objects.fetch(version.storage_location, folder / "dataset"))
+        table = read_table(fetch_dataset(objects, version.storage_location, folder / "dataset"))
     rows: list[dict[str, Any]] = table.select(columns).take(list(indices)).to_pylist()
     return rows
 

@@ -2,13 +2,16 @@
 
 HandlerError
 ├── SourceNotAllowedError          DATASET_SOURCE_NOT_ALLOWED
+├── SourceAddressRefusedError      DATASET_SOURCE_ADDRESS_REFUSED
+├── SourceUnreachableError         DATASET_SOURCE_UNREACHABLE
 ├── DatasetRejectedError           DATASET_REJECTED
 │   ├── SingleClassError           DATASET_SINGLE_CLASS
 │   ├── MissingTargetValuesError   DATASET_TARGET_MISSING_VALUES
 │   ├── TooManyClassesError        DATASET_TOO_MANY_CLASSES
 │   ├── ClassTooSmallError         DATASET_CLASS_TOO_SMALL
 │   ├── TooFewRowsError            DATASET_TOO_FEW_ROWS
-│   └── NoFeaturesError            DATASET_NO_FEATURES
+│   ├── NoFeaturesError            DATASET_NO_FEATURES
+│   └── RuleBrokenError            DATASET_RULE_BROKEN
 ├── ValidationIncidentError        DATASET_VALIDATION_INCIDENT
 ├── ClassificationConflictError    DATASET_CLASSIFICATION_CONFLICT
 ├── DatasetNotValidatedError       DATASET_NOT_VALIDATED
@@ -34,10 +37,38 @@ class SourceNotAllowedError(HandlerError):
 
     code = "DATASET_SOURCE_NOT_ALLOWED"
 
-    def __init__(self, *, source_uri: str, roots: tuple[str, ...]) -> None:
+    def __init__(self, *, source_uri: str, roots: tuple[str, ...] = (), origins: tuple[str, ...] = ()) -> None:
         self.source_uri = source_uri[:500]
         self.hint = f"Put the file below {' or '.join(roots)} and name it as file:///absolute/path."
-        super().__init__(f"The source {self.source_uri!r} is not a file in a folder that this server reads.")
+        if not roots:
+            named = " or ".join(origins) or "no web server"
+            self.hint = f"LEARNING_SOURCE_ORIGINS names {named}; put the file into an import folder instead."
+        super().__init__(f"The source {self.source_uri!r} is in no place from which this server reads datasets.")
+
+
+class SourceAddressRefusedError(HandlerError):
+    """The name of an allowed server leads to an address that is not on the public internet."""
+
+    code = "DATASET_SOURCE_ADDRESS_REFUSED"
+    hint = "If this server may be reached in your own network, add the network to LEARNING_SOURCE_NETWORKS."
+
+    def __init__(self, *, host: str, address: str) -> None:
+        self.host = host
+        self.address = address
+        super().__init__(f"The host {host!r} leads to the address {address}, to which no dataset source may lead.")
+
+
+class SourceUnreachableError(HandlerError):
+    """An allowed server did not give us the file."""
+
+    code = "DATASET_SOURCE_UNREACHABLE"
+    hint = "Check the address with the server's owner, or put the file into an import folder."
+    retryable = True
+
+    def __init__(self, *, source_uri: str, reason: str) -> None:
+        self.source_uri = source_uri[:500]
+        self.reason = reason
+        super().__init__(f"The source {self.source_uri!r} could not be fetched: {reason}.")
 
 
 class DatasetRejectedError(HandlerError):
@@ -89,6 +120,12 @@ class NoFeaturesError(DatasetRejectedError):
     """No column is left to learn from."""
 
     code = "DATASET_NO_FEATURES"
+
+
+class RuleBrokenError(DatasetRejectedError):
+    """A rule that was declared for the dataset does not hold."""
+
+    code = "DATASET_RULE_BROKEN"
 
 
 def rejection(findings: tuple[JsonObject, ...]) -> DatasetRejectedError:

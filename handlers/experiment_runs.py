@@ -20,9 +20,10 @@ from handlers.datasets import VersionInput
 from handlers.errors import JobFailedError
 from handlers.workplaces import workplace
 from runners.compute import Compute, ComputeEnding, ComputeJob, ComputeOutcome, evaluation_job, training_job
-from runners.results import EvaluationResult, TrainingResult, read_result
+from runners.results import EvaluationResult, SplitRecord, TrainingResult, read_result
 from runners.specification import EvaluationSpecification, TrainingSpecification
 from serving.packages import fetch_package, publish_package
+from storage.datasets.versions import fetch_dataset
 from storage.models import DatasetVersion, Experiment, JsonObject
 
 PROGRESS_EVENT = "training.progress"
@@ -40,6 +41,7 @@ class TrainingSummary(BaseModel):
 
     Attributes:
         package_uri: The published model package's manifest.
+        split: Which rows were held back; `None` where an older release trained.
         log_uri: The job's log.
     """
 
@@ -51,6 +53,7 @@ class TrainingSummary(BaseModel):
     validation_accuracy: float | None
     fitted_row_count: int
     held_back_row_count: int
+    split: SplitRecord | None = None
     log_uri: str
     exit_code: int
     duration_seconds: float
@@ -126,6 +129,7 @@ def train_model(context: JobContext, request: RunInput, *, compute: Compute) -> 
             validation_accuracy=result.last_epoch.accuracy,
             fitted_row_count=result.fitted_row_count,
             held_back_row_count=result.held_back_row_count,
+            split=result.split,
             log_uri=log.uri,
             exit_code=outcome.exit_code,
             duration_seconds=outcome.duration_seconds,
@@ -148,6 +152,8 @@ def evaluate_model(context: JobContext, request: EvaluateInput, *, compute: Comp
                 "package_dir": fetch_package(context.storage.objects, request.training.package_uri, folder / "package"),
                 "output_dir": folder / "output",
                 "held_back_fraction": experiment.config["held_back_fraction"],
+                "split": experiment.config.get("split", {}),
+                "split_digest": None if request.training.split is None else request.training.split.digest,
                 "threads": experiment.config["threads"],
             }
         )
@@ -183,7 +189,7 @@ def _records(context: JobContext, request: RunInput) -> tuple[Experiment, Datase
 def _workplace(context: JobContext, version: DatasetVersion) -> Iterator[Path]:
     """Yield a folder of this attempt alone that holds the dataset; remove it afterwards."""
     with workplace() as folder:
-        context.storage.objects.fetch(version.storage_location, folder / "dataset")
+        fetch_dataset(context.storage.objects, version.storage_location, folder / "dataset")
         yield folder
 
 

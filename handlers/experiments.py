@@ -15,6 +15,7 @@ from handlers.experiment_runs import EvaluationSummary
 from handlers.lineage_edges import LineageScope, node_of, record_lineage
 from handlers.services import Limits, Services
 from runners.errors import ComputeProfileUnavailableError
+from runners.specification import SplitSpecification
 from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
 from storage.models import (
     ComputeProfile,
@@ -36,6 +37,7 @@ class ExperimentConfig(BaseModel):
 
     Attributes:
         held_back_fraction: Share of each class that training never sees.
+        split: By classes, unless rows that belong together have to stay together, or the latest have to be held back.
         threads: Of PyTorch; with one, equal experiments give equal weights.
     """
 
@@ -48,6 +50,7 @@ class ExperimentConfig(BaseModel):
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1e-4
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     held_back_fraction: Annotated[float, Field(ge=0.05, le=0.5)] = 0.2
+    split: SplitSpecification = SplitSpecification()
     threads: Annotated[int, Field(ge=1, le=64)] = 1
 
 

@@ -216,9 +216,11 @@ def _record_runs(
     context: TaskContext, experiment: Experiment, request: RegisterInput
 ) -> tuple[TrainingRun, TrainingRun]:
     training, evaluation = request.training, request.evaluation
+    split = {} if training.split is None else training.split.model_dump(mode="json")
+    trained, evaluated = (training.package_uri,), (evaluation.report_uri,)
     return (
-        _record_run(context, experiment, RunStage.TRAIN, training, training.package_uri),
-        _record_run(context, experiment, RunStage.EVAL, evaluation, evaluation.report_uri),
+        _record_run(context, experiment, RunStage.TRAIN, training, artifacts=trained, split=split),
+        _record_run(context, experiment, RunStage.EVAL, evaluation, artifacts=evaluated, split=split),
     )
 
 
@@ -227,18 +229,20 @@ def _record_run(
     experiment: Experiment,
     stage: RunStage,
     summary: TrainingSummary | EvaluationSummary,
-    artifact: str,
+    **facts: object,
 ) -> TrainingRun:
-    run = TrainingRun(
-        tenant_id=experiment.tenant_id,
-        data_classification=experiment.data_classification,
-        acl=experiment.acl,
-        experiment_id=experiment.id,
-        stage=stage,
-        duration_seconds=summary.duration_seconds,
-        artifacts=(artifact,),
-        logs_uri=summary.log_uri,
-        exit_code=summary.exit_code,
+    run = TrainingRun.model_validate(
+        {
+            "tenant_id": experiment.tenant_id,
+            "data_classification": experiment.data_classification,
+            "acl": experiment.acl,
+            "experiment_id": experiment.id,
+            "stage": stage,
+            "duration_seconds": summary.duration_seconds,
+            "logs_uri": summary.log_uri,
+            "exit_code": summary.exit_code,
+            **facts,
+        }
     )
     return context.work.get_crud(TrainingRun).create(run, context=context.principal)
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import Engine, Migrations, NotificationHub, Operations, ScheduleBook
 from handlers.event_gateway import EventGateway
+from handlers.remote_sources import RemoteSources
 from runners.compute import Compute
 from storage import Storage
 from storage.models import ComputeProfile
@@ -22,11 +23,13 @@ class Limits:
 
     Attributes:
         import_roots: The only folders from which dataset files are read, resolved.
+        remote_sources: The only web servers from which dataset files are fetched.
     """
 
     import_roots: tuple[Path, ...]
     default_profile: ComputeProfile
     allowed_profiles: tuple[ComputeProfile, ...]
+    remote_sources: RemoteSources = field(default_factory=RemoteSources)
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from engine import (
 from handlers import FORMS, Limits, Services, service_tasks
 from handlers.artifacts import Custody
 from handlers.event_gateway import EventGateway
+from handlers.remote_sources import RemoteSources
 from handlers.workplaces import sweep_workplaces
 from learning.errors import SchemaOutdatedError, SettingsIncompleteError
 from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
@@ -168,6 +169,7 @@ def open_services(settings: LearningSettings, database_url: str) -> Iterator[Ser
                 models=ModelCache(partial(_load_model, objects), capacity=_MODELS_IN_MEMORY),
                 limits=Limits(
                     import_roots=settings.roots,
+                    remote_sources=RemoteSources(origins=settings.source_origins, networks=settings.source_networks),
                     default_profile=platform.compute_profile or settings.default_compute,
                     allowed_profiles=settings.allowed_profiles,
                 ),

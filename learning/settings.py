@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from storage.models import ComputeProfile
+
+Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 
 
 class LearningSettings(BaseSettings):
@@ -24,6 +26,8 @@ class LearningSettings(BaseSettings):
         key_command: A program that wraps and opens keys with master keys that this machine never sees.
         retention: Days that the objects of deleted records are kept, as `MODEL/classification=days`.
         import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
+        source_origins: The only web servers from which `https://` and `http://` dataset sources are fetched.
+        source_networks: Private networks to which the names of these servers may lead.
         allowed_profiles: Compute profiles that may be asked for.
         audit_key_file: The private keys that sign the audit trail's checkpoints; `home`/audit-key.json unless given.
         groups: Groups of people to which diagrams may assign user tasks.
@@ -47,6 +51,8 @@ class LearningSettings(BaseSettings):
     key_command: Path | None = None
     retention: str = "default=30"
     import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    source_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
+    source_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
     default_compute: ComputeProfile = ComputeProfile.CPU
     allowed_profiles: Annotated[tuple[ComputeProfile, ...], NoDecode] = (ComputeProfile.CPU,)
     audit_key_file: Path | None = None
@@ -57,7 +63,7 @@ class LearningSettings(BaseSettings):
     job_limits: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode] = {}
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("import_roots", "allowed_profiles", "groups", mode="before")
+    @field_validator("import_roots", "source_origins", "source_networks", "allowed_profiles", "groups", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -3,6 +3,8 @@
 RunnerError
 ├── SpecificationInvalidError       SPECIFICATION_INVALID
 ├── DatasetTooSmallError            DATASET_TOO_SMALL
+├── SplitColumnUnusableError        SPLIT_COLUMN_UNUSABLE
+├── SplitMismatchError              SPLIT_MISMATCH
 ├── DeviceUnavailableError          DEVICE_UNAVAILABLE
 ├── TrainingDivergedError           TRAINING_DIVERGED
 ├── ResourceExhaustedError          RESOURCE_EXHAUSTED
@@ -47,6 +49,30 @@ class DatasetTooSmallError(RunnerError):
     def __init__(self, *, row_count: int) -> None:
         self.row_count = row_count
         super().__init__(f"The {row_count} rows cannot be split into a training and a held-back part.")
+
+
+class SplitColumnUnusableError(RunnerError):
+    """The column by which the rows were to be split cannot split them."""
+
+    code = "SPLIT_COLUMN_UNUSABLE"
+    hint = "Name a column of the dataset; a split by time needs one of dates or times."
+
+    def __init__(self, *, column: str, reason: str) -> None:
+        self.column = column
+        self.reason = reason
+        super().__init__(f"The rows cannot be split by column {column!r}: {reason}.")
+
+
+class SplitMismatchError(RunnerError):
+    """The rows to evaluate on are not those that training held back."""
+
+    code = "SPLIT_MISMATCH"
+    hint = "Train again: the dataset, or the way in which it is split, has changed since."
+
+    def __init__(self, *, expected: str, actual: str) -> None:
+        self.expected = expected
+        self.actual = actual
+        super().__init__(f"The split has digest {actual}, and training used {expected}.")
 
 
 class DeviceUnavailableError(RunnerError):

@@ -14,11 +14,11 @@ from domain_sdk.tabular_classification import TargetColumn
 from domain_sdk.tabular_classification.classifier import TabularClassifier
 from runners.classification_metrics import confusion_matrix, log_loss, macro_f1, precision_recall_f1
 from runners.determinism import prepare_torch
-from runners.errors import DatasetTooSmallError
+from runners.errors import DatasetTooSmallError, SplitMismatchError
 from runners.output import prepare_output, write_result
-from runners.results import ClassReport, EvaluationResult
+from runners.results import ClassReport, EvaluationResult, SplitRecord
 from runners.specification import Device, EvaluationSpecification
-from runners.split import Split, stratified_split
+from runners.split import Split, record_of, split_rows
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class _HeldBackAnswers:
     target: TargetColumn
     labels: NDArray[np.int64]
     split: Split
+    record: SplitRecord
     probabilities: NDArray[np.float64]
 
 
@@ -41,6 +42,7 @@ def evaluate(specification: EvaluationSpecification, clock: Callable[[], float])
     Raises:
         DomainSdkError: The dataset or the package cannot be used, or they do not fit each other.
         DatasetTooSmallError: No row is held back.
+        SplitColumnUnusableError, SplitMismatchError: The rows cannot be split as training split them.
     """
     started = clock()
     prepare_output(specification.output_dir)
@@ -57,11 +59,15 @@ def _answer_held_back_rows(classifier: TabularClassifier, specification: Evaluat
     table = read_table(specification.dataset_path)
     encoding = classifier.encoding
     labels = encoding.encode_target(table)
-    split = stratified_split(labels, specification.split_seed, specification.held_back_fraction)
+    plan = (specification.split, specification.split_seed, specification.held_back_fraction)
+    split = split_rows(table, labels, *plan)
     if len(split.held_back) == 0:
         raise DatasetTooSmallError(row_count=len(labels))
+    if specification.split_digest not in {None, split.digest}:
+        raise SplitMismatchError(expected=str(specification.split_digest), actual=split.digest)
     features = encoding.encode_table(table.take(split.held_back))
-    return _HeldBackAnswers(encoding.target, labels, split, classifier.probabilities(features))
+    record = record_of(split, *plan)
+    return _HeldBackAnswers(encoding.target, labels, split, record, classifier.probabilities(features))
 
 
 def _measured(answers: _HeldBackAnswers, *, weights_sha256: str, duration_seconds: float) -> EvaluationResult:
@@ -83,6 +89,7 @@ def _measured(answers: _HeldBackAnswers, *, weights_sha256: str, duration_second
         held_back_rows=tuple(split.held_back.tolist()),
         predictions=tuple(answers.target.labels[index] for index in predicted.tolist()),
         weights_sha256=weights_sha256,
+        split=answers.record,
         duration_seconds=duration_seconds,
     )
 

@@ -9,11 +9,31 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from domain_sdk.json_values import JsonScalar
 from runners.errors import JobResultMissingError
+from runners.specification import SplitMethod
 
 RESULT_FILE = "result.json"
 PACKAGE_FOLDER = "package"
 
 _Result = TypeVar("_Result", bound=BaseModel)
+
+
+class SplitRecord(BaseModel):
+    """How the rows were split: what is needed to make the same split again, and to know it again.
+
+    Attributes:
+        column: Of groups or times, where the split went by them.
+        digest: SHA-256 over how many rows there are and on which side each of them is.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    method: SplitMethod
+    column: str | None
+    seed: int
+    held_back_fraction: float
+    training_row_count: int
+    held_back_row_count: int
+    digest: str
 
 
 class EpochProgress(BaseModel):
@@ -52,6 +72,7 @@ class TrainingResult(BaseModel):
     fitted_row_count: int
     validation_row_count: int
     held_back_row_count: int
+    split: SplitRecord
     duration_seconds: float
 
 
@@ -99,6 +120,7 @@ class EvaluationResult(BaseModel):
     held_back_rows: tuple[int, ...]
     predictions: tuple[JsonScalar, ...]
     weights_sha256: str
+    split: SplitRecord
     duration_seconds: float
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from runners.errors import SpecificationInvalidError
 
@@ -21,6 +21,34 @@ class Device(StrEnum):
     CPU = "cpu"
     CUDA = "cuda"
     XPU = "xpu"
+
+
+class SplitMethod(StrEnum):
+    """How rows are held back: some of each class, whole groups of rows, or the latest ones."""
+
+    STRATIFIED = "stratified"
+    GROUPED = "grouped"
+    BY_TIME = "by_time"
+
+
+class SplitSpecification(BaseModel):
+    """How the rows are split.
+
+    Attributes:
+        column: Of the groups, or of the times; classes are those of the target.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: SplitMethod = SplitMethod.STRATIFIED
+    column: Annotated[str, Field(min_length=1, max_length=500)] | None = None
+
+    @model_validator(mode="after")
+    def _has_its_column(self) -> SplitSpecification:
+        if (self.method is SplitMethod.STRATIFIED) is (self.column is None):
+            return self
+        message = "name a column to split by groups or by time, and none to split by classes"
+        raise ValueError(message)
 
 
 class TrainingSpecification(BaseModel):
@@ -41,6 +69,7 @@ class TrainingSpecification(BaseModel):
     target: str
     output_dir: Path
     split_seed: Seed = 0
+    split: SplitSpecification = SplitSpecification()
     held_back_fraction: Fraction = 0.2
     validation_fraction: Fraction = 0.1
     hidden_sizes: Annotated[tuple[Annotated[int, Field(ge=1, le=65_536)], ...], Field(max_length=16)] = (64,)
@@ -60,6 +89,7 @@ class EvaluationSpecification(BaseModel):
     Attributes:
         package_dir: The package as training wrote it.
         output_dir: Receives `result.json`.
+        split_digest: Of the split that training made; another one is refused.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -68,6 +98,8 @@ class EvaluationSpecification(BaseModel):
     package_dir: Path
     output_dir: Path
     split_seed: Seed = 0
+    split: SplitSpecification = SplitSpecification()
+    split_digest: str | None = None
     held_back_fraction: Fraction = 0.2
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
 

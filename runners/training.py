@@ -34,7 +34,7 @@ def train(specification: TrainingSpecification, report: ReportEpoch, clock: Cloc
         clock: Monotonic seconds.
 
     Raises:
-        DomainSdkError, DatasetTooSmallError: The dataset cannot be used.
+        DomainSdkError, DatasetTooSmallError, SplitColumnUnusableError: The dataset cannot be used.
         DeviceUnavailableError: This machine does not have the device.
         TrainingDivergedError: The loss is no longer finite.
     """
@@ -53,7 +53,8 @@ def train(specification: TrainingSpecification, report: ReportEpoch, clock: Cloc
         last_epoch=last_epoch,
         fitted_row_count=len(data.fitted),
         validation_row_count=len(data.validation),
-        held_back_row_count=data.held_back_row_count,
+        held_back_row_count=data.split.held_back_row_count,
+        split=data.split,
         duration_seconds=clock() - started,
     )
     write_result(specification.output_dir, result)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from domain_sdk.tables import read_table
 from domain_sdk.tabular_classification import TabularEncoding, TargetColumn
 from runners.errors import DatasetTooSmallError
+from runners.results import SplitRecord
 from runners.specification import TrainingSpecification
-from runners.split import stratified_split
+from runners.split import record_of, split_rows, stratified_split
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,12 @@ class EncodedRows:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The training split in its two parts; nothing of the held-back rows but their number."""
+    """The training split in its two parts; nothing of the held-back rows but their record."""
 
     encoding: TabularEncoding
     fitted: EncodedRows
     validation: EncodedRows
-    held_back_row_count: int
+    split: SplitRecord
 
 
 def prepare_training_data(specification: TrainingSpecification) -> TrainingData:
@@ -42,10 +43,12 @@ def prepare_training_data(specification: TrainingSpecification) -> TrainingData:
     Raises:
         DomainSdkError: The file, the target or the features cannot be used; see `domain_sdk.errors`.
         DatasetTooSmallError: No row would be held back.
+        SplitColumnUnusableError: There is nothing to split by.
     """
     table = read_table(specification.dataset_path)
     labels = TargetColumn.fit(table, specification.target).encode(table)
-    split = stratified_split(labels, specification.split_seed, specification.held_back_fraction)
+    plan = (specification.split, specification.split_seed, specification.held_back_fraction)
+    split = split_rows(table, labels, *plan)
     if len(split.held_back) == 0:
         raise DatasetTooSmallError(row_count=len(labels))
     encoding = TabularEncoding.fit(table, specification.target, split.training)
@@ -56,7 +59,7 @@ def prepare_training_data(specification: TrainingSpecification) -> TrainingData:
         encoding=encoding,
         fitted=_selected(rows, inner.training),
         validation=_selected(rows, inner.held_back),
-        held_back_row_count=len(split.held_back),
+        split=record_of(split, *plan),
     )
 
 

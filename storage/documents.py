@@ -6,7 +6,6 @@ tenant and takes the record's observation and audit leaf along.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,20 +18,18 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from storage.audit import AuditLeaf
-from storage.errors import DuplicateRecordError, MetricMonthMissingError
+from storage.errors import DuplicateRecordError
 from storage.filters import Condition, Order, write_cursor
 from storage.json_documents import jsonb_text
-from storage.models import JsonObject, MetricSnapshot, ProcessObservation, StorageModel
+from storage.models import JsonObject, ProcessObservation, StorageModel
 from storage.record_queries import Statement
 from storage.tenants import enter_tenant
 
 _TABLES: Mapping[type[StorageModel], str] = {ProcessObservation: "process_observation"}
 _CREATE = "select create_records(%(tenant)s, %(records)s::jsonb, %(observations)s::jsonb, %(leaves)s::jsonb)"
-_RECORD_METRICS = "select record_metrics(%(tenant)s, %(records)s::jsonb, %(observations)s::jsonb, %(leaves)s::jsonb)"
 _CHANGE = (
     "select change_record(%(tenant)s, %(record)s::jsonb, %(is_deleted)s, %(observations)s::jsonb, %(leaves)s::jsonb)"
 )
-_OF_A_POINT = {"entity_id", "metric_name", "timestamp", "step", "value", "threshold", "breach_state", "source"}
 _READ = "select body, revision from read_record(%(id)s, %(model)s, %(tenant)s)"
 _OF_MODEL = "model = %(model)s and tenant_id = %(tenant)s and deleted_at is null"
 _READABLE = (
@@ -82,23 +79,18 @@ class DocumentStore:
         self._model = model
         self._connection = connection
         self._tenant_id = tenant_id
-        self._is_series = issubclass(model, MetricSnapshot)
 
     def create(self, rows: Sequence[str], observation: ProcessObservation, leaves: Sequence[AuditLeaf]) -> None:
         """Insert records as `row` gives them, all or none.
 
         Raises:
             DuplicateRecordError: One of them is there already, by its id or by what has to be unique.
-            MetricMonthMissingError: Points of a time that the store does not hold (yet, or any more).
         """
         written = self._beside(observation, leaves)
         parameters = {**written, "records": f"[{','.join(rows)}]"}
         try:
-            self._connection.exec_driver_sql(_RECORD_METRICS if self._is_series else _CREATE, parameters)
+            self._connection.exec_driver_sql(_CREATE, parameters)
         except IntegrityError as error:
-            if self._is_series:
-                moments = [datetime.fromisoformat(json.loads(row)["timestamp"]) for row in rows]
-                raise MetricMonthMissingError(begin=min(moments), end=max(moments)) from error
             constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", None)
             raise DuplicateRecordError(model=self._model.__name__, constraint=str(constraint)) from error
 
@@ -176,8 +168,6 @@ class DocumentStore:
         Raises:
             RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
-        if self._is_series:
-            return jsonb_text(record.model_dump(include=_OF_A_POINT), model=self._model.__name__)
         body = jsonb_text(record.model_dump(exclude={"revision"}), model=self._model.__name__)
         head = {
             "id": record.id,

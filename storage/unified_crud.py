@@ -29,15 +29,18 @@ from storage.errors import (
 )
 from storage.filters import NEWEST_FIRST, Filter, Order, conditions, read_cursor, with_id
 from storage.models import (
+    STORED,
     ACLEntry,
     DataClassification,
     JsonObject,
+    MetricSnapshot,
     Mutation,
     Permission,
     PrincipalType,
     StorageModel,
 )
 from storage.mutations import bulk_entry, changed_fields, entry, observation, require_transitions
+from storage.points import record_points
 from storage.projections import has_document, project
 from storage.security import SecurityContext
 
@@ -203,18 +206,27 @@ class UnifiedCRUD(Generic[ModelT]):
 
     def _create(self, payloads: Sequence[ModelT], context: SecurityContext) -> tuple[ModelT, ...]:
         now = self._clock()
-        for payload in payloads:
+        for payload in {payload.tenant_id: payload for payload in payloads}.values():
             self._require_creation(context, payload)
+        if not has_document(self._model):
+            return self._record_points(payloads, context, now)
         records = tuple(_owned(payload, context, now) for payload in payloads)
         given = sorted(set().union(*(record.model_fields_set for record in records)))
         seen = observation(records, Mutation.CREATED, given, context=context, now=now)
-        store = DocumentStore(self._model, self._connection, context.tenant_id)
+        store = self._store(context)
         rows = [store.row(record) for record in records]
         said = entry(Mutation.CREATED, records[0], None) if len(records) == 1 else bulk_entry(records)
         store.create(rows, seen, [make_leaf(said, context=context)])
         for record in records:
             project(self._connection, None, record)
         return records
+
+    def _record_points(self, payloads: Sequence[ModelT], context: SecurityContext, now: datetime) -> tuple[ModelT, ...]:
+        given = sorted(payloads[0].model_fields_set)
+        seen = observation(payloads, Mutation.CREATED, given, context=context, now=now)
+        snapshots = [payload for payload in payloads if isinstance(payload, MetricSnapshot)]
+        record_points(self._connection, snapshots, seen, context=context)
+        return tuple(payloads)
 
     def _lost(self, store: DocumentStore, record: ModelT) -> RecordConflictError | RecordNotFoundError:
         model = self._model.__name__
@@ -232,7 +244,12 @@ class UnifiedCRUD(Generic[ModelT]):
 
     def _require_creation(self, context: SecurityContext, payload: ModelT) -> None:
         """Ask as for a record of the same tenant that nobody owns or was granted yet."""
-        self._refuse_unless(context, Permission.WRITE, Resource(self._model.__name__, payload.tenant_id), is_known=True)
+        self._refuse_unless(
+            context,
+            Permission.WRITE,
+            Resource(self._model.__name__, payload.tenant_id),
+            is_known=True,
+        )
 
     def _require(self, context: SecurityContext, permission: Permission, record: ModelT) -> None:
         resource = _resource(record)
@@ -281,7 +298,7 @@ class UnifiedCRUD(Generic[ModelT]):
         return DocumentStore(self._model, self._connection, context.tenant_id)
 
     def _load(self, body: dict[str, JsonValue], revision: int) -> ModelT:
-        return self._model.model_validate({**body, "revision": revision})
+        return self._model.model_validate({**body, "revision": revision}, context=STORED)
 
 
 def _resource(record: StorageModel) -> Resource:

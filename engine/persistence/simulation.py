@@ -12,6 +12,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, JsonValue
 
+from engine.persistence.events import Event
 from engine.persistence.jobs import ClaimedJob
 from engine.persistence.waiting import EventKind
 from storage import UnitOfWork
@@ -181,6 +182,15 @@ class SimulatedWork:
         """Return how many events of a kind tell of an element, what repeats it aside."""
         row = _QUERIES.first(self._connection, "count_events", {"element_id": element_id, "kind": kind})
         return 0 if row is None else int(row.number)
+
+    def events(self) -> list[Event]:
+        """Return every event, in the order in which they happened.
+
+        Without the horizon that other readers of the event log have to keep: nobody else writes here, and a transaction
+        that runs elsewhere in the cluster has no event to add.
+        """
+        rows = _QUERIES.rows(self._connection, "all_events")
+        return [Event.model_validate(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's name
 
     def instances(self) -> list[BegunInstance]:
         """Return every process instance, in the order in which they began."""

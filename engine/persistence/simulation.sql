@@ -74,3 +74,7 @@ where element_id = :element_id and kind = :kind and payload ->> 'kind' is distin
 
 -- name: instances_begun
 select process_instance_id, process_id, status from process_instance order by process_instance_id
+
+-- name: all_events
+select sequence, process_instance_id, business_key, kind, element_id, payload, occurred_at from event
+order by xid, sequence

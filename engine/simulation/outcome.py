@@ -17,7 +17,6 @@ from engine.simulation.simulation import Simulation
 from engine.simulation.trace import SimulatedIncident, SimulationResult, TraceEntry, Waiting, iso_duration, trace_of
 from storage import UnitOfWork
 
-_PAGE = 500
 _OVER = frozenset({"completed", "cancelled"})
 
 
@@ -25,7 +24,7 @@ def result_of(simulation: Simulation) -> SimulationResult:
     """Return what a simulation has led to so far."""
     world, begin = simulation.world, simulation.begin
     with world.storage.transaction() as work:
-        events = all_events(world, work)
+        events = SimulatedWork(work).events()
         statuses = {each.process_instance_id: each.status for each in SimulatedWork(work).instances()}
         variables = _variables(world, work, simulation.root)
         trace = (*simulation.refused_start, *trace_of(events, begin))
@@ -38,17 +37,6 @@ def result_of(simulation: Simulation) -> SimulationResult:
         waiting=waiting,
         incidents=incidents,
     )
-
-
-def all_events(world: World, work: UnitOfWork) -> list[Event]:
-    """Return every event of the simulation, in the order in which they happened."""
-    events: list[Event] = []
-    while True:
-        cursor = events[-1].sequence if events else 0
-        page = world.engine.events_after(work, cursor, context=STARTER, limit=_PAGE)
-        events += page
-        if len(page) < _PAGE:
-            return events
 
 
 def _variables(world: World, work: UnitOfWork, root: UUID | None) -> dict[str, JsonValue]:
@@ -127,4 +115,4 @@ def _kind(kind: EventKind) -> str:
     return kind.value
 
 
-__all__ = ["AwaitedEvent", "all_events", "open_elements", "result_of"]
+__all__ = ["AwaitedEvent", "open_elements", "result_of"]

@@ -17,7 +17,7 @@ from engine.persistence.simulation import OpenUserTask, SimulatedWork
 from engine.simulation.answers import Ending, Fault, MessageAnswer, SignalAnswer, read_ending
 from engine.simulation.coverage import Coverage, coverage_of
 from engine.simulation.endings import end_user_task
-from engine.simulation.outcome import all_events, result_of
+from engine.simulation.outcome import result_of
 from engine.simulation.preparation import is_answerable
 from engine.simulation.simulated_engine import STARTER
 from engine.simulation.simulation import Simulation
@@ -219,7 +219,7 @@ class ProcessUnderTest:
 
     def _events(self) -> list[Event]:
         with self._simulation.world.storage.transaction() as work:
-            return all_events(self._simulation.world, work)
+            return SimulatedWork(work).events()
 
     def _open_task(self, element_id: str) -> OpenUserTask:
         with self._simulation.world.storage.statement() as work:

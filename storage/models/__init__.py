@@ -27,7 +27,7 @@ from storage.models.experiments import Experiment, ExperimentId, TrainingRun
 from storage.models.monitoring import DriftReport, DriftReportId, MetricSnapshot
 from storage.models.observations import ObservationId, ObservedPrincipal, ProcessObservation
 from storage.models.registry import EndpointId, ModelArtifact, ModelArtifactId, ModelId, ServingEndpoint
-from storage.models.storage_model import JsonObject, RecordId, StorageConfig, StorageModel, UtcDatetime
+from storage.models.storage_model import STORED, JsonObject, RecordId, StorageConfig, StorageModel, UtcDatetime
 from storage.models.transitions import TRANSITIONS, may_follow
 
 MODELS: tuple[type[StorageModel], ...] = (
@@ -47,6 +47,7 @@ MODELS: tuple[type[StorageModel], ...] = (
 
 __all__ = [
     "MODELS",
+    "STORED",
     "TRANSITIONS",
     "ACLEntry",
     "ActivationId",

@@ -37,8 +37,10 @@ class DatasetVersion(StorageModel):
     """One immutable snapshot of a dataset.
 
     Attributes:
-        checksum: SHA-256 of the stored file.
-        feature_stats: Per column: type, missing, distinct and, where numeric, moments.
+        storage_location: The manifest of its chunks in the object store.
+        checksum: SHA-256 over the canonical rows, whatever file they came in.
+        feature_stats: Per column: type, missing, distinct and, where numeric, moments; what came of the rules.
+        rules: What was declared of its content when it was registered.
     """
 
     dataset_id: UUID
@@ -50,12 +52,13 @@ class DatasetVersion(StorageModel):
     checksum: str
     row_count: int | None = None
     feature_stats: JsonObject = Field(default_factory=dict)
+    rules: tuple[JsonObject, ...] = ()
     validation_status: ValidationStatus = ValidationStatus.PENDING
     findings: tuple[JsonObject, ...] = ()
     lineage_refs: tuple[str, ...] = ()
 
     class Meta:
-        """The record; its file is an object that `storage_location` names."""
+        """The record; its chunks are objects that the manifest at `storage_location` names."""
 
         storage_configs: ClassVar[tuple[StorageConfig, ...]] = stored_in(StorageType.DOCUMENT)
         indexed: ClassVar[Mapping[str, str]] = MappingProxyType(

@@ -44,6 +44,7 @@ class TrainingRun(StorageModel):
     Attributes:
         start_time: When the job began, on the clock of the machine that ran it; unknown for runs recorded without it.
         duration_seconds: Of the job, on a clock that does not jump.
+        split: How the rows were split into those for training and those held back, with a digest of who is where.
     """
 
     experiment_id: UUID
@@ -54,6 +55,7 @@ class TrainingRun(StorageModel):
     artifacts: tuple[str, ...] = ()
     logs_uri: str | None = None
     exit_code: int
+    split: JsonObject = Field(default_factory=dict)
 
     class Meta:
         """The record, and its metrics over time."""

@@ -8,13 +8,36 @@ from types import MappingProxyType
 from typing import Annotated, ClassVar, TypeAlias
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from storage.identifiers import new_id
 from storage.models.access_control import ACLEntry
 from storage.models.enums import DataClassification, StorageType
 
-JsonObject: TypeAlias = dict[str, JsonValue]
+STORED = object()
+"""The validation context of what the database gives back: JSON that it holds is JSON, however deep."""
+
+
+def _json_unless_stored(
+    value: dict[str, JsonValue], validate: ValidatorFunctionWrapHandler, info: ValidationInfo
+) -> dict[str, JsonValue]:
+    if info.context is STORED:
+        return value
+    validated: dict[str, JsonValue] = validate(value)
+    return validated
+
+
+JsonObject: TypeAlias = Annotated[dict[str, JsonValue], WrapValidator(_json_unless_stored)]
 
 
 def _utc(moment: datetime) -> datetime:

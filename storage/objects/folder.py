@@ -103,7 +103,9 @@ class FolderObjectStore(AddressedObjects):
         target.flush()
         os.fsync(target.fileno())
         incoming.chmod(0o400)
-        final.parent.mkdir(parents=True, exist_ok=True)
+        if not final.parent.is_dir():
+            self._durable.difference_update(final.parents)
+            final.parent.mkdir(parents=True, exist_ok=True)
         # A hard link fails where the name exists: create-only, also between processes.
         try:
             os.link(incoming, final)
@@ -123,12 +125,11 @@ class FolderObjectStore(AddressedObjects):
 
     def _list(self, folder: str) -> Iterator[ListedKey]:
         with _translated(self._root):
-            for path in sorted((self._root / folder).rglob("*")):
+            for path in _files(self._root / folder):
                 with contextlib.suppress(FileNotFoundError):
-                    if path.is_file() and not path.is_symlink():
-                        facts = path.stat()
-                        modified_at = datetime.fromtimestamp(facts.st_mtime, UTC)
-                        yield ListedKey(path.relative_to(self._root).as_posix(), facts.st_size, modified_at)
+                    facts = path.stat()
+                    modified_at = datetime.fromtimestamp(facts.st_mtime, UTC)
+                    yield ListedKey(path.relative_to(self._root).as_posix(), facts.st_size, modified_at)
 
     def _move(self, old: str, new: str) -> None:
         source, target = self._root / old, self._root / new
@@ -154,6 +155,20 @@ class _TranslatedSource:
     def read(self, size: int, /) -> bytes:
         with _translated(self._root):
             return self._file.read(size)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, one folder of them in memory at a time."""
+    try:
+        with os.scandir(folder) as entries:
+            ordered = sorted(entries, key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return
+    for entry in ordered:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(Path(entry.path))
+        elif entry.is_file(follow_symlinks=False):
+            yield Path(entry.path)
 
 
 @contextlib.contextmanager

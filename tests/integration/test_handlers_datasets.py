@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -11,12 +12,19 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from handlers_platform import ADA, STRANGER, VIEWER, RememberingCompute, Workshop, open_workshop, two_clusters
-from pyarrow import parquet
+from pyarrow import csv, ipc, parquet
 from sqlalchemy import text
 
 from domain_sdk.errors import FileNotTabularError, FileUnreadableError, TargetColumnMissingError
 from engine import InstanceStatus
-from handlers.datasets import DatasetPayload, Registration, _register, find_version, register_dataset
+from handlers.dataset_content import store_content
+from handlers.datasets import (
+    DatasetPayload,
+    Registration,
+    _register,
+    find_version,
+    register_dataset,
+)
 from handlers.errors import SourceNotAllowedError
 from storage.errors import AccessDeniedError, RecordNotFoundError, ReportedError
 from storage.models import Dataset, DatasetVersion, ValidationStatus
@@ -68,6 +76,15 @@ def test_the_same_content_is_the_same_version_and_starts_nothing(shop: Workshop)
     assert not shop.worker.run_one()
 
 
+def test_a_file_that_is_registered_again_is_not_read_again(shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = shop.register(two_clusters())
+    monkeypatch.setattr("handlers.dataset_content.ingest_confined", None)
+
+    assert shop.register(two_clusters()).version.id == first.version.id
+    with pytest.raises(TypeError):
+        shop.register(two_clusters(), target="colour")
+
+
 def test_other_content_or_another_target_is_the_next_version(shop: Workshop) -> None:
     registered = [
         shop.register(two_clusters()),
@@ -78,6 +95,24 @@ def test_other_content_or_another_target_is_the_next_version(shop: Workshop) -> 
     assert [answer.version.version for answer in registered] == [1, 2, 3]
     assert len({answer.dataset.id for answer in registered}) == 1
     assert registered[2].version.checksum == registered[0].version.checksum
+
+
+def test_the_same_rows_in_another_format_are_the_same_version_and_one_changed_cell_is_another(shop: Workshop) -> None:
+    rows = csv.read_csv(shop.inbox / Path(shop.put("rows.csv", two_clusters())).name).to_pylist()
+    changed = [dict(rows[0], kind="other"), *rows[1:]]
+    registered = []
+    for number, content in enumerate((rows, rows, changed)):
+        table = pa.Table.from_pylist(content)
+        path = shop.inbox / f"{number}.file"
+        with ipc.new_file(path, table.schema) if number else parquet.ParquetWriter(path, table.schema) as writer:
+            writer.write_table(table)
+        payload = DatasetPayload(name="clusters", source_uri=path.as_uri(), target="kind")
+        registered.append(register_dataset(shop.services, payload, context=ADA))
+
+    first = shop.register(two_clusters())
+
+    assert [answer.version.version for answer in (first, *registered)] == [1, 1, 1, 2]
+    assert registered[2].version.checksum != first.version.checksum
 
 
 @pytest.mark.parametrize("sizes", [(40, 40, 40), (40, 60, 80)])
@@ -146,20 +181,34 @@ LABELS = ["a", "b"] * 6
 
 
 @pytest.mark.parametrize(
-    ("columns", "code"),
+    "columns",
     [
-        pytest.param({"x": ["fine", "not\0fine"] * 6, "label": LABELS}, "FILE_NOT_TABULAR", id="NUL in text"),
-        pytest.param({"x\0": [1, 2] * 6, "label": LABELS}, "FILE_NOT_TABULAR", id="NUL in a name"),
-        pytest.param({"x": [1, 2] * 6, "label": ["a", "b\0"] * 6}, "FILE_NOT_TABULAR", id="NUL in a label"),
+        pytest.param({"x": ["fine", "not\0fine"] * 6, "label": LABELS}, id="NUL in text"),
+        pytest.param({"x\0": [1, 2] * 6, "label": LABELS}, id="NUL in a name"),
+        pytest.param({"x": [1, 2] * 6, "label": ["a", "b\0"] * 6}, id="NUL in a label"),
         pytest.param(
             {"x": pa.Array.from_buffers(pa.string(), 12, pa.array([b"\xff"] * 12).buffers()), "label": LABELS},
-            "FILE_NOT_TABULAR",
             id="text that is not UTF-8",
         ),
-        pytest.param({"x": [1, 2] * 6, "label": [[1], [2]] * 6}, "TARGET_UNUSABLE", id="lists as classes"),
     ],
 )
-def test_a_table_that_cannot_be_kept_is_rejected_and_nobody_is_called(
+def test_a_table_that_cannot_be_kept_is_refused_at_the_door(shop: Workshop, columns: dict[str, Any]) -> None:
+    payload = DatasetPayload(name="hostile", source_uri=put_parquet(shop, columns), target="label")
+
+    with pytest.raises(FileNotTabularError):
+        register_dataset(shop.services, payload, context=ADA)
+
+    assert (shop.records(Dataset), list(shop.objects.iterdir())) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("columns", "code"),
+    [
+        pytest.param({"x": [1, 2] * 6, "label": [[1], [2]] * 6}, "TARGET_UNUSABLE", id="lists as classes"),
+        pytest.param({"x": [{"a\0": 1}] * 12, "label": LABELS}, "FILE_NOT_TABULAR", id="NUL in a nested name"),
+    ],
+)
+def test_a_table_that_cannot_be_described_is_rejected_and_nobody_is_called(
     shop: Workshop, columns: dict[str, Any], code: str
 ) -> None:
     payload = DatasetPayload(name="hostile", source_uri=put_parquet(shop, columns), target="label")
@@ -181,14 +230,19 @@ def test_columns_of_unusual_numbers_are_measured(shop: Workshop) -> None:
     assert version.validation_status is ValidationStatus.VALIDATED
 
 
-def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_being_registered(shop: Workshop) -> None:
+def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_being_registered(
+    shop: Workshop, tmp_path: Path
+) -> None:
     shop.register(ONE_CLASS)
     payload = DatasetPayload(name="clusters", source_uri=shop.put("next.csv", two_clusters()), target="kind")
-    stored = shop.services.storage.objects.put_file(shop.inbox / "next.csv")
+    draft = tmp_path / "next"
+    draft.mkdir()
+    copied = Path(shutil.copy(shop.inbox / "next.csv", draft))
+    stored = store_content(shop.services.storage.objects, copied, "kind", as_bag=False)
 
     with ThreadPoolExecutor(1) as threads:
         with shop.services.storage.transaction() as work:
-            second = _register(shop.services, work, payload, stored, file_format="csv", context=ADA)
+            second = _register(shop.services, work, payload, stored, context=ADA)
             withdrawing = threads.submit(shop.finish_jobs)
             _wait_for_lock(shop, withdrawing)
         withdrawing.result()
@@ -240,3 +294,43 @@ def test_who_may_not_write_registers_nothing(shop: Workshop) -> None:
         shop.register(two_clusters(), context=VIEWER)
 
     assert list(shop.objects.iterdir()) == []
+
+
+def test_declared_rules_decide_over_a_version(shop: Workshop) -> None:
+    shop.register("code,n\nblue,1\ngreen,2\n" * 6, name="colours", target="n")
+    shop.finish_jobs()
+    (colours,) = shop.records(DatasetVersion)
+    document = {
+        "name": "clusters",
+        "source_uri": shop.put("clusters.csv", two_clusters()),
+        "target": "kind",
+        "rules": [
+            {"kind": "foreign_key", "column": "colour", "dataset_version_id": colours.id, "references": "code"},
+            {"kind": "range", "column": "width", "maximum": 15, "severity": "warning", "name": "narrow"},
+        ],
+    }
+    rejected = register_dataset(shop.services, DatasetPayload.model_validate(document), context=ADA)
+    shop.finish_jobs()
+
+    findings = shop.variables(rejected.process_instance_id)["findings"]
+    assert [(found["code"], found["severity"]) for found in findings] == [
+        ("DATASET_RULE_BROKEN", "error"),
+        ("DATASET_RULE_BROKEN", "warning"),
+    ]
+    assert "20 of 40 rows, the first being row 0 ('red')" in findings[0]["message"]
+    assert shop.records(DatasetVersion) == [colours]
+
+
+def test_the_same_rows_under_other_rules_are_another_version(shop: Workshop) -> None:
+    document = {"name": "clusters", "source_uri": shop.put("clusters.csv", two_clusters()), "target": "kind"}
+    rules = [{"kind": "range", "column": "width", "maximum": 15, "severity": "warning"}]
+    for declared in ((), rules, rules):
+        payload = DatasetPayload.model_validate({**document, "rules": declared})
+        last = register_dataset(shop.services, payload, context=ADA)
+    shop.finish_jobs()
+
+    assert [version.version for version in shop.records(DatasetVersion)] == [1, 2]
+    version = find_version(shop.services, last.dataset.id, 2, context=ADA)[1]
+    (result,) = version.feature_stats["rule_results"]
+    assert (result["passed"], result["checked"], result["failed"]) == (False, 40, 3)
+    assert [finding["code"] for finding in version.findings] == ["DATASET_RULE_BROKEN"]

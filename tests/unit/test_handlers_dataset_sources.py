@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from domain_sdk.errors import FileTooLargeError, FileUnreadableError
-from domain_sdk.table_limits import DEFAULT_LIMITS
 from handlers.dataset_sources import _copy_unswapped, _SwappedError, local_source, private_copy
 from handlers.errors import SourceNotAllowedError
+from storage.datasets.limits import DEFAULT_READING_LIMITS
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_what_takes_a_files_place_after_the_check_is_not_read(inbox: Path, tmp_p
 
 def test_a_file_larger_than_the_platform_takes_is_not_copied(inbox: Path) -> None:
     with (inbox / "huge.csv").open("wb") as file:
-        file.truncate(DEFAULT_LIMITS.maximum_file_bytes + 1)
+        file.truncate(DEFAULT_READING_LIMITS.maximum_file_bytes + 1)
 
     with pytest.raises(FileTooLargeError), private_copy((inbox / "huge.csv").as_uri(), (inbox,)):
         pass

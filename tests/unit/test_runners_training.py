@@ -13,7 +13,7 @@ from domain_sdk.model_package import MANIFEST_FILE, read_package
 from domain_sdk.tables import read_table
 from domain_sdk.tabular_classification.classifier import TabularClassifier
 from runners.classification_metrics import confusion_matrix, log_loss, macro_f1, precision_recall_f1
-from runners.errors import SpecificationInvalidError, TrainingDivergedError
+from runners.errors import SpecificationInvalidError, SplitMismatchError, TrainingDivergedError
 from runners.evaluation import evaluate
 from runners.results import RESULT_FILE, EvaluationResult
 from runners.specification import EvaluationSpecification, TrainingSpecification, parse_specification
@@ -105,7 +105,7 @@ def test_a_dataset_of_which_nothing_can_be_held_back_is_refused(tmp_path: Path) 
     path.write_text("x,label\n1,a\n2,a\n3,b\n4,b\n")
     specification = TrainingSpecification(dataset_path=path, target="label", output_dir=tmp_path / "output", epochs=1)
     data = prepare_training_data(specification)
-    assert (len(data.fitted), len(data.validation), data.held_back_row_count) == (2, 0, 2)
+    assert (len(data.fitted), len(data.validation), data.split.held_back_row_count) == (2, 0, 2)
 
     result = train(specification, lambda _progress: None, time.monotonic)
 
@@ -164,3 +164,19 @@ def test_a_specification_that_makes_no_sense_is_refused_with_the_field(change: d
         parse_specification(TrainingSpecification, json.dumps(document).encode())
 
     assert caught.value.field == field
+
+
+def test_a_model_is_evaluated_on_no_rows_but_those_that_its_training_held_back(
+    trained_visits: TrainedPackage, tmp_path: Path
+) -> None:
+    record = trained_visits.result.split
+    specification = EvaluationSpecification(
+        dataset_path=trained_visits.specification.dataset_path,
+        package_dir=trained_visits.package_dir,
+        output_dir=tmp_path,
+        split_digest=record.digest,
+    )
+
+    assert evaluate(specification, time.monotonic).split == record
+    with pytest.raises(SplitMismatchError):
+        evaluate(specification.model_copy(update={"split_seed": 1}), time.monotonic)

@@ -116,7 +116,7 @@ create function observe(tenant text, observations jsonb) returns void language s
 $$;
 
 -- Points have no document: series, time and step identify them, and of two that agree in these the first is kept.
-create function record_metrics(tenant text, points jsonb, observations jsonb, leaves jsonb) returns void
+create function record_metrics(tenant text, points json, observations jsonb, leaves jsonb) returns void
 language plpgsql as $$
 begin
     perform set_config('learning.tenant_id', tenant, true);
@@ -124,7 +124,7 @@ begin
         insert into metric_point
             (tenant_id, entity_id, metric_name, at, step, value, threshold, breach_state, source)
         select tenant, entity_id, metric_name, "timestamp", step, value, threshold, breach_state, source
-        from jsonb_to_recordset(points) as p (
+        from json_to_recordset(points) as p (
             entity_id uuid, metric_name text, "timestamp" timestamptz, step bigint, value double precision,
             threshold double precision, breach_state text, source text)
         order by entity_id, metric_name, "timestamp", step
@@ -148,7 +148,7 @@ end $$;
 """
 
 _BACK = """
-drop function read_record(uuid, text, text), record_metrics(text, jsonb, jsonb, jsonb),
+drop function read_record(uuid, text, text), record_metrics(text, json, jsonb, jsonb),
     change_record(text, jsonb, boolean, jsonb, jsonb),
     create_records(text, jsonb, jsonb, jsonb), observe(text, jsonb),
     is_granted(jsonb, text, text[], jsonb, inet, timestamptz);

@@ -1,0 +1,162 @@
+"""Dataset versions in the object store: a manifest that names chunks, each kept once however many versions share it.
+
+Chunks are cut every 65,536 rows. A version that changes some rows, or adds rows at the end, shares the chunks before
+and between; one that puts a row at the beginning shares none.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import parquet
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from storage.datasets.errors import DatasetManifestInvalidError
+from storage.datasets.identity import content_digest
+from storage.datasets.ingestion import SKETCHES_FILE, ColumnSketches, ContentDescription, DatasetDraft
+from storage.objects import ObjectStore, StoredObject
+
+
+class StoredChunk(BaseModel):
+    """One chunk of rows: a Parquet object, and the digest of the values in it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    size_bytes: int
+    row_count: int
+    digest: str
+
+
+class DatasetManifest(BaseModel):
+    """What a version is made of.
+
+    Attributes:
+        sketches_uri: `ColumnSketches` as JSON.
+        archive_uri: The archive itself, where the rows only describe what is in it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    content: ContentDescription
+    chunks: tuple[StoredChunk, ...]
+    sketches_uri: str
+    archive_uri: str | None = None
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all chunks as they are stored."""
+        return sum(chunk.size_bytes for chunk in self.chunks)
+
+    @property
+    def object_uris(self) -> tuple[str, ...]:
+        """Every object that the version needs, the manifest itself not counted."""
+        own = (*(chunk.uri for chunk in self.chunks), self.sketches_uri)
+        return own if self.archive_uri is None else (*own, self.archive_uri)
+
+
+def publish(
+    objects: ObjectStore, draft: DatasetDraft, folder: Path, source: Path
+) -> tuple[DatasetManifest, StoredObject]:
+    """Bring a draft into the object store; what is there already is not stored again.
+
+    Args:
+        objects: Where to.
+        draft: What `ingest` returned.
+        folder: What it wrote.
+        source: The file that it read.
+    """
+    chunks = []
+    for chunk in draft.chunks:
+        stored = objects.put_file(folder / chunk.file)
+        chunks.append(
+            StoredChunk(uri=stored.uri, size_bytes=stored.size_bytes, row_count=chunk.row_count, digest=chunk.digest)
+        )
+    archive = objects.put_file(source).uri if draft.content.file_format == "images" else None
+    manifest = DatasetManifest(
+        content=draft.content,
+        chunks=tuple(chunks),
+        sketches_uri=objects.put_file(folder / SKETCHES_FILE).uri,
+        archive_uri=archive,
+    )
+    return manifest, objects.put_bytes(manifest.model_dump_json().encode())
+
+
+def read_manifest(objects: ObjectStore, uri: str) -> DatasetManifest:
+    """Return the manifest of a version.
+
+    Raises:
+        ObjectUriError, ObjectNotFoundError, ObjectCorruptError: The object cannot be trusted or found.
+        DatasetManifestInvalidError: It is no manifest, or its chunks are not those of its content.
+    """
+    try:
+        manifest = DatasetManifest.model_validate_json(objects.read_bytes(uri))
+    except ValidationError as error:
+        reason = error.errors(include_url=False, include_input=False)[0]["msg"]
+        raise DatasetManifestInvalidError(uri=uri, reason=reason) from error
+    content = manifest.content
+    names, digests = [column.name for column in content.columns], [bytes.fromhex(c.digest) for c in manifest.chunks]
+    if content_digest(names, content.row_count, digests) != content.digest:
+        raise DatasetManifestInvalidError(uri=uri, reason="its chunks do not make up its content")
+    return manifest
+
+
+def read_sketches(objects: ObjectStore, manifest: DatasetManifest) -> ColumnSketches:
+    """Return the sketches of a version.
+
+    Raises:
+        ObjectNotFoundError, ObjectCorruptError: As `read_manifest`.
+    """
+    return ColumnSketches.model_validate_json(objects.read_bytes(manifest.sketches_uri))
+
+
+def read_chunks(
+    objects: ObjectStore, manifest: DatasetManifest, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """Yield the rows of a version, chunk by chunk, one in memory at a time.
+
+    Args:
+        objects: Where they are.
+        manifest: The version.
+        columns: Those that are needed, all where it is `None`.
+
+    Raises:
+        ObjectNotFoundError, ObjectCorruptError: A chunk cannot be trusted or found.
+    """
+    wanted = None if columns is None else list(columns)
+    for chunk in manifest.chunks:
+        yield parquet.read_table(pa.BufferReader(objects.read_bytes(chunk.uri)), columns=wanted)
+
+
+def fetch_dataset(objects: ObjectStore, uri: str, destination: Path) -> Path:
+    """Write a version's rows to one Parquet file at `destination`, chunk by chunk, and return that path.
+
+    Raises:
+        ObjectUriError, ObjectNotFoundError, ObjectCorruptError, DatasetManifestInvalidError: As `read_manifest`; then
+            no file is left.
+    """
+    manifest = read_manifest(objects, uri)
+    with tempfile.TemporaryDirectory(dir=destination.parent, prefix="fetching-") as folder:
+        whole = Path(folder) / "whole.parquet"
+        rows = _write(objects, manifest, whole)
+        if rows != manifest.content.row_count:
+            raise DatasetManifestInvalidError(uri=uri, reason=f"its chunks have {rows} rows")
+        whole.replace(destination)
+    return destination
+
+
+def _write(objects: ObjectStore, manifest: DatasetManifest, whole: Path) -> int:
+    writer: parquet.ParquetWriter | None = None
+    rows = 0
+    try:
+        for chunk in read_chunks(objects, manifest):
+            writer = writer or parquet.ParquetWriter(whole, chunk.schema, compression="none")
+            writer.write_table(chunk)
+            rows += chunk.num_rows
+    finally:
+        if writer is not None:
+            writer.close()
+    return rows
