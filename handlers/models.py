@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
 from domain_sdk.model_package import SIGNATURE_FILE, parse_manifest
 from engine import TaskContext, TransactionalTask
@@ -21,6 +22,7 @@ from storage.models import (
     Experiment,
     ExperimentStatus,
     JsonObject,
+    MetricSnapshot,
     ModelArtifact,
     ModelStatus,
     RunStage,
@@ -110,6 +112,8 @@ def register_model(context: TaskContext, request: RegisterInput) -> RegisterOutp
     experiment = experiments.read(request.experiment_id, context=context.principal)
     training, evaluation = _record_runs(context, experiment, request)
     metrics = _metrics(request.evaluation)
+    _record_metrics(context, training, {"loss": request.training.loss, **_validation(request.training)})
+    _record_metrics(context, evaluation, metrics)
     artifact = _next_version(context.work, experiment, context.principal).model_copy(
         update={
             "artifact_uri": request.training.package_uri,
@@ -247,7 +251,28 @@ def _record_run(
     return context.work.get_crud(TrainingRun).create(run, context=context.principal)
 
 
-def _metrics(evaluation: EvaluationSummary) -> dict[str, JsonValue]:
+def _record_metrics(context: TaskContext, run: TrainingRun, metrics: Mapping[str, float]) -> None:
+    """Write what a run measured as points in time, at the time of its record."""
+    points = [
+        MetricSnapshot(
+            tenant_id=run.tenant_id,
+            data_classification=run.data_classification,
+            entity_id=run.id,
+            timestamp=run.created_at,
+            metric_name=name,
+            value=value,
+            source=context.element_id,
+        )
+        for name, value in metrics.items()
+    ]
+    context.work.get_crud(MetricSnapshot).bulk_create(points, context=context.principal)
+
+
+def _validation(training: TrainingSummary) -> dict[str, float]:
+    return {} if training.validation_accuracy is None else {"validation_accuracy": training.validation_accuracy}
+
+
+def _metrics(evaluation: EvaluationSummary) -> dict[str, float]:
     return {
         "accuracy": evaluation.accuracy,
         "baseline_accuracy": evaluation.baseline_accuracy,
