@@ -82,6 +82,7 @@ class Upkeep:
         self._clock = clock
         self._policy = policy
         self._session: Connection | None = None
+        self._is_told = False
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -95,7 +96,7 @@ class Upkeep:
         self._stopping.set()
 
     def do_round(self) -> UpkeepRound | None:
-        """Do every chore once; return which were done and which failed, `None` where another process leads.
+        """Do every chore once; return which were done and which failed, `None` where it is for another process.
 
         Raises:
             DatabaseUnavailableError: The database cannot be asked who leads.
@@ -152,6 +153,9 @@ class Upkeep:
         if row is not None and row.leads:
             return session
         session.close()
+        if row is not None and not row.is_owner and not self._is_told:
+            self._is_told = True
+            logger.warning("upkeep is left to others: this login does not own the tables")
         return None
 
     def _did(self, session: Connection, chore: Chore) -> bool:

@@ -9,10 +9,11 @@ from uuid import UUID
 
 import pytest
 from database_owner import as_owner
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, make_url, text
 
 from storage import Storage
 from storage.errors import DatabaseUnavailableError, MetricMonthMissingError
+from storage.identifiers import new_id
 from storage.objects.links import LinkedObject, Links
 from storage.stores import MetricMaintenance, MetricPoint, MetricRetention, MetricSeries, Resolution, TimeseriesStore
 from storage.upkeep import Chore, Upkeep, UpkeepPolicy, UpkeepRound, chores
@@ -152,6 +153,21 @@ def test_of_two_one_does_the_chores_and_the_other_takes_over_when_it_resigns(upk
     first.resign()
     assert [second.do_round(), first.do_round()] == [UpkeepRound(("chore",), ()), None]
     assert (len(first_did.times), len(second_did.times)) == (2, 1)
+
+
+def test_a_login_that_owns_nothing_leaves_upkeep_to_one_that_does(
+    storage: Storage, database_url: str, upkeep_of: MakeUpkeep, clock: Clock
+) -> None:
+    with as_owner(storage) as connection:
+        name = f"guest_{new_id().hex}"
+        connection.execute(text(f"create role {name} login in role ami_application"))
+    url = make_url(database_url).set(username=name, password=None).render_as_string(hide_password=False)
+    guest = Upkeep(url, [Chore("chore", Recorder())], clock, UpkeepPolicy())
+
+    assert [guest.do_round(), upkeep_of(Chore("chore", Recorder())).do_round()] == [None, UpkeepRound(("chore",), ())]
+
+    with as_owner(storage) as connection:
+        connection.execute(text(f"drop role {name}"))
 
 
 def test_whoever_has_lost_the_session_does_nothing_more_beside_the_next_leader(
