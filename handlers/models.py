@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from domain_sdk.model_package import SIGNATURE_FILE, parse_manifest
 from engine import TaskContext, TransactionalTask
 from handlers.datasets import Nothing
-from handlers.experiment_runs import EvaluationSummary, TrainingSummary
+from handlers.experiment_runs import EvaluationSummary, TrainingSummary, read_history
 from handlers.lineage_edges import came_of, decisions_in, record_lineage
+from runners.results import EpochProgress
 from storage import SecurityContext, UnitOfWork
 from storage.identifiers import new_id
 from storage.models import (
@@ -112,8 +113,10 @@ def register_model(context: TaskContext, request: RegisterInput) -> RegisterOutp
     experiment = experiments.read(request.experiment_id, context=context.principal)
     training, evaluation = _record_runs(context, experiment, request)
     metrics = _metrics(request.evaluation)
-    _record_metrics(context, training, {"loss": request.training.loss, **_validation(request.training)})
-    _record_metrics(context, evaluation, metrics)
+    epochs = read_history(context.work.objects, request.training)
+    points = [point for epoch in epochs for point in _points(context, training, _measured(epoch), epoch.epoch)]
+    points += _points(context, evaluation, metrics)
+    context.work.get_crud(MetricSnapshot).bulk_create(points, context=context.principal)
     artifact = _next_version(context.work, experiment, context.principal).model_copy(
         update={
             "artifact_uri": request.training.package_uri,
@@ -251,9 +254,11 @@ def _record_run(
     return context.work.get_crud(TrainingRun).create(run, context=context.principal)
 
 
-def _record_metrics(context: TaskContext, run: TrainingRun, metrics: Mapping[str, float]) -> None:
-    """Write what a run measured as points in time, at the time of its record."""
-    points = [
+def _points(
+    context: TaskContext, run: TrainingRun, metrics: Mapping[str, float], step: int | None = None
+) -> list[MetricSnapshot]:
+    """Return what a run measured as points in time, at the time of its record."""
+    return [
         MetricSnapshot(
             tenant_id=run.tenant_id,
             data_classification=run.data_classification,
@@ -262,14 +267,15 @@ def _record_metrics(context: TaskContext, run: TrainingRun, metrics: Mapping[str
             metric_name=name,
             value=value,
             source=context.element_id,
+            step=step,
         )
         for name, value in metrics.items()
     ]
-    context.work.get_crud(MetricSnapshot).bulk_create(points, context=context.principal)
 
 
-def _validation(training: TrainingSummary) -> dict[str, float]:
-    return {} if training.validation_accuracy is None else {"validation_accuracy": training.validation_accuracy}
+def _measured(epoch: EpochProgress) -> dict[str, float]:
+    measured = {"loss": epoch.loss, "validation_loss": epoch.validation_loss, "validation_accuracy": epoch.accuracy}
+    return {name: value for name, value in measured.items() if value is not None}
 
 
 def _metrics(evaluation: EvaluationSummary) -> dict[str, float]:
