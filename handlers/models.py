@@ -224,7 +224,8 @@ def _record_runs(
 ) -> tuple[TrainingRun, TrainingRun]:
     training, evaluation = request.training, request.evaluation
     split = {} if training.split is None else training.split.model_dump(mode="json")
-    trained, evaluated = (training.package_uri,), (evaluation.report_uri,)
+    history = () if training.history_uri is None else (training.history_uri,)
+    trained, evaluated = (training.package_uri, *history), (evaluation.report_uri,)
     return (
         _record_run(context, experiment, RunStage.TRAIN, training, artifacts=trained, split=split),
         _record_run(context, experiment, RunStage.EVAL, evaluation, artifacts=evaluated, split=split),
