@@ -6,13 +6,13 @@ model. Running one again gives the same objects, so a crash between costs time a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from engine import BpmnError, ExternalTask, JobContext
 from handlers.dataset_rules import RuleFinding, Severity
@@ -20,14 +20,16 @@ from handlers.datasets import VersionInput
 from handlers.errors import JobFailedError
 from handlers.workplaces import workplace
 from runners.compute import Compute, ComputeEnding, ComputeJob, ComputeOutcome, evaluation_job, training_job
-from runners.results import EvaluationResult, SplitRecord, TrainingResult, read_result
+from runners.results import EpochProgress, EvaluationResult, SplitRecord, TrainingResult, read_result
 from runners.specification import EvaluationSpecification, TrainingSpecification
 from serving.packages import fetch_package, publish_package
+from storage import ObjectStore
 from storage.datasets.versions import fetch_dataset
 from storage.models import DatasetVersion, Experiment, JsonObject
 
 PROGRESS_EVENT = "training.progress"
 _SAMPLE_ROWS = 5
+_HISTORY = TypeAdapter(tuple[EpochProgress, ...])
 
 
 class RunInput(VersionInput):
@@ -42,6 +44,7 @@ class TrainingSummary(BaseModel):
     Attributes:
         package_uri: The published model package's manifest.
         split: Which rows were held back; `None` where an older release trained.
+        history_uri: What each epoch measured; `None` where an older release trained.
         log_uri: The job's log.
     """
 
@@ -54,6 +57,7 @@ class TrainingSummary(BaseModel):
     fitted_row_count: int
     held_back_row_count: int
     split: SplitRecord | None = None
+    history_uri: str | None = None
     log_uri: str
     exit_code: int
     duration_seconds: float
@@ -116,10 +120,12 @@ def train_model(context: JobContext, request: RunInput, *, compute: Compute) -> 
             }
         )
         job = training_job(specification, folder / "job", experiment.compute_profile)
-        outcome = _run(compute, job, context)
+        lines: list[JsonObject] = []
+        outcome = _run(compute, job, context, lines.append)
         result = read_result(TrainingResult, specification.output_dir)
         objects = context.storage.objects.for_classification(experiment.data_classification)
         package = publish_package(objects, specification.output_dir / result.package_dir)
+        history = objects.put_bytes(_HISTORY.dump_json(tuple(map(EpochProgress.model_validate, lines))))
         log = objects.put_file(outcome.log_path)
     return TrainOutput(
         training=TrainingSummary(
@@ -130,6 +136,7 @@ def train_model(context: JobContext, request: RunInput, *, compute: Compute) -> 
             fitted_row_count=result.fitted_row_count,
             held_back_row_count=result.held_back_row_count,
             split=result.split,
+            history_uri=history.uri,
             log_uri=log.uri,
             exit_code=outcome.exit_code,
             duration_seconds=outcome.duration_seconds,
@@ -193,9 +200,17 @@ def _workplace(context: JobContext, version: DatasetVersion) -> Iterator[Path]:
         yield folder
 
 
-def _run(compute: Compute, job: ComputeJob, context: JobContext) -> ComputeOutcome:
+def read_history(objects: ObjectStore, training: TrainingSummary) -> tuple[EpochProgress, ...]:
+    """Return what each epoch of a training measured, as far as it is known."""
+    return () if training.history_uri is None else _HISTORY.validate_json(objects.read_bytes(training.history_uri))
+
+
+def _run(
+    compute: Compute, job: ComputeJob, context: JobContext, keep: Callable[[JsonObject], None] = lambda _line: None
+) -> ComputeOutcome:
     def report(line: JsonObject) -> None:
         context.report(PROGRESS_EVENT, line)
+        keep(line)
 
     outcome = compute.run(job, report, context.should_stop)
     match outcome.ending:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
+from dataclasses import dataclass
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -13,7 +15,14 @@ from handlers.lineage_edges import record_prediction
 from handlers.services import Services
 from storage import AuditEntry, SecurityContext
 from storage.access import Resource, require
+from storage.errors import MetricMonthMissingError
 from storage.models import ModelArtifact, Permission, ServingEndpoint
+from storage.stores import MetricPoint, TimeseriesStore
+
+logger = logging.getLogger(__name__)
+
+LATENCY = "latency_milliseconds"
+"""The metric of an endpoint: how long the model took for an answer, one point each."""
 
 
 class InferencePayload(BaseModel):
@@ -66,11 +75,8 @@ def run_inference(services: Services, payload: InferencePayload, *, context: Sec
     started = time.perf_counter()
     predictions = model.predict(payload.instances)
     latency_milliseconds = (time.perf_counter() - started) * 1_000
-    details: dict[str, JsonValue] = {"model_version": artifact.version, "rows": len(predictions)}
-    entry = AuditEntry(action="inference.run", subject=f"ServingEndpoint/{endpoint.id}", details=details)
-    with services.storage.transaction() as work:
-        audit_ref = work.audit.record(entry, context=context)
-        record_prediction(work, endpoint, audit_ref, details, context=context)
+    answered = Answered(endpoint, artifact.version, len(predictions), latency_milliseconds)
+    audit_ref = record_answer(services, answered, context=context)
     return InferenceAnswer(
         endpoint_id=endpoint.id,
         model_id=artifact.model_id,
@@ -80,6 +86,47 @@ def run_inference(services: Services, payload: InferencePayload, *, context: Sec
         latency_milliseconds=latency_milliseconds,
         audit_ref=audit_ref,
     )
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What is recorded of an answer, whatever the door."""
+
+    endpoint: ServingEndpoint
+    model_version: int
+    row_count: int
+    latency_milliseconds: float
+
+
+def record_answer(services: Services, answered: Answered, *, context: SecurityContext) -> UUID:
+    """Record who asked which version for how many rows, in lineage too, and how long it took; return the `audit_ref`.
+
+    The time it took is left out where no month takes points: that is no reason not to answer.
+    """
+    try:
+        return _record(services, answered, with_latency=True, context=context)
+    except MetricMonthMissingError as error:
+        logger.warning("latency not recorded", extra={"code": error.code, "reason": str(error)})
+        return _record(services, answered, with_latency=False, context=context)
+
+
+def _record(services: Services, answered: Answered, *, with_latency: bool, context: SecurityContext) -> UUID:
+    endpoint = answered.endpoint
+    details: dict[str, JsonValue] = {"model_version": answered.model_version, "rows": answered.row_count}
+    entry = AuditEntry(action="inference.run", subject=f"ServingEndpoint/{endpoint.id}", details=details)
+    with services.storage.transaction() as work:
+        audit_ref = work.audit.record(entry, context=context)
+        record_prediction(work, endpoint, audit_ref, details, context=context)
+        if with_latency:
+            latency = MetricPoint(
+                entity_id=endpoint.id,
+                metric_name=LATENCY,
+                at=work.now,
+                value=answered.latency_milliseconds,
+                source="inference",
+            )
+            TimeseriesStore(work.connection, context.tenant_id).record(latency)
+    return audit_ref
 
 
 def find_deployed(

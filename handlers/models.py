@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field
 
 from domain_sdk.model_package import SIGNATURE_FILE, parse_manifest
 from engine import TaskContext, TransactionalTask
 from handlers.datasets import Nothing
-from handlers.experiment_runs import EvaluationSummary, TrainingSummary
+from handlers.experiment_runs import EvaluationSummary, TrainingSummary, read_history
 from handlers.lineage_edges import came_of, decisions_in, record_lineage
+from runners.results import EpochProgress
 from storage import SecurityContext, UnitOfWork
 from storage.identifiers import new_id
 from storage.models import (
@@ -21,6 +23,7 @@ from storage.models import (
     Experiment,
     ExperimentStatus,
     JsonObject,
+    MetricSnapshot,
     ModelArtifact,
     ModelStatus,
     RunStage,
@@ -110,6 +113,10 @@ def register_model(context: TaskContext, request: RegisterInput) -> RegisterOutp
     experiment = experiments.read(request.experiment_id, context=context.principal)
     training, evaluation = _record_runs(context, experiment, request)
     metrics = _metrics(request.evaluation)
+    epochs = read_history(context.work.objects, request.training)
+    points = [point for epoch in epochs for point in _points(context, training, _measured(epoch), epoch.epoch)]
+    points += _points(context, evaluation, metrics)
+    context.work.get_crud(MetricSnapshot).bulk_create(points, context=context.principal)
     artifact = _next_version(context.work, experiment, context.principal).model_copy(
         update={
             "artifact_uri": request.training.package_uri,
@@ -217,7 +224,8 @@ def _record_runs(
 ) -> tuple[TrainingRun, TrainingRun]:
     training, evaluation = request.training, request.evaluation
     split = {} if training.split is None else training.split.model_dump(mode="json")
-    trained, evaluated = (training.package_uri,), (evaluation.report_uri,)
+    history = () if training.history_uri is None else (training.history_uri,)
+    trained, evaluated = (training.package_uri, *history), (evaluation.report_uri,)
     return (
         _record_run(context, experiment, RunStage.TRAIN, training, artifacts=trained, split=split),
         _record_run(context, experiment, RunStage.EVAL, evaluation, artifacts=evaluated, split=split),
@@ -247,7 +255,31 @@ def _record_run(
     return context.work.get_crud(TrainingRun).create(run, context=context.principal)
 
 
-def _metrics(evaluation: EvaluationSummary) -> dict[str, JsonValue]:
+def _points(
+    context: TaskContext, run: TrainingRun, metrics: Mapping[str, float], step: int | None = None
+) -> list[MetricSnapshot]:
+    """Return what a run measured as points in time, at the time of its record."""
+    return [
+        MetricSnapshot(
+            tenant_id=run.tenant_id,
+            data_classification=run.data_classification,
+            entity_id=run.id,
+            timestamp=run.created_at,
+            metric_name=name,
+            value=value,
+            source=context.element_id,
+            step=step,
+        )
+        for name, value in metrics.items()
+    ]
+
+
+def _measured(epoch: EpochProgress) -> dict[str, float]:
+    measured = {"loss": epoch.loss, "validation_loss": epoch.validation_loss, "validation_accuracy": epoch.accuracy}
+    return {name: value for name, value in measured.items() if value is not None}
+
+
+def _metrics(evaluation: EvaluationSummary) -> dict[str, float]:
     return {
         "accuracy": evaluation.accuracy,
         "baseline_accuracy": evaluation.baseline_accuracy,

@@ -20,10 +20,10 @@ from starlette.routing import Route
 from console import home_page
 from handlers import Services
 from handlers.errors import EndpointNotFoundError
-from handlers.inference import find_deployed
+from handlers.inference import Answered, find_deployed, record_answer
 from learning.downloads import download_routes
 from learning.metrics import REGISTRY, EngineCollector
-from learning.middleware import Authentication, Measurement, Recording
+from learning.middleware import AUDIT_REF, Authentication, Measurement, Recording
 from learning.sign_ins import SignIns
 from mcp_server import create_mcp_server, mcp_application
 from serving.errors import ModelNotDeployedError
@@ -79,7 +79,12 @@ def _resolver(services: Services) -> Resolve:
         except (EndpointNotFoundError, RecordTextError) as error:
             raise ModelNotDeployedError(name=name) from error
         model = services.models.get(artifact.artifact_uri)
-        return DeployedModel(name=endpoint.name, version=str(artifact.version), model=model)
+
+        def record(row_count: int, latency_milliseconds: float) -> None:
+            answered = Answered(endpoint, artifact.version, row_count, latency_milliseconds)
+            request.scope[AUDIT_REF] = record_answer(services, answered, context=principal)
+
+        return DeployedModel(endpoint.name, str(artifact.version), model, record)
 
     return resolve
 

@@ -62,6 +62,7 @@ from storage.objects.envelope import KEY_BYTES
 from storage.objects.key_command import CommandKeys
 from storage.objects.master_keys import KeyService, make_master_key_file, parse_master_keys, read_master_keys
 from storage.stores import MetricMaintenance
+from storage.upkeep import Upkeep, UpkeepPolicy, chores
 
 if TYPE_CHECKING:
     from serving.loading import LoadedModel
@@ -306,6 +307,21 @@ def scheduler(services: Services) -> Scheduler:
     settings = SchedulerSettings()
     policy = SchedulerPolicy(poll_seconds=settings.poll_seconds, retry_seconds=settings.retry_seconds)
     return Scheduler(services.engine, services.storage, policy, services.hub)
+
+
+@contextmanager
+def running_scheduler(settings: LearningSettings) -> Iterator[tuple[Scheduler, Upkeep]]:
+    """Yield what a scheduler process runs: a scheduler, and the upkeep of the database.
+
+    Raises:
+        DatabaseUnavailableError, SchemaOutdatedError: There is no database that this version can use.
+    """
+    policy = UpkeepPolicy(every_seconds=SchedulerSettings().upkeep_seconds)
+    with open_database(settings) as database_url:
+        require_current_schema(database_url)
+        with open_services(settings, database_url) as services:
+            upkeep = Upkeep(database_url, chores(settings.metric_retention), lambda: datetime.now(UTC), policy)
+            yield scheduler(services), upkeep
 
 
 def authenticator(settings: LearningSettings) -> DevelopmentTokens:

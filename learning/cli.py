@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -110,19 +110,23 @@ def worker() -> None:
     bootstrap.configure_logging(settings)
     with bootstrap.running_services(settings) as services:
         running = bootstrap.worker(settings, services)
-        _run_until_told(running.run, running.stop, threads=settings.worker_threads)
+        _run_until_told([running.run] * settings.worker_threads, running.stop)
 
 
 @app.command()
 def scheduler() -> None:
-    """Run a scheduler: it starts process instances when their schedules are due, until SIGTERM."""
+    """Run a scheduler: it starts process instances when their schedules are due, and keeps metrics, until SIGTERM."""
     from learning import bootstrap
 
     settings = LearningSettings()
     bootstrap.configure_logging(settings)
-    with bootstrap.running_services(settings) as services:
-        running = bootstrap.scheduler(services)
-        _run_until_told(running.run, running.stop)
+    with bootstrap.running_scheduler(settings) as (running, upkeep):
+
+        def stop() -> None:
+            running.stop()
+            upkeep.stop()
+
+        _run_until_told([running.run, upkeep.run], stop)
 
 
 @app.command()
@@ -134,7 +138,7 @@ def sealer() -> None:
     bootstrap.configure_logging(settings)
     with bootstrap.audit_storage(settings) as storage:
         running = bootstrap.sealer(settings, storage)
-        _run_until_told(running.run, running.stop)
+        _run_until_told([running.run], running.stop)
 
 
 @app.command()
@@ -153,13 +157,13 @@ def demo(
         raise typer.Exit(128 + signal.SIGINT) from None
 
 
-def _run_until_told(run: Callable[[], None], stop: Callable[[], None], threads: int = 1) -> None:
+def _run_until_told(duties: Sequence[Callable[[], None]], stop: Callable[[], None]) -> None:
     def tell(_number: int, _frame: FrameType | None) -> None:
         threading.Thread(target=stop).start()  # not in the handler: it may interrupt a holder of the same lock
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, tell)
-    running = [threading.Thread(target=run, name=f"run-{number}") for number in range(threads)]
+    running = [threading.Thread(target=duty, name=f"run-{number}") for number, duty in enumerate(duties)]
     for thread in running:
         thread.start()
     for thread in running:

@@ -20,6 +20,7 @@ from storage.errors import DatabaseUnavailableError
 
 logger = logging.getLogger(__name__)
 
+AUDIT_REF = "learning.audit_ref"
 _OPEN_PATHS = frozenset({"/", "/healthz", "/metrics", "/v2", "/v2/health/live", "/v2/health/ready"})
 _LINKS = "/artifacts/links/"  # whoever has a link needs nothing else, once
 _ANONYMOUS = SecurityContext(user_id="anonymous", tenant_id="none")
@@ -80,6 +81,7 @@ class Measurement:
 class Recording:
     """Writes an audit leaf for every request that names a model and for every refusal; the answer carries its id.
 
+    What an endpoint has answered is recorded by then, under the reference that the scope carries as `AUDIT_REF`.
     MCP requests are recorded by their tools, under the tool's name and with its own reference.
     """
 
@@ -107,6 +109,9 @@ class Recording:
         await self._app(scope, receive, recorded)
 
     def _record(self, scope: Scope, status: int) -> UUID:
+        recorded: UUID | None = scope.get(AUDIT_REF)
+        if recorded is not None:
+            return recorded
         entry = AuditEntry(
             action=f"http.{scope['method'].lower()}",
             subject=scope["path"][:_RECORDED_PATH_LENGTH],

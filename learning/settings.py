@@ -9,6 +9,7 @@ from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from storage.models import ComputeProfile
+from storage.stores import MetricRetention
 
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
 
@@ -25,6 +26,7 @@ class LearningSettings(BaseSettings):
         master_key_file: The same keys in a file, one a line; without both, a local folder gets `home`/master.key.
         key_command: A program that wraps and opens keys with master keys that this machine never sees.
         retention: Days that the objects of deleted records are kept, as `MODEL/classification=days`.
+        metric_retention: Days that metric points and their roll-ups are kept; for good unless given.
         import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
         source_origins: The only web servers from which `https://` and `http://` dataset sources are fetched.
         source_networks: Private networks to which the names of these servers may lead.
@@ -50,6 +52,7 @@ class LearningSettings(BaseSettings):
     master_key_file: Path | None = None
     key_command: Path | None = None
     retention: str = "default=30"
+    metric_retention: Annotated[MetricRetention | None, NoDecode] = None
     import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     source_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     source_networks: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = ()
@@ -67,6 +70,11 @@ class LearningSettings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("metric_retention", mode="before")
+    @classmethod
+    def _retention(cls, value: object) -> object:
+        return (cls._limits(value) or None) if isinstance(value, str) else value
 
     @field_validator("job_limits", mode="before")
     @classmethod
@@ -117,6 +125,8 @@ class LearningSettings(BaseSettings):
 def _as_text(value: object) -> str:
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, MetricRetention):
+        value = value.model_dump()
     if isinstance(value, dict):
         return ",".join(f"{name}={number}" for name, number in value.items())
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
@@ -142,9 +152,11 @@ class SchedulerSettings(BaseSettings):
     Attributes:
         poll_seconds: How long to wait at most; a new schedule is noticed within this time.
         retry_seconds: Delay before a scheduled start that failed is tried again.
+        upkeep_seconds: How long to wait between rounds of upkeep.
     """
 
     model_config = SettingsConfigDict(env_prefix="AMI_SCHEDULER_", env_file=".env", extra="ignore", frozen=True)
 
     poll_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = 5.0
     retry_seconds: Annotated[float, Field(ge=0.1, le=86_400)] = 30.0
+    upkeep_seconds: Annotated[float, Field(ge=1, le=86_400)] = 300.0

@@ -22,6 +22,7 @@ from engine import (
     UserTaskComment,
     UserTaskDescription,
 )
+from handlers.metrics import MetricsReport
 from handlers.migrations import MigrationReport
 from handlers.process_starts import DefinedProcess, StartedProcess
 from handlers.schedules import ScheduleDescription, ScheduledEvent
@@ -41,6 +42,10 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     audit_ref: UUID
+
+
+class MetricsAnswer(MetricsReport, Answer):
+    """Metrics over time of one record."""
 
 
 class DatasetAnswer(Answer):

@@ -15,6 +15,7 @@ from handlers.datasets import DatasetPayload, Registration, find_version, regist
 from handlers.errors import ValidationIncidentError, rejection
 from handlers.experiments import ExperimentPayload, get_experiment_status, launch_experiment
 from handlers.inference import InferencePayload, run_inference
+from handlers.metrics import MetricsFilter, get_metrics
 from handlers.processes import experiment_events, wait_for_end
 from mcp_server.answers import (
     DatasetAnswer,
@@ -23,6 +24,7 @@ from mcp_server.answers import (
     ExperimentAnswer,
     InferenceReply,
     LaunchAnswer,
+    MetricsAnswer,
 )
 from mcp_server.principals import principal_of
 from mcp_server.toolbox import CREATES, READS, Ctx, IdempotencyKey, Toolbox, WaitSeconds
@@ -44,6 +46,7 @@ class LearningTools(Toolbox):
             (self.get_experiment_status, READS),
             (self.stream_events, READS),
             (self.run_inference, READS),
+            (self.get_metrics, READS),
         )
 
     async def create_dataset(
@@ -143,6 +146,24 @@ class LearningTools(Toolbox):
         """Predict rows with a deployed model, named by endpoint_id or model_id."""
         answer = run_inference(self._services, inference_payload, context=principal_of(ctx))
         return InferenceReply.model_validate(answer.model_dump())
+
+    def get_metrics(self, filter: MetricsFilter, ctx: Ctx) -> MetricsAnswer:  # noqa: A002 - named by the specification
+        """Return metrics over time of an endpoint, model, version, experiment or run, and drift reports on its model.
+
+        Points where they are few, otherwise buckets; breaches says which of them lay beyond their threshold.
+        """
+        context = principal_of(ctx)
+        report = get_metrics(self._services, filter, context=context)
+        audit_ref = self._audited("get_metrics", f"{report.entity_model}/{report.entity_id}", context)
+        return MetricsAnswer(
+            audit_ref=audit_ref,
+            entity_id=report.entity_id,
+            entity_model=report.entity_model,
+            begin=report.begin,
+            end=report.end,
+            series=report.series,
+            drift_reports=report.drift_reports,
+        )
 
     def _require_validated(self, process_instance_id: UUID, context: SecurityContext) -> None:
         with self._services.storage.transaction() as work:

@@ -7,6 +7,7 @@ Resolving and predicting run in worker threads, so a long prediction stops nobod
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -35,13 +36,26 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
 }
 
 
+Record = Callable[[int, float], None]
+
+
+def _record_nothing(_row_count: int, _latency_milliseconds: float) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class DeployedModel:
-    """A model under the name by which it is asked, and the version that answers."""
+    """A model under the name by which it is asked, and the version that answers.
+
+    Attributes:
+        record: Told of each answer, before it is sent: of how many rows, and how long the model took. Where it raises,
+            there is no answer.
+    """
 
     name: str
     version: str
     model: LoadedModel
+    record: Record = _record_nothing
 
 
 Resolve = Callable[[Request, str], DeployedModel]
@@ -115,8 +129,12 @@ class OpenInference:
 
 def _infer(deployed: DeployedModel, body: bytes) -> JsonObject:
     request, signature = parse_request(body), deployed.model.signature
-    probabilities = deployed.model.predict_probabilities(rows_of(request, signature))
+    rows = rows_of(request, signature)
+    started = time.perf_counter()
+    probabilities = deployed.model.predict_probabilities(rows)
+    latency_milliseconds = (time.perf_counter() - started) * 1_000
     outputs = outputs_of(request, signature, deployed.model.labels_of(probabilities), probabilities)
+    deployed.record(len(rows), latency_milliseconds)
     answer: JsonObject = {
         "model_name": deployed.name,
         "model_version": deployed.version,

@@ -105,7 +105,12 @@ class DocumentStore:
     def read(self, record_id: UUID) -> Row[Any] | None:
         """Return body and revision of a record, `None` where there is none."""
         parameters = {"id": record_id, "model": self._model.__name__, "tenant": self._tenant_id}
-        return self._connection.exec_driver_sql(_READ, parameters).first()
+        table = _TABLES.get(self._model)
+        if table is None:
+            return self._connection.exec_driver_sql(_READ, parameters).first()
+        enter_tenant(self._connection, self._tenant_id)
+        text = f"select body, revision from {table} where id = %(id)s and {_OF_MODEL}"
+        return self._connection.exec_driver_sql(text, parameters).first()
 
     def rows(self, question: Question) -> Sequence[Row[Any]]:
         """Return body, revision and, behind them, the sort keys of the records that fit."""

@@ -34,16 +34,30 @@ def record_points(
         RecordTextError: A text that the database cannot hold.
         MetricMonthMissingError: Points of a time that the store does not hold (yet, or any more).
     """
+    points = _dumped(snapshots)
+    leaf = make_leaf(_entry(snapshots, points), context=context)
+    beside = {"observations": f"[{observation.model_dump_json()}]", "leaves": to_json([leaf.as_row()]).decode()}
+    _write(connection, snapshots, {"tenant": context.tenant_id, "points": points, **beside})
+
+
+def place_points(connection: Connection, tenant_id: str, snapshots: Sequence[MetricSnapshot]) -> None:
+    """Write points that a record says by itself, whose leaf and observation tell of them; otherwise as `record_points`.
+
+    Raises:
+        RecordTextError, MetricMonthMissingError: As `record_points`.
+    """
+    beside = {"observations": "[]", "leaves": "[]"}
+    _write(connection, snapshots, {"tenant": tenant_id, "points": _dumped(snapshots), **beside})
+
+
+def _dumped(snapshots: Sequence[MetricSnapshot]) -> str:
     points = _SNAPSHOTS.dump_json(tuple(snapshots), include={"__all__": _OF_A_POINT}).decode()
     if "\\u0000" in points:
         jsonb_text([snapshot.model_dump() for snapshot in snapshots], model="MetricSnapshot")
-    leaf = make_leaf(_entry(snapshots, points), context=context)
-    parameters = {
-        "tenant": context.tenant_id,
-        "points": points,
-        "observations": f"[{observation.model_dump_json()}]",
-        "leaves": to_json([leaf.as_row()]).decode(),
-    }
+    return points
+
+
+def _write(connection: Connection, snapshots: Sequence[MetricSnapshot], parameters: dict[str, str]) -> None:
     try:
         connection.exec_driver_sql(_RECORD, parameters)
     except IntegrityError as error:

@@ -6,16 +6,29 @@ points are all there is of them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
-from typing import assert_never
+from typing import TypeGuard, assert_never
 from uuid import UUID
 
+from pydantic import JsonValue
 from sqlalchemy import Connection
 
-from storage.models import DriftReport, ServingEndpoint, SOMNeuron, StorageModel
+from storage.models import (
+    DriftReport,
+    Experiment,
+    MetricSnapshot,
+    ServingEndpoint,
+    SOMNeuron,
+    StorageModel,
+    TrainingRun,
+)
 from storage.models.enums import StorageType
+from storage.points import place_points
 from storage.stores import Edge, EdgeKind, GraphStore, Node, VectorPoint, VectorStore
 
+_LONGEST_NAME = 200
+_LARGEST_INTEGER = 2**63
 _WITHOUT_THE_VECTOR = {"prototype_vector", "acl", "tenant_id"}
 
 
@@ -35,13 +48,9 @@ def project(connection: Connection, before: StorageModel | None, after: StorageM
                 _connect(connection, record.tenant_id, before, after)
             case StorageType.VECTOR:
                 _place(connection, before, after)
-            case (
-                StorageType.DOCUMENT
-                | StorageType.TIMESERIES
-                | StorageType.FILE
-                | StorageType.RELATIONAL
-                | StorageType.CACHE
-            ):
+            case StorageType.TIMESERIES:
+                _measure(connection, before, after)
+            case StorageType.DOCUMENT | StorageType.FILE | StorageType.RELATIONAL | StorageType.CACHE:
                 continue  # written with the record, or published before it
             case _:
                 assert_never(config.storage_type)
@@ -59,6 +68,20 @@ def edges_of(record: StorageModel) -> Iterator[Edge]:
                 yield _edge(EdgeKind.ADJACENT_TO, ("SOMNeuron", neighbour), record)
 
 
+def measures_of(record: StorageModel) -> dict[str, float]:
+    """Return the numbers of a record that are metrics over time, by name."""
+    match record:
+        case Experiment():
+            metrics = record.metrics_summary.items()
+            return {
+                name: float(value) for name, value in metrics if _is_number(value) and 0 < len(name) <= _LONGEST_NAME
+            }
+        case TrainingRun():
+            return {"duration_seconds": record.duration_seconds}
+        case _:
+            return {}
+
+
 def collection_of(layer_id: UUID) -> str:
     """Return the name of the vector collection that holds a layer's prototypes."""
     return f"som/{layer_id}"
@@ -74,6 +97,39 @@ def _connect(connection: Connection, tenant_id: str, before: StorageModel | None
     graph = GraphStore(connection, tenant_id)
     graph.disconnect(*(edge for edge in old if edge not in new))
     graph.connect(*(edge for edge in new if edge not in old))
+
+
+def _measure(connection: Connection, before: StorageModel | None, after: StorageModel | None) -> None:
+    """Add a point for each number that is new or another one; what was measured before stays measured."""
+    if after is None:
+        return
+    known = {} if before is None else measures_of(before)
+    points = [
+        MetricSnapshot(
+            tenant_id=after.tenant_id,
+            entity_id=after.id,
+            timestamp=after.updated_at,
+            metric_name=name,
+            value=value,
+            source=type(after).__name__,
+        )
+        for name, value in measures_of(after).items()
+        if known.get(name) != value
+    ]
+    if points:
+        place_points(connection, after.tenant_id, points)
+
+
+def _is_number(value: JsonValue) -> TypeGuard[float]:
+    match value:
+        case bool():
+            return False
+        case int():
+            return abs(value) < _LARGEST_INTEGER
+        case float():
+            return math.isfinite(value)
+        case _:
+            return False
 
 
 def _place(connection: Connection, before: StorageModel | None, after: StorageModel | None) -> None:

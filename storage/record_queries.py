@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, get_args
 from uuid import UUID
 
-from pydantic import JsonValue
+from pydantic import AwareDatetime, JsonValue
 from pydantic_core import to_jsonable_python
 
 from storage.errors import CursorInvalidError, FilterInvalidError, UnknownFieldError
@@ -248,6 +248,6 @@ def _is_time(model: type[StorageModel], name: str) -> bool:
 
 
 def _mentions_time(annotation: Any) -> bool:
-    if isinstance(annotation, type) and issubclass(annotation, datetime):
+    if annotation is datetime or annotation is AwareDatetime:  # a class of its own while the program runs
         return True
     return any(_mentions_time(argument) for argument in get_args(annotation))

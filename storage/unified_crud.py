@@ -26,6 +26,7 @@ from storage.errors import (
     RecordNotFoundError,
     UnknownFieldError,
     WithoutDocumentError,
+    WrittenByPlatformError,
 )
 from storage.filters import NEWEST_FIRST, Filter, Order, conditions, read_cursor, with_id
 from storage.models import (
@@ -37,6 +38,7 @@ from storage.models import (
     Mutation,
     Permission,
     PrincipalType,
+    ProcessObservation,
     StorageModel,
 )
 from storage.mutations import bulk_entry, changed_fields, entry, observation, require_transitions
@@ -81,6 +83,7 @@ class UnifiedCRUD(Generic[ModelT]):
         Raises:
             AccessDeniedError: No WRITE permission.
             DuplicateRecordError: There is one already.
+            WrittenByPlatformError: The model is not for callers to write; nor to change or delete.
             RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
         return self._create([payload], context)[0]
@@ -165,6 +168,7 @@ class UnifiedCRUD(Generic[ModelT]):
             StatusTransitionError: The status cannot follow the one that it has.
             RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
+        self._require_own_writing()
         before = self.read(record, context=context) if isinstance(record, UUID) else record
         self._require_fields(patch)
         needed = Permission.ADMIN if _ADMINISTERED_FIELDS & patch.keys() else Permission.MODIFY
@@ -193,6 +197,7 @@ class UnifiedCRUD(Generic[ModelT]):
             AccessDeniedError: No DELETE permission; owners have it.
             RecordConflictError: Somebody changed it since.
         """
+        self._require_own_writing()
         before = self.read(record, context=context) if isinstance(record, UUID) else record
         self._require(context, Permission.DELETE, before)
         now = self._clock()
@@ -205,6 +210,7 @@ class UnifiedCRUD(Generic[ModelT]):
         project(self._connection, before, None)
 
     def _create(self, payloads: Sequence[ModelT], context: SecurityContext) -> tuple[ModelT, ...]:
+        self._require_own_writing()
         now = self._clock()
         for payload in {payload.tenant_id: payload for payload in payloads}.values():
             self._require_creation(context, payload)
@@ -233,6 +239,10 @@ class UnifiedCRUD(Generic[ModelT]):
         if store.read(record.id) is None:
             return RecordNotFoundError(model=model, record_id=record.id)
         return RecordConflictError(model=model, record_id=record.id, expected_revision=record.revision)
+
+    def _require_own_writing(self) -> None:
+        if issubclass(self._model, ProcessObservation):
+            raise WrittenByPlatformError(model=self._model.__name__)
 
     def _require_fields(self, names: Mapping[str, object]) -> None:
         for name in names:

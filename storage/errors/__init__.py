@@ -12,7 +12,8 @@ StorageError
 │   ├── StatusTransitionError             STATUS_TRANSITION_ILLEGAL
 │   ├── FilterInvalidError                FILTER_INVALID
 │   ├── CursorInvalidError                CURSOR_INVALID
-│   └── WithoutDocumentError              RECORD_WITHOUT_DOCUMENT
+│   ├── WithoutDocumentError              RECORD_WITHOUT_DOCUMENT
+│   └── WrittenByPlatformError            RECORD_WRITTEN_BY_PLATFORM
 ├── access.py: who may do what, and who asks
 │   ├── AccessDeniedError                 FORBIDDEN
 │   ├── AuthenticationError               AUTHENTICATION_REQUIRED
@@ -96,6 +97,7 @@ from storage.errors.records import (
     StatusTransitionError,
     UnknownFieldError,
     WithoutDocumentError,
+    WrittenByPlatformError,
 )
 from storage.errors.sealing import MasterKeyMissingError, MasterKeyUnusableError, ObjectUnsealableError
 from storage.errors.stores import (
@@ -152,4 +154,5 @@ __all__ = [
     "VectorDimensionError",
     "VectorUnusableError",
     "WithoutDocumentError",
+    "WrittenByPlatformError",
 ]

@@ -141,3 +141,14 @@ class WithoutDocumentError(StorageError):
     def __init__(self, *, model: str) -> None:
         self.model = model
         super().__init__(f"{model} is kept as points in time, without a record of its own.")
+
+
+class WrittenByPlatformError(StorageError):
+    """Observations are written beside every change of a record, and never created, changed or deleted by anybody."""
+
+    code = "RECORD_WRITTEN_BY_PLATFORM"
+    hint = "Read and query them; keep what you make of them in records of your own."
+
+    def __init__(self, *, model: str) -> None:
+        self.model = model
+        super().__init__(f"{model} is written by the platform alone.")

@@ -34,11 +34,15 @@ class Links:
 
     def add(self, secret: str, linked: LinkedObject, seconds: int) -> datetime:
         """Let a secret lead to an object for so long; return when that ends."""
-        QUERIES.execute(self._connection, "forget_links")
+        self.forget_expired()
         values = {**linked.model_dump(), "token_sha256": _digest(secret), "seconds": seconds}
         (row,) = QUERIES.rows(self._connection, "add_link", values)
         expires_at: datetime = row.expires_at
         return expires_at
+
+    def forget_expired(self) -> int:
+        """Forget links a day after they have expired, used or not; return how many."""
+        return QUERIES.execute(self._connection, "forget_links")
 
     def use(self, secret: str) -> LinkedObject:
         """Return what a secret leads to; it leads nowhere from now on.

@@ -21,7 +21,7 @@ class MetricRetention(BaseModel):
     What is coarser is made of what is finer, so it is kept as long at least.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     points: Days = 90
     minutes: Days = 180

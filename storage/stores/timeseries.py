@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,12 @@ class TimeseriesStore:
         enter_tenant(self._connection, self._tenant_id)
         rows = _QUERIES.rows(self._connection, "points", {**self._asked(series), "limit": limit})
         return tuple(map(_point, rows))
+
+    def metric_names(self, entity_id: UUID, begin: datetime, end: datetime) -> tuple[str, ...]:
+        """Return the names of the metrics that an entity has from `begin` until before `end`, whole days, in order."""
+        enter_tenant(self._connection, self._tenant_id)
+        asked = {"tenant_id": self._tenant_id, "entity_id": entity_id, "begin": begin, "end": end}
+        return tuple(row.metric_name for row in _QUERIES.rows(self._connection, "metric_names", asked))
 
     def rollups(self, series: MetricSeries, resolution: Resolution) -> tuple[Rollup, ...]:
         """Return roll-ups of all buckets that overlap the series, whole buckets, empty ones left out."""

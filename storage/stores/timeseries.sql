@@ -63,6 +63,16 @@ where tenant_id = :tenant_id and entity_id = :entity_id and metric_name = :metri
 order by at, step nulls first
 limit cast(:limit as bigint)
 
+-- name: metric_names
+-- Roll-ups are kept longer than the points they were made of.
+select metric_name from metric_point
+where tenant_id = :tenant_id and entity_id = :entity_id and at >= :begin and at < :end
+union
+select metric_name from metric_rollup
+where tenant_id = :tenant_id and entity_id = :entity_id and resolution = 'day'
+    and bucket_at >= date_trunc('day', cast(:begin as timestamptz), 'UTC') and bucket_at < :end
+order by metric_name
+
 -- name: rollups
 -- A bucket whose roll-up does not know everything yet is computed from its points.
 with stale as materialized (

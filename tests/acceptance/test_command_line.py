@@ -37,6 +37,7 @@ TOOLS = [
     "learning.get_experiment_status",
     "learning.stream_events",
     "learning.run_inference",
+    "learning.get_metrics",
     "learning.list_user_tasks",
     "learning.get_user_task",
     "learning.claim_user_task",
