@@ -21,7 +21,7 @@ from storage.datasets.scanning import scan
 
 _ROWS = 1_000_000
 _LARGE_ROWS = 10_000_000
-_ROUNDS = 5
+_ROUNDS = 9
 _BAR = 0.3
 _MEMORY_BAR_GIB = 2.0
 

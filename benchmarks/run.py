@@ -26,10 +26,10 @@ GROUPS: dict[str, Benchmark] = {
     "engine": engine_group.measure,
     "feel": feel_group.measure,
     "learning": learning_group.measure,
+    "storage": storage_group.measure,
     "objects": objects_group.measure,
     "lineage": lineage_group.measure,
     "timeseries": timeseries_group.measure,
-    "storage": storage_group.measure,
 }
 
 

@@ -196,7 +196,7 @@ class _ForeignKey(_Check):
     def __init__(self, rule: ForeignKeyRule, keys: Iterable[pa.Table]) -> None:
         super().__init__(rule)
         self._column = rule.column
-        known = [np.unique(_fingerprints(table, rule.references)[0]) for table in keys]
+        known = [np.unique(prints[present]) for prints, present in (_fingerprints(t, rule.references) for t in keys)]
         self._known = np.unique(np.concatenate([*known, np.empty(0, np.uint64)]))
 
     def see(self, chunk: pa.Table, first_row: int) -> None:

@@ -247,7 +247,7 @@ class UnifiedCRUD(Generic[ModelT]):
         self._refuse_unless(
             context,
             Permission.WRITE,
-            Resource(self._model.__name__, payload.tenant_id, resource_id=str(payload.id)),
+            Resource(self._model.__name__, payload.tenant_id),
             is_known=True,
         )
 

@@ -63,6 +63,9 @@ TOOLS = [
     "learning.set_variables",
     "learning.move_token",
     "learning.migrate_instances",
+    "learning.explain_production",
+    "learning.list_downstream",
+    "learning.get_production_at",
 ]
 
 

@@ -36,6 +36,7 @@ from storage.objects.references import Need, read_references
 from storage.objects.retention import RetentionPolicy, parse_retention
 
 NOTHING = Tally()
+OF_A_VERSION = 3  # its manifest, its only chunk, and its sketches
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,11 @@ def counted(report: GarbageReport) -> dict[str, int]:
     return needed | {verdict.name: tally.objects for verdict, tally in report.totals.items() if tally.objects}
 
 
+def digest_of(version: DatasetVersion) -> str:
+    """Return the digest under which the version's manifest is stored."""
+    return version.storage_location.rpartition("/")[2]
+
+
 def delete_versions(shop: Workshop) -> None:
     with shop.services.storage.transaction() as work:
         versions = work.get_crud(DatasetVersion)
@@ -111,15 +117,15 @@ def test_nothing_of_a_model_in_service_is_collected_even_if_its_records_are_dele
 def test_what_a_deleted_record_named_is_retained_then_put_aside_then_removed(shop: Workshop, custody: Custody) -> None:
     version = shop.register(two_clusters()).version
     shop.finish_jobs()
-    assert counted(collect(custody)) == {"RECORD": 1}
+    assert counted(collect(custody)) == {"RECORD": OF_A_VERSION}
     delete_versions(shop)
 
-    assert counted(collect(custody, parse_retention("DatasetVersion/internal=1"))) == {"RETENTION": 1}
+    assert counted(collect(custody, parse_retention("DatasetVersion/internal=1"))) == {"RETENTION": OF_A_VERSION}
     assert counted(collect(custody, parse_retention("DatasetVersion/restricted=1"), is_dry_run=True)) == {
-        "QUARANTINED": 1
+        "QUARANTINED": OF_A_VERSION
     }
-    assert counted(collect(custody)) == {"QUARANTINED": 1}
-    assert counted(collect(custody)) == {"REMOVED": 1}
+    assert counted(collect(custody)) == {"QUARANTINED": OF_A_VERSION}
+    assert counted(collect(custody)) == {"REMOVED": OF_A_VERSION}
     assert counted(collect(custody)) == {}
     assert not [path for path in shop.objects.rglob("*") if path.is_file()]
     assert version.storage_location
@@ -128,10 +134,10 @@ def test_what_a_deleted_record_named_is_retained_then_put_aside_then_removed(sho
 def test_what_is_registered_again_comes_back_from_quarantine(shop: Workshop, custody: Custody) -> None:
     version = shop.register(two_clusters()).version
     shop.finish_jobs()
-    custody.objects.inner.quarantine(version.checksum)
+    custody.objects.inner.quarantine(digest_of(version))
 
-    assert counted(collect(custody)) == {"RECORD": 1, "RESTORED": 1}
-    assert custody.objects.read_bytes(version.storage_location).decode() == two_clusters()
+    assert counted(collect(custody)) == {"RECORD": OF_A_VERSION, "RESTORED": 1}
+    assert custody.objects.read_bytes(version.storage_location)
 
 
 def test_the_keys_of_a_removed_confidential_object_go_with_it(shop: Workshop, custody: Custody) -> None:
@@ -142,12 +148,12 @@ def test_the_keys_of_a_removed_confidential_object_go_with_it(shop: Workshop, cu
         data_classification=DataClassification.CONFIDENTIAL,
     )
     register_dataset(shop.services, payload, context=ADA)
-    register_dataset(shop.services, payload, context=ADA)  # sealed once more, and named by nobody
+    custody.objects.for_classification(DataClassification.CONFIDENTIAL).put_bytes(b"named by nobody")
     shop.finish_jobs()
 
-    assert counted(collect(custody)) == {"RECORD": 1, "QUARANTINED": 1}
-    assert counted(collect(custody)) == {"RECORD": 1, "REMOVED": 1}
-    assert len(list(custody.objects.inner.list_data_keys())) == 1
+    assert counted(collect(custody)) == {"RECORD": OF_A_VERSION, "QUARANTINED": 1}
+    assert counted(collect(custody)) == {"RECORD": OF_A_VERSION, "REMOVED": 1}
+    assert len(list(custody.objects.inner.list_data_keys())) == OF_A_VERSION
     custody.objects.inner.create_data_key("f" * 64, "0" * 16, b"of an object that never came")
     assert collect(custody).orphaned_keys == 1
     assert verify_objects(custody, context=ADMIN).is_sound
@@ -158,11 +164,11 @@ def test_a_hold_keeps_what_a_deleted_record_named_until_it_is_released(shop: Wor
     shop.finish_jobs()
     delete_versions(shop)
     hold = place_hold(shop.services.storage, str(version.id), "a lawsuit", context=ADMIN)
-    assert counted(collect(custody)) == {"LEGAL_HOLD": 1}
+    assert counted(collect(custody)) == {"LEGAL_HOLD": OF_A_VERSION}
 
     release_hold(shop.services.storage, hold.hold_id, "settled", context=ADMIN)
 
-    assert counted(collect(custody)) == {"QUARANTINED": 1}
+    assert counted(collect(custody)) == {"QUARANTINED": OF_A_VERSION}
     (listed,) = list_holds(shop.services.storage, context=ADMIN)
     assert (listed.placed_by, listed.reason, listed.released_by, listed.release_reason) == (
         ADMIN.user_id,
@@ -178,7 +184,7 @@ def test_an_object_is_held_by_its_uri(shop: Workshop, custody: Custody) -> None:
     place_hold(shop.services.storage, version.storage_location, "a lawsuit", context=ADMIN)
     delete_versions(shop)
 
-    assert counted(collect(custody)) == {"LEGAL_HOLD": 1}
+    assert counted(collect(custody)) == {"LEGAL_HOLD": OF_A_VERSION}
 
 
 def test_nobody_holds_or_releases_what_is_not_their_tenants(shop: Workshop) -> None:
@@ -232,9 +238,9 @@ def test_a_running_process_keeps_what_its_variables_name_and_an_ended_one_does_n
     values = {"instance": instance_id, "scope": new_id(), "value": json.dumps({"nested": [uri]})}
     as_owner("insert into variable values (:instance, :scope, 'result', cast(:value as jsonb))", **values)
 
-    assert counted(collect(custody)) == {"RECORD": 1, "PROCESS": 1}
+    assert counted(collect(custody)) == {"RECORD": OF_A_VERSION, "PROCESS": 1}
     as_owner("update process_instance set ended_at = now() where process_instance_id = :instance", instance=instance_id)
-    assert counted(collect(custody)) == {"RECORD": 1, "QUARANTINED": 1}
+    assert counted(collect(custody)) == {"RECORD": OF_A_VERSION, "QUARANTINED": 1}
 
 
 def test_a_table_of_a_later_revision_keeps_what_it_names(custody: Custody, as_owner: Sql) -> None:
@@ -270,14 +276,15 @@ def test_verification_names_what_is_corrupt_missing_or_cannot_be_opened(shop: Wo
     assert verify_objects(custody, context=ADMIN).is_sound
     shop.damage(versions[0].storage_location)
     shop.lose(versions[1].storage_location)
-    (key,) = custody.objects.inner.list_data_keys()
+    keys = list(custody.objects.inner.list_data_keys())
+    (key,) = (key for key in keys if key.sha256 == digest_of(versions[2]))
     custody.objects.inner.delete_data_key(key.sha256, key.master_key_id)
 
     found = verify_objects(custody, context=ADMIN)
 
     assert (found.objects, found.corrupt, found.missing, found.unopened) == (
-        2,
-        (versions[0].checksum,),
+        4 * OF_A_VERSION - 2,
+        (digest_of(versions[0]),),
         (versions[1].storage_location,),
         (versions[2].storage_location,),
     )
@@ -306,7 +313,7 @@ def test_the_command_line_collects_holds_verifies_and_rewraps(
         return outcome.returncode, outcome.stdout + outcome.stderr
 
     code, answer = call("gc", "--dry-run", "--json")
-    assert (code, json.loads(answer)["needed"][Need.RECORD]["objects"]) == (0, 1)
+    assert (code, json.loads(answer)["needed"][Need.RECORD]["objects"]) == (0, OF_A_VERSION)
     assert call("verify")[0] == 0
     assert call("rewrap") == (0, "0 rewrapped, 0 were current, 0 old ones removed\n")
     code, answer = call("hold", str(version.id), "--reason", "a lawsuit")

@@ -15,18 +15,17 @@ from database_owner import as_owner
 from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from storage import AuditEntry, FolderObjectStore, SecurityContext, Storage
+from storage import AuditEntry, FolderObjectStore, SecurityContext, Storage, documents
 from storage.database import connect, connect_as_owner, current_revision, migrate, newest_revision
 from storage.errors import DatabaseExtensionError, DatabaseRoleError, RecordNotFoundError
 from storage.models import Dataset, RoleType
-from storage.sql import Queries
 from storage.tenants import enter_tenant
 
 NORTH = SecurityContext(user_id="ada", tenant_id="north", roles=frozenset({RoleType.OWNER}))
 SOUTH = SecurityContext(user_id="sven", tenant_id="south", roles=frozenset({RoleType.OWNER}))
 DENIED = "42501"
 WAITING = "select 1 from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
-TENANT_CONDITION = re.compile(r" and tenant_id = :tenant_id|tenant_id = :tenant_id and ")
+TENANT_CONDITION = re.compile(r" and (d\.)?tenant_id = (%\(tenant\)s|tenant)")
 
 
 def create(storage: Storage, context: SecurityContext) -> Dataset:
@@ -45,18 +44,20 @@ def refusal(storage: Storage, statement: str) -> str | None:
 
 
 @pytest.fixture
-def forgetful(database_url: str, tmp_path: Path) -> Iterator[Storage]:
-    """A storage whose statements have lost every condition on the tenant."""
-    engine = connect(database_url)
-    storage = Storage(engine, FolderObjectStore(tmp_path / "objects"))
-    named = (Path(__file__).parents[2] / "storage" / "queries.sql").read_text()
-    assert TENANT_CONDITION.search(named)
-    planted = tmp_path / "queries.sql"
-    planted.write_text(TENANT_CONDITION.sub(lambda found: " and " if found[0].endswith("and ") else "", named))
-    planted.write_text(planted.read_text().replace("where  and", "where").replace("and  and", "and"))
-    storage._queries = Queries(planted)
-    yield storage
-    engine.dispose()
+def forgetful(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> Storage:
+    """A storage whose statements have lost every condition on the tenant, here and in the database's functions."""
+    monkeypatch.setattr(documents, "_OF_MODEL", _without_tenant(documents._OF_MODEL))
+    with as_owner(storage) as connection:
+        for name in ("read_record", "change_record"):
+            found = text("select pg_get_functiondef(oid) from pg_proc where proname = :name")
+            definition = connection.execute(found, {"name": name}).scalar_one()
+            connection.exec_driver_sql(_without_tenant(definition))
+    return storage
+
+
+def _without_tenant(statement: str) -> str:
+    assert TENANT_CONDITION.search(statement)
+    return TENANT_CONDITION.sub("", statement)
 
 
 def test_tenants_stay_apart_where_the_statements_forget_to_ask_for_the_tenant(forgetful: Storage) -> None:

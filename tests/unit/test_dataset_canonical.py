@@ -44,6 +44,7 @@ SAME: dict[str, list[Any]] = {
     ],
     "fractions": [pa.array([0.5, 0.1]), pa.array([Decimal("0.50"), Decimal("0.10")])],
     "zero": [pa.array([0]), pa.array([0.0]), pa.array([-0.0]), pa.array([Decimal("0.00")])],
+    "zero among fractions": [pa.array([0.5, 0.0]), pa.array([0.5, -0.0])],
     "beyond 53 bits": [pa.array([2**53 + 1]), pa.array([2**53 + 1], pa.uint64()), pa.array([Decimal(2**53 + 1)])],
     "beyond 63 bits": [pa.array([2**63], pa.uint64()), pa.array([2.0**63])],
     "text": [pa.array(["b", None, "", "b", "a"], kind) for kind in (pa.string(), pa.large_string(), pa.string_view())]

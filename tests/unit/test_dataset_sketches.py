@@ -114,6 +114,22 @@ def test_no_frequent_value_is_overlooked_and_no_count_is_too_high(pieces: list[l
         assert count - sketch.error <= sketch.counts.get(str(value), 0) <= count
 
 
+def test_what_a_full_sketch_forgets_is_in_its_error() -> None:
+    sketch = FrequentSketch()
+    for start in range(0, 600, 50):
+        sketch = sketch.with_counts({f"v{number}": 3 for number in range(start, start + 50)})
+
+    assert len(sketch.counts) <= 256
+    assert all(3 - sketch.error <= sketch.counts.get(f"v{number}", 0) <= 3 for number in range(600))
+
+
+def test_blocks_are_sampled_from_places_that_change() -> None:
+    block = np.arange(65_536.0)
+    first_places = {QuantileSketch(count=count).with_sorted(block).levels[7][0] for count in range(100)}
+
+    assert len(first_places) > 40
+
+
 @settings(max_examples=100, deadline=None)
 @given(st.lists(st.lists(st.floats(-1e6, 1e6), max_size=20), max_size=6))
 def test_merged_moments_are_those_of_the_whole(pieces: list[list[float]]) -> None:

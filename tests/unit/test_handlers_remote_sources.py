@@ -149,6 +149,11 @@ def test_only_addresses_of_the_public_internet_are_open(address: str, *, expecte
     assert is_open(address, ()) is expected
 
 
+def test_an_address_in_other_clothes_is_judged_as_what_it_is() -> None:
+    assert is_open("::ffff:10.0.0.1", [ip_network("10.0.0.0/8")])
+    assert is_open("::ffff:93.184.216.34", ())
+
+
 def redirect(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(302)
     handler.send_header("Location", "/elsewhere")

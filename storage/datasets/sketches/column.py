@@ -78,7 +78,7 @@ class ColumnSketch:
 
 
 def _with_numbers(sketch: ColumnSketch, values: NDArray[Any], fingerprints: Fingerprints) -> ColumnSketch:
-    ordered = np.sort(values)
+    ordered = _sorted(values)
     finite = _finite(ordered)
     sketch = replace(
         sketch,
@@ -96,6 +96,17 @@ def _with_numbers(sketch: ColumnSketch, values: NDArray[Any], fingerprints: Fing
     common = {key: int(count) - surplus for key, count in zip(keys, counts[kept], strict=True) if _is_key(key)}
     is_full = not sketch.distinct.is_exact
     return _with_counts(sketch, common, surplus, fingerprints if is_full else number_fingerprints(ordered[starts]))
+
+
+def _sorted(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the numbers in ascending order; small whole ones are sorted as such, which is several times faster."""
+    if values.dtype != np.int64:
+        return np.sort(values)
+    low, high = int(values.min()), int(values.max())
+    kind = next(
+        kind for kind in (np.int16, np.int32, np.int64) if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max
+    )
+    return np.sort(values.astype(kind)).astype(np.int64)
 
 
 def _with_words(sketch: ColumnSketch, words: Words) -> ColumnSketch:

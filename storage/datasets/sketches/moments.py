@@ -36,8 +36,10 @@ class Moments(BaseModel):
         if len(values) == 0:
             return cls()
         with np.errstate(over="ignore", invalid="ignore"):
-            mean = float(values.mean())
-            squares = float(np.square(values - mean).sum())  # not np.dot: BLAS would bring threads of its own
+            floats = values.astype(np.float64, copy=False)
+            mean = float(floats.mean())
+            away = floats - mean
+            squares = float(np.multiply(away, away, out=away).sum())  # not np.dot: BLAS brings threads of its own
         return cls(
             count=len(values),
             mean=mean,

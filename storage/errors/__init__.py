@@ -1,0 +1,155 @@
+"""Errors of the storage floor, one module for each noun.
+
+StorageError
+├── records.py: records, and questions for them
+│   ├── RecordNotFoundError               RECORD_NOT_FOUND
+│   ├── RecordConflictError               RECORD_CONFLICT
+│   ├── RecordTextError                   RECORD_TEXT_INVALID
+│   ├── RecordNumberError                 RECORD_NUMBER_INVALID
+│   ├── UnknownFieldError                 UNKNOWN_FIELD
+│   ├── FixedFieldError                   FIELD_FIXED
+│   ├── DuplicateRecordError              RECORD_DUPLICATE
+│   ├── StatusTransitionError             STATUS_TRANSITION_ILLEGAL
+│   ├── FilterInvalidError                FILTER_INVALID
+│   ├── CursorInvalidError                CURSOR_INVALID
+│   └── WithoutDocumentError              RECORD_WITHOUT_DOCUMENT
+├── access.py: who may do what, and who asks
+│   ├── AccessDeniedError                 FORBIDDEN
+│   ├── AuthenticationError               AUTHENTICATION_REQUIRED
+│   ├── InvalidTokenError                 TOKEN_INVALID
+│   └── NotLoopbackError                  HOST_NOT_LOOPBACK
+├── objects.py: objects, and how they are read and kept
+│   ├── ObjectNotFoundError               OBJECT_NOT_FOUND
+│   ├── ObjectCorruptError                OBJECT_CORRUPT
+│   │   └── SealBrokenError               OBJECT_SEAL_BROKEN
+│   ├── ObjectUriError                    OBJECT_URI_INVALID
+│   ├── ObjectSourceChangedError          OBJECT_SOURCE_CHANGED
+│   ├── ObjectRangeError                  OBJECT_RANGE_INVALID
+│   ├── RecordExistsError                 RECORD_EXISTS
+│   ├── ObjectStoreUnavailableError       OBJECT_STORE_UNAVAILABLE
+│   ├── ReferencesUnreadableError         OBJECT_REFERENCES_UNREADABLE
+│   ├── RetentionPolicyError              RETENTION_POLICY_INVALID
+│   ├── ArchiveRefusedError               ARCHIVE_REFUSED
+│   └── LinkRefusedError                  LINK_REFUSED
+├── sealing.py: the keys of sealed objects
+│   ├── ObjectUnsealableError             OBJECT_UNSEALABLE
+│   ├── MasterKeyMissingError             MASTER_KEY_MISSING
+│   └── MasterKeyUnusableError            MASTER_KEY_UNUSABLE
+├── stores.py: metric points and vectors
+│   ├── MetricMonthMissingError           METRIC_MONTH_MISSING
+│   ├── MetricMonthClosedError            METRIC_MONTH_CLOSED
+│   ├── VectorDimensionError              VECTOR_DIMENSION_MISMATCH
+│   └── VectorUnusableError               VECTOR_UNUSABLE
+├── database.py: the database
+│   ├── DatabaseUnavailableError          DATABASE_UNAVAILABLE
+│   ├── DatabaseRoleError                 DATABASE_ROLE_MISSING
+│   └── DatabaseExtensionError            DATABASE_EXTENSION_MISSING
+└── audit.py: the audit trail
+    ├── AuditNotSealedError               AUDIT_NOT_SEALED
+    ├── AuditTreeDamagedError             AUDIT_TREE_DAMAGED
+    ├── AuditNoteInvalidError             AUDIT_NOTE_INVALID
+    ├── AuditKeyInvalidError              AUDIT_KEY_INVALID
+    ├── AuditKeyMissingError              AUDIT_KEY_MISSING
+    ├── AuditSealerBusyError              AUDIT_SEALER_BUSY
+    └── AuditSizeError                    AUDIT_SIZE_UNKNOWN
+
+`ReportedError` is the root of every error that a person or an agent may read: a stable `code`, one sentence, one next
+step.
+"""
+
+from domain_sdk.errors import ReportedError
+from storage.errors.access import AccessDeniedError, AuthenticationError, InvalidTokenError, NotLoopbackError
+from storage.errors.audit import (
+    AuditKeyInvalidError,
+    AuditKeyMissingError,
+    AuditNoteInvalidError,
+    AuditNotSealedError,
+    AuditSealerBusyError,
+    AuditSizeError,
+    AuditTreeDamagedError,
+)
+from storage.errors.base import StorageError
+from storage.errors.database import DatabaseExtensionError, DatabaseRoleError, DatabaseUnavailableError
+from storage.errors.objects import (
+    ArchiveRefusedError,
+    LinkRefusedError,
+    ObjectCorruptError,
+    ObjectNotFoundError,
+    ObjectRangeError,
+    ObjectSourceChangedError,
+    ObjectStoreUnavailableError,
+    ObjectUriError,
+    RecordExistsError,
+    ReferencesUnreadableError,
+    RetentionPolicyError,
+    SealBrokenError,
+)
+from storage.errors.records import (
+    CursorInvalidError,
+    DuplicateRecordError,
+    FilterInvalidError,
+    FixedFieldError,
+    RecordConflictError,
+    RecordNotFoundError,
+    RecordNumberError,
+    RecordTextError,
+    StatusTransitionError,
+    UnknownFieldError,
+    WithoutDocumentError,
+)
+from storage.errors.sealing import MasterKeyMissingError, MasterKeyUnusableError, ObjectUnsealableError
+from storage.errors.stores import (
+    MetricMonthClosedError,
+    MetricMonthMissingError,
+    VectorDimensionError,
+    VectorUnusableError,
+)
+
+__all__ = [
+    "AccessDeniedError",
+    "ArchiveRefusedError",
+    "AuditKeyInvalidError",
+    "AuditKeyMissingError",
+    "AuditNotSealedError",
+    "AuditNoteInvalidError",
+    "AuditSealerBusyError",
+    "AuditSizeError",
+    "AuditTreeDamagedError",
+    "AuthenticationError",
+    "CursorInvalidError",
+    "DatabaseExtensionError",
+    "DatabaseRoleError",
+    "DatabaseUnavailableError",
+    "DuplicateRecordError",
+    "FilterInvalidError",
+    "FixedFieldError",
+    "InvalidTokenError",
+    "LinkRefusedError",
+    "MasterKeyMissingError",
+    "MasterKeyUnusableError",
+    "MetricMonthClosedError",
+    "MetricMonthMissingError",
+    "NotLoopbackError",
+    "ObjectCorruptError",
+    "ObjectNotFoundError",
+    "ObjectRangeError",
+    "ObjectSourceChangedError",
+    "ObjectStoreUnavailableError",
+    "ObjectUnsealableError",
+    "ObjectUriError",
+    "RecordConflictError",
+    "RecordExistsError",
+    "RecordNotFoundError",
+    "RecordNumberError",
+    "RecordTextError",
+    "ReferencesUnreadableError",
+    "ReportedError",
+    "RetentionPolicyError",
+    "SealBrokenError",
+    "StatusTransitionError",
+    "StorageError",
+    "UnknownFieldError",
+    "VectorDimensionError",
+    "VectorUnusableError",
+    "WithoutDocumentError",
+]
