@@ -55,15 +55,19 @@ class Witness:
         self.heard.extend([answer.text, str(answer.headers)])
         return answer
 
-    def command(self, *arguments: str, **settings: str) -> tuple[int, str]:
-        """Run the command line; return its exit code and the code of its error."""
-        run = subprocess.run(
-            [sys.executable, "-m", "learning", *arguments],
-            env={**os.environ, "LEARNING_HOME": str(self.platform.home), **settings},
-            cwd=self.platform.home, capture_output=True, text=True, timeout=60, check=False,
+    def start(self, **settings: str) -> subprocess.Popen[str]:
+        """Start a part of the platform by hand."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "learning", "worker"],
+            env={**os.environ, "LEARNING_HOME": str(self.platform.home), **settings}, cwd=self.platform.home,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
-        self.heard.extend([run.stdout, run.stderr])
-        return run.returncode, run.stderr.strip().splitlines()[-1].partition(":")[0]
+
+    def ended(self, process: subprocess.Popen[str]) -> tuple[int, str]:
+        """Return the exit code of a part, and the code of the error that it ends with."""
+        said, _ = process.communicate(timeout=60)
+        self.heard.append(said)
+        return process.returncode, said.strip().splitlines()[-1].partition(":")[0]
 
     def source(self, path: str, user: str = "") -> str:
         return f"http://{user}127.0.0.1:{self.web_port}{path}"
@@ -128,10 +132,11 @@ def witness(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactor
 def told(witness: Witness) -> Sightings:
     """Everything was done that secrets are given for, and much of it wrongly."""
     with watching(witness.platform.process.pid) as sightings:
+        commands = give_secrets_to_the_command_line(witness)
         live_through_everything(witness)
         give_secrets_in_sources(witness)
         give_secrets_to_wrong_doors(witness)
-        give_secrets_to_the_command_line(witness)
+        assert {name: witness.ended(process) for name, process in commands.items()} == CODES_OF_COMMANDS
     return sightings
 
 
@@ -144,7 +149,7 @@ def live_through_everything(witness: Witness) -> None:
         "data_classification": "confidential",
     }
     dataset = witness.call("ada", "create_dataset", dataset_payload=payload)
-    experiment = launch(platform, dataset, "confided", epochs=20)
+    experiment = launch(platform, dataset, "confided")
     approve(platform, experiment)
     status = to_the_end(platform, experiment)
     rows = [{"width": 12, "height": 6.25, "colour": "red"}]
@@ -211,26 +216,29 @@ def give_secrets_to_wrong_doors(witness: Witness) -> None:
     assert statuses == [401, 401, 404, 400, 400, 403, 200]
 
 
-def give_secrets_to_the_command_line(witness: Witness) -> None:
+def give_secrets_to_the_command_line(witness: Witness) -> dict[str, subprocess.Popen[str]]:
+    """Start parts with settings that cannot work; they end while other things happen."""
     password = witness.secrets.new("password of a database that is not there")
     key = witness.secrets.new("key of a store that is not there")
     nowhere = f"postgresql://me:{password}@127.0.0.1:{free_port()}/nowhere"
     store = {"LEARNING_S3_ACCESS_KEY": key, "LEARNING_S3_SECRET_KEY": key, "LEARNING_S3_SECURE": "false"}
     here = {"LEARNING_DATABASE_URL": witness.database_url}
-    outcomes = [
-        witness.command("worker", LEARNING_DATABASE_URL=nowhere),
-        witness.command("worker", LEARNING_DATABASE_URL=f"postgresql://me:{password}@127.0.0.1:{password}/nowhere"),
-        witness.command("worker", **here, LEARNING_MASTER_KEY=key),
-        witness.command("worker", **here, LEARNING_SOURCE_ORIGINS=f"https://me:{password}@data.example"),
-        witness.command("worker", **here, **store, LEARNING_S3_ENDPOINT=f"127.0.0.1:{free_port()}"),
-    ]
-    assert outcomes == [
-        (1, "DATABASE_UNAVAILABLE"),
-        (1, "DATABASE_UNAVAILABLE"),
-        (1, "MASTER_KEY_UNUSABLE"),
-        (1, "SETTINGS_INVALID"),
-        (1, "OBJECT_STORE_UNAVAILABLE"),
-    ]
+    return {
+        "no server": witness.start(LEARNING_DATABASE_URL=nowhere),
+        "no URL": witness.start(LEARNING_DATABASE_URL=f"postgresql://me:{password}@127.0.0.1:{password}/nowhere"),
+        "no key": witness.start(**here, LEARNING_MASTER_KEY=key),
+        "no origin": witness.start(**here, LEARNING_SOURCE_ORIGINS=f"https://me:{password}@data.example"),
+        "no store": witness.start(**here, **store, LEARNING_S3_ENDPOINT=f"127.0.0.1:{free_port()}"),
+    }
+
+
+CODES_OF_COMMANDS = {
+    "no server": (1, "DATABASE_UNAVAILABLE"),
+    "no URL": (1, "DATABASE_UNAVAILABLE"),
+    "no key": (1, "MASTER_KEY_UNUSABLE"),
+    "no origin": (1, "SETTINGS_INVALID"),
+    "no store": (1, "OBJECT_STORE_UNAVAILABLE"),
+}
 
 
 @pytest.mark.requirement("secrets")

@@ -30,4 +30,4 @@ def count_rows(storage: Storage) -> dict[str, int]:
         names = connection.execute(text("select tablename from pg_tables where schemaname = 'public'")).scalars().all()
         tables = sorted(name for name in names if not name.startswith("audit_"))
         counting = " union all ".join(f"select '{name}', count(*) from {name}" for name in tables)
-        return {name: count for name, count in connection.execute(text(counting))}
+        return {row[0]: row[1] for row in connection.execute(text(counting))}

@@ -167,10 +167,10 @@ def _is_uuid(value: str) -> bool:
 def told(answer: dict[str, Any], names: Found) -> str:
     """What an answer says, whatever the thing is called that was asked for."""
     said = {name: value for name, value in answer.items() if name != "audit_ref"}
-    text = json.dumps(said, sort_keys=True)
+    told_text = json.dumps(said, sort_keys=True)
     for name, value in sorted(names.items(), key=lambda item: -len(item[1])):
-        text = text.replace(value, f"<{name}>")
-    return text
+        told_text = told_text.replace(value, f"<{name}>")
+    return told_text
 
 
 def paths_in(arguments: Any, path: tuple[str, ...] = ()) -> set[tuple[str, ...]]:
@@ -215,10 +215,10 @@ def test_no_text_that_no_row_can_hold_is_taken_by_any_tool_in_any_place(
     for tool, schema in door.tools("ada").items():
         arguments = filled_in(OTHER_CALLS.get(tool) or CALLS.get(tool, {}), theirs)
         for path in sorted(paths_of_texts(schema)):
-            for text in ("a\0b", "a\ud800b", "a\udfff\ud800"):
-                answer = door.call_as_written("olga", tool, json.dumps(placed(arguments, path, text)))
+            for unstorable in ("a\0b", "a\ud800b", "a\udfff\ud800"):
+                answer = door.call_as_written("olga", tool, json.dumps(placed(arguments, path, unstorable)))
                 if code_of(answer) in {None, "TOOL_BROKEN"}:
-                    taken.append((tool, ".".join(path), text, code_of(answer)))
+                    taken.append((tool, ".".join(path), unstorable, code_of(answer)))
 
     assert taken == []
     assert holdings(shop) == before

@@ -25,6 +25,7 @@ from pyarrow import ipc, parquet
 from rows_and_objects import holdings
 
 from handlers.remote_sources import RemoteSources
+from storage.errors import RecordConflictError
 from storage.models import Dataset
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 40
@@ -273,7 +274,7 @@ EMPTY: tuple[object, ...] = ([], None, {})
 
 @pytest.mark.usefixtures("untouched")
 @pytest.mark.parametrize("injection", INJECTIONS)
-def test_sql_in_a_filter_is_a_text_that_nothing_equals(door: Door, shop: Workshop, injection: str) -> None:
+def test_sql_in_a_filter_is_a_text_that_nothing_equals(door: Door, injection: str) -> None:
     calls = [
         (tool, json.loads(json.dumps(asked).replace("TEXT", json.dumps(injection)[1:-1]))) for tool, asked in FILTERS
     ]
@@ -292,8 +293,6 @@ def test_sql_in_a_filter_is_a_text_that_nothing_equals(door: Door, shop: Worksho
 
 
 def test_of_those_who_change_one_record_at_once_one_wins_and_the_others_are_told(shop: Workshop) -> None:
-    from storage.errors import RecordConflictError
-
     registered = shop.register(two_clusters(22), name="contested")
     together = threading.Barrier(4)
 
