@@ -282,3 +282,21 @@ def test_no_secret_is_on_a_command_line_nor_given_to_a_job(witness: Witness, tol
     assert {command for command in told.commands if witness.secrets.found_in(command)} == set()
     assert {program: found for program, found in jobs.items() if found} == {}
     assert "runners.jobs.train" in jobs
+
+
+@pytest.mark.requirement("secrets")
+def test_a_secret_that_is_given_away_is_found(database_url: str, tmp_path: Path) -> None:
+    secrets = Secrets()
+    secret = secrets.new("plain").encode()
+    kept, given_away = tmp_path / "kept", tmp_path / "given-away"
+    for path, content in ((kept, secret), (given_away, b"x" + base64.b64encode(b"y" + secret + b"z"))):
+        path.write_bytes(content)
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute("create table as_bytes as select %s::bytea", (b"\0" + secret,))
+        connection.execute("create table as_document as select jsonb_build_object('a', %s::text)", (secret.decode(),))
+
+    assert secrets.found_in_files(tmp_path, besides=[kept]) == {str(given_away): {"plain"}}
+    assert secrets.found_in_database(database_url) == {
+        "public.as_bytes": {"plain"},
+        "public.as_document": {"plain"},
+    }

@@ -316,24 +316,15 @@ def test_no_link_is_given_to_what_belongs_to_another_tenant(door: Door, shop: Wo
 
 @pytest.fixture(scope="module")
 def restricted(shop: Workshop) -> DatasetVersion:
-    """A RESTRICTED version that nobody was granted."""
+    """A RESTRICTED version, granted to who registered it alone."""
     payload = DatasetPayload(
         name="withheld",
         source_uri=shop.put("withheld.csv", two_clusters(30)),
         target="kind",
-        data_classification=DataClassification.CONFIDENTIAL,
+        data_classification=DataClassification.RESTRICTED,
     )
     version = register_dataset(shop.services, payload, context=ADA).version
     shop.finish_jobs()
-    with as_owner(shop.services.storage) as connection:
-        connection.execute(
-            text(
-                "update document set data_classification = 'restricted',"
-                " body = jsonb_set(body, '{data_classification}', '\"restricted\"')"
-                " where id in (:version, :dataset)"
-            ),
-            {"version": version.id, "dataset": version.dataset_id},
-        )
     return version
 
 
