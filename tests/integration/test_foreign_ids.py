@@ -344,6 +344,18 @@ def test_what_is_restricted_is_unknown_to_an_administrator_without_a_grant_and_t
     assert holdings(shop) == before
 
 
+def test_what_a_process_knows_of_restricted_data_is_told_with_a_grant_alone(
+    door: Door, restricted: DatasetVersion
+) -> None:
+    (listed,) = door.ask("ada", ("learning.list_instances", {"business_key": str(restricted.id)}))
+    asked = ("learning.get_instance", {"process_instance_id": listed["instances"][0]["process_instance_id"]})
+
+    (granted,), (withheld,) = door.ask("ada", asked), door.ask("olga", asked)
+
+    assert granted["variables"]["profile"]["row_count"] == 30
+    assert (withheld["variables"], withheld["instance"]) == (None, granted["instance"])
+
+
 def test_no_link_is_given_to_what_is_restricted(door: Door, restricted: DatasetVersion) -> None:
     asked = {"model": "DatasetVersion", "record_id": str(restricted.id), "uri": restricted.storage_location}
 
