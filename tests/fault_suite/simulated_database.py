@@ -35,7 +35,8 @@ end $$;
 # Statistics would change plans, and with them the order of rows that are equal, at moments that no seed decides.
 _NO_AUTOVACUUM = """
 do $$ declare name text; begin
-    for name in select format('%I', tablename) from pg_tables where schemaname = 'public' loop
+    for name in select format('%I', relname) from pg_class
+                where relnamespace = 'public'::regnamespace and relkind = 'r' loop
         execute format('alter table %s set (autovacuum_enabled = false)', name);
     end loop;
 end $$;
