@@ -22,6 +22,7 @@ HandlerError
 
 from __future__ import annotations
 
+from handlers.source_names import without_credentials
 from storage import ReportedError
 from storage.models import JsonObject
 
@@ -33,12 +34,16 @@ class HandlerError(ReportedError):
 
 
 class SourceNotAllowedError(HandlerError):
-    """A dataset source that this server does not read."""
+    """A dataset source that this server does not read.
+
+    Attributes:
+        source_uri: Without users, passwords, query and fragment.
+    """
 
     code = "DATASET_SOURCE_NOT_ALLOWED"
 
     def __init__(self, *, source_uri: str, roots: tuple[str, ...] = (), origins: tuple[str, ...] = ()) -> None:
-        self.source_uri = source_uri[:500]
+        self.source_uri = without_credentials(source_uri)
         self.hint = f"Put the file below {' or '.join(roots)} and name it as file:///absolute/path."
         if not roots:
             named = " or ".join(origins) or "no web server"

@@ -32,6 +32,9 @@ _BOUNDS = Bounds(depth=32, nodes=2_000)
 Limit = Annotated[int, Field(ge=1, le=10_000)]
 
 
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]+$")]
+
+
 class LineageEdge(BaseModel):
     """What came of what, between two nodes of a lineage."""
 
@@ -70,8 +73,8 @@ class WhyQuestion(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    model_name: str | None = None
-    alias: str = PRODUCTION
+    model_name: Name | None = None
+    alias: Name = PRODUCTION
     endpoint_id: UUID | None = None
     at: AwareDatetime | None = None
     known_at: AwareDatetime | None = None

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import time
 from uuid import UUID
 
 from engine import Event, InstanceDescription, InstanceStatus
 from handlers.services import Services
-from storage import SecurityContext
-from storage.models import Experiment
+from storage import SecurityContext, UnitOfWork
+from storage.models import Experiment, JsonObject
 
 _SETTLING_SECONDS = 0.02
+
+
+def readable_variables(
+    services: Services, work: UnitOfWork, instance: InstanceDescription, *, context: SecurityContext
+) -> JsonObject | None:
+    """Return an instance's variables, `None` where it is about a RESTRICTED record that the principal may not read."""
+    variables = services.engine.variables(work, instance.process_instance_id, context=context)
+    about = json.dumps([instance.business_key, variables])
+    return None if work.names_withheld_record(about, context=context) else variables
 
 
 def wait_for_end(

@@ -224,10 +224,14 @@ class InstancesAnswer(Answer):
 
 
 class InstanceAnswer(Answer):
-    """A process instance, its variables, and the timers, messages and signals that it waits for."""
+    """A process instance, its variables, and the timers, messages and signals that it waits for.
+
+    Attributes:
+        variables: Null where they name a RESTRICTED record that the caller may not read.
+    """
 
     instance: InstanceDescription
-    variables: dict[str, JsonValue]
+    variables: dict[str, JsonValue] | None
     expected_events: tuple[ExpectedEvent, ...]
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 from engine import InstanceSelection, InstanceStatus, TokenMove, expected_by_instance
 from handlers.incidents import RetryRequest, retry_incident
 from handlers.migrations import MigrationRequest, migrate_instances
+from handlers.processes import readable_variables
 from mcp_server.answers import (
     IncidentAnswer,
     IncidentsAnswer,
@@ -79,11 +80,14 @@ class OperatorTools(Toolbox):
         return InstancesAnswer(audit_ref=audit_ref, instances=tuple(instances))
 
     def get_instance(self, process_instance_id: UUID, ctx: Ctx) -> InstanceAnswer:
-        """Return a process instance: its steps with durations, variables, incident, and all that it waits for."""
+        """Return a process instance: its steps with durations, variables, incident, and all that it waits for.
+
+        variables is null where they are about a restricted record that is not granted to you.
+        """
         context, engine = principal_of(ctx), self._services.engine
         with self._services.storage.transaction() as work:
             instance = engine.describe(work, process_instance_id, context=context)
-            variables = engine.variables(work, process_instance_id, context=context)
+            variables = readable_variables(self._services, work, instance, context=context)
             expected = expected_by_instance(work, process_instance_id, context=context)
             audit_ref = record_call(work, "get_instance", f"process_instance/{process_instance_id}", context)
         return InstanceAnswer(

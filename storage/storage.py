@@ -18,8 +18,10 @@ from storage.audit import AuditLeaf, AuditTrail, denial_leaves
 from storage.errors import AccessDeniedError, DatabaseUnavailableError
 from storage.models import StorageModel
 from storage.objects import ObjectStore
+from storage.security import SecurityContext
 from storage.sql import Queries
 from storage.unified_crud import UnifiedCRUD
+from storage.withheld import names_withheld_record
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,10 @@ class UnitOfWork:
     def get_crud(self, model: type[ModelT]) -> UnifiedCRUD[ModelT]:
         """Return the records of `model` on this transaction."""
         return UnifiedCRUD(model, self.connection, self.audit, self._clock)
+
+    def names_withheld_record(self, content: str, *, context: SecurityContext) -> bool:
+        """Return whether a text names a RESTRICTED record that the principal may not read."""
+        return names_withheld_record(self.connection, self.audit, content, now=self._clock(), context=context)
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds `name`; hold it until this one ends."""

@@ -41,11 +41,15 @@ def cluster_url(testrun_uid: str) -> Iterator[str]:
 @pytest.fixture
 def database_url(cluster_url: str) -> Iterator[str]:
     """URL of a database of the test's own, at the newest revision."""
-    name = f"test_{uuid4().hex}"
-    _create_database(cluster_url, name, "migrated")
-    yield _with_database(cluster_url, name)
-    with psycopg.connect(cluster_url, autocommit=True) as connection:
-        connection.execute(f'drop database if exists "{name}" with (force)'.encode())
+    with _new_database(cluster_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def database_url_of_module(cluster_url: str) -> Iterator[str]:
+    """URL of a database that the tests of one file share, at the newest revision."""
+    with _new_database(cluster_url) as url:
+        yield url
 
 
 @pytest.fixture(name="storage")
@@ -81,6 +85,15 @@ def _new_home() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="ami-home-") as name:
         Path(name).chmod(0o755)
         yield Path(name)
+
+
+@contextmanager
+def _new_database(cluster_url: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex}"
+    _create_database(cluster_url, name, "migrated")
+    yield _with_database(cluster_url, name)
+    with psycopg.connect(cluster_url, autocommit=True) as connection:
+        connection.execute(f'drop database if exists "{name}" with (force)'.encode())
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,16 @@ _DEADLINE_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class Platform:
-    """An `ami-learning up` in a process of its own."""
+    """An `ami-learning up` in a process of its own.
+
+    Attributes:
+        printed: The lines that it has written to stdout and stderr.
+    """
 
     address: str
     home: Path
     process: subprocess.Popen[str]
+    printed: list[str] = field(default_factory=list)
 
     @property
     def inbox(self) -> Path:
@@ -113,8 +118,9 @@ def running_platform(home: Path, **settings: str) -> Iterator[Platform]:
         assert process.stdout is not None
         first_line = process.stdout.readline()
         assert first_line.startswith("AMI Learning is up"), first_line + process.stdout.read()
-        threading.Thread(target=process.stdout.read, daemon=True).start()
-        yield Platform(address=f"http://127.0.0.1:{port}", home=home, process=process)
+        printed = [first_line]
+        threading.Thread(target=printed.extend, args=(process.stdout,), daemon=True).start()
+        yield Platform(address=f"http://127.0.0.1:{port}", home=home, process=process, printed=printed)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(40)

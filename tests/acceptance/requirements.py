@@ -11,6 +11,7 @@ REQUIREMENTS = {
     "authorisation": "A principal that may not write changes nothing.",
     "idempotency": "The same call under the same key happens once.",
     "crash": "A worker killed at any moment loses nothing and doubles nothing.",
+    "secrets": "What is told in confidence is in no row, log, event, error, metric or process list.",
     "audit": "Every answer and every refusal carries an audit reference.",
     "audit-trail": "Every answer's reference leads to a signed proof, and the trail is verified without the platform.",
     "open-inference": "A deployed model answers over the Open Inference Protocol.",

@@ -142,3 +142,35 @@ def test_a_file_larger_than_the_platform_takes_is_not_copied(inbox: Path) -> Non
 def test_a_file_that_is_not_there_is_unreadable(inbox: Path) -> None:
     with pytest.raises(FileUnreadableError), private_copy((inbox / "absent.csv").as_uri(), (inbox,)):
         pass
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "https://me:SECRET@data.example/set.csv",
+        "https://SECRET@data.example/set.csv",
+        "https://data.example/set.csv?token=SECRET",
+        "https://data.example/set.csv#SECRET",
+        "https://data.example/set.csv?mail=a@b&token=SECRET",
+        "https://me:SECRET?@data.example/set.csv",
+        "https://me:SECRET#@data.example/set.csv?x",
+        "https://me:a/SECRET@data.example/set.csv",
+        "https://me:SECRET\\@data.example/@/set.csv",
+        "https:me:SECRET@data.example",
+        "me:SECRET@data.example/set.csv",
+        "//me:SECRET@data.example/set.csv",
+        "s3://key:SECRET@bucket/set.csv",
+        "file://me:SECRET@localhost/set.csv",
+        " HTTPS://me:SECRET@data.example/set.csv",
+    ],
+)
+def test_a_refusal_does_not_repeat_what_was_given_in_confidence(inbox: Path, uri: str) -> None:
+    with pytest.raises(SourceNotAllowedError) as refusal:
+        local_source(uri, (inbox,))
+
+    assert "SECRET" not in f"{refusal.value.source_uri} {refusal.value} {refusal.value.hint}"
+
+
+@pytest.mark.parametrize("uri", ["file:///inbox/me@home.csv", "https://data.example/set.csv", "data.csv", ""])
+def test_a_refusal_names_the_source_where_nothing_in_it_is_secret(uri: str) -> None:
+    assert SourceNotAllowedError(source_uri=uri).source_uri == uri
