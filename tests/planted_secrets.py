@@ -114,7 +114,7 @@ def watching(supervisor: int) -> Iterator[Sightings]:
     sightings, over = Sightings(), threading.Event()
 
     def watch() -> None:
-        while not over.wait(0.05):
+        while not over.wait(0.2):
             sightings.look(supervisor)
 
     watcher = threading.Thread(target=watch)
