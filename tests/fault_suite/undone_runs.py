@@ -7,6 +7,7 @@ state is what it was only if all was undone, once, in the reverse order, each ti
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -165,12 +166,18 @@ def _task(name: str, task: Task) -> str:
 
 
 class UndoneRun:
-    """One process that is done and undone."""
+    """One process that is done and undone.
 
-    def __init__(self, storage: Storage, dice: random.Random, crash_probability: float) -> None:
+    Attributes:
+        hits: How often it came by a place where it may crash.
+    """
+
+    def __init__(self, storage: Storage, dice: random.Random, crashes: Callable[[int], bool]) -> None:
+        """Make a run that crashes where `crashes` says so of a hit's number, the first being 1."""
         self._storage = storage
         self._dice = dice
-        self._crash_probability = crash_probability
+        self._crashes = crashes
+        self.hits = 0
         self._worker = self._new_worker()
 
     def run(self, plan: Group, *, operator_after: int | None) -> tuple[InstanceStatus, dict[str, int]]:
@@ -212,7 +219,8 @@ class UndoneRun:
         return bool(jobs)
 
     def _on_hit(self, _name: CrashPoint) -> None:
-        if self._dice.random() < self._crash_probability:
+        self.hits += 1
+        if self._crashes(self.hits):
             raise SimulatedCrash
 
     def _observe(self, instance: UUID) -> tuple[InstanceStatus, dict[str, int]]:
