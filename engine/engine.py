@@ -14,6 +14,7 @@ from uuid import UUID
 from pydantic import BaseModel, JsonValue
 
 from engine.bpmn import ProcessModel
+from engine.bpmn.effects import COMPLETED_BY
 from engine.crash_points import crash_point
 from engine.deployment import Deployer, Deployment, Surroundings
 from engine.description import (
@@ -204,7 +205,7 @@ class Engine:
         require_running(step.row)
         crash_point("after_user_task_lock")
         audit_ref = self.desk.close_completed(work, step.row, task, values, context=context)
-        step.tree.complete(task.task_id, {**values, "completed_by": context.user_id}, task.context)
+        step.tree.complete(task.task_id, values, {**task.context, COMPLETED_BY: context.user_id})
         finish_step(step, context)
         return audit_ref
 

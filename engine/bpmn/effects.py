@@ -37,7 +37,8 @@ _TEXT = StaticType(frozenset({"string"}))
 _LIST = StaticType(frozenset({"list"}))
 _CONTEXT = frozenset({"context"})
 _LOOP_COUNTER = "loopCounter"
-_COMPLETED_BY = "completed_by"
+COMPLETED_BY = "completed_by"
+"""Who completed a user task: what its output mappings and its output element can read, and no variable by itself."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _result(node: FlowNode, contracts: Contracts) -> Types | None:  # noqa: PLR0
             return outputs
         case UserTask():
             fields = contracts.forms.get(node.form_id or "")
-            return None if fields is None else {**fields, _COMPLETED_BY: _TEXT}
+            return None if fields is None else {**fields, COMPLETED_BY: _TEXT}
         case CallActivity():
             return None if node.outputs or node.propagates_child_variables else {}
         case StartEvent() | IntermediateCatchEvent() | BoundaryEvent():
@@ -114,7 +115,7 @@ def _result(node: FlowNode, contracts: Contracts) -> Types | None:  # noqa: PLR0
 def _written(node: FlowNode, result: Types | None) -> Types | None:
     outputs = getattr(node, "outputs", ())
     if not outputs:
-        return result
+        return None if result is None else {name: kind for name, kind in result.items() if name != COMPLETED_BY}
     return {mapping.target: _type(mapping.source, result or {}) for mapping in outputs}
 
 

@@ -38,6 +38,8 @@ class WaitingSpec(ActivitySpec):
         outputs = getattr(self.node, "outputs", ())
         if outputs:
             result = evaluate_mappings(outputs, {**workflow.visible(my_task), **inputs, **result})
+        elif "item" in my_task.internal_data:  # one of several: what it is left with is for its output element alone
+            result = {**inputs, **result}
         workflow.assign(my_task, result)
         workflow.opened.pop(my_task.id, None)
         workflow.conditions.pop(my_task.id, None)

@@ -233,11 +233,23 @@ def test_a_condition_is_a_reading_too() -> None:
 
 def test_the_form_of_a_user_task_says_what_it_gives() -> None:
     ask = user_task("Ask", "reviewer", form="review")
-    take = service_task("Take", "take", {"flag": "=decision", "sure": "=completed_by"})
+    take = service_task("Take", "take", {"flag": "=decision"})
     wrong = service_task("Take", "take", {"sure": "=decision"})
 
     assert findings(ordered(ask, take, declared=DECLARED)) == []
     assert findings(ordered(ask, wrong, declared=DECLARED)) == [("error", "INPUT_TYPE", "Take")]
+
+
+def test_who_completed_a_user_task_is_read_by_its_outputs_and_by_nobody_else() -> None:
+    named = user_task("Ask", "reviewer", form="review", outputs={"flag": "=decision", "by": "=completed_by"})
+    unnamed = user_task("Ask", "reviewer", form="review")
+
+    def take(source: str) -> str:
+        return service_task("Take", "take", {"flag": "=flag" if source == "by" else "=decision", "sure": f"={source}"})
+
+    assert findings(ordered(named, take("by"), declared=DECLARED)) == []
+    missing = findings(ordered(unnamed, take("completed_by"), declared=DECLARED))
+    assert missing == [("error", "VARIABLE_MISSING", "Take")]
 
 
 def test_an_output_reads_the_result_and_what_was_there() -> None:
