@@ -58,6 +58,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "learning.migrate_instances": {"process_id": "supervised-training", "from_version": 1, "after": "<instance>"},
     "learning.explain_production": {"question": {"endpoint_id": "<endpoint>"}},
     "learning.list_downstream": {"dataset_version_id": "<dataset version>"},
+    "learning.get_metrics": {"filter": {"entity_id": "<endpoint>"}},
 }
 """A call of every tool that takes an id, with every argument that is one."""
 
