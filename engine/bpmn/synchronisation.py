@@ -2,8 +2,8 @@
 
 BPMN allows that (2.0.2, 13.4.2: an exclusive gateway passes every token on), and mostly nobody meant it. Which flows
 can have tokens at once is the concurrency relation of Kovalyov and Esparza (1996): exact for sound processes of
-parallel and exclusive gateways; an inclusive gateway is taken to choose all. The tokens of boundary events that do not
-interrupt are left out, since they are meant to run beside.
+parallel and exclusive gateways; an inclusive gateway is taken to choose all, and to wait for all that leads to it. The
+tokens of boundary events that do not interrupt are left out, since they are meant to run beside.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from engine.bpmn.model import (
     ParallelGateway,
     ProcessModel,
 )
-from engine.bpmn.reachability import reached_from
+from engine.bpmn.reachability import entries_ahead, reached_from
 from engine.errors import Finding
 
 MAXIMUM_PAIRS = 1_000_000
@@ -85,6 +85,7 @@ class _Concurrency:
         for number, flow in enumerate(model.flows):
             self._into[flow.target].append(number)
             self._out[flow.source].append(number)
+        self._awaited: dict[str, int] = {}
         self._pairs = 0
         self._changed = dict.fromkeys(self._forked())
         while self._changed:
@@ -125,9 +126,20 @@ class _Concurrency:
             case ParallelGateway():
                 return every
             case InclusiveGateway():
-                return either & ~sum(1 << entry for entry in entries)
+                return either & ~self._awaited_by(node_id)
             case _:
                 return either
+
+    def _awaited_by(self, node_id: str) -> int:
+        """Return the flows whose tokens an inclusive gateway waits for: they lead to it, and it not to them."""
+        if node_id not in self._awaited:
+            ahead, behind = entries_ahead(self._model, node_id), reached_from(self._model, [node_id])
+            self._awaited[node_id] = sum(
+                1 << number
+                for number, flow in enumerate(self._model.flows)
+                if flow.target == node_id or (flow.target in ahead and flow.source not in behind)
+            )
+        return self._awaited[node_id]
 
     def _add(self, flow: int, added: int) -> None:
         self._pairs += added.bit_count()

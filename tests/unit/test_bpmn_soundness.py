@@ -8,7 +8,7 @@ import pytest
 from diagram_findings import codes_of, findings_of
 from diagrams import choice, document, end, gateway, parallel, path, process, signal, start
 from drawn_nets import TokenGame, TooManyError, drawn, model_of
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from engine.bpmn import Activity, ProcessModel, soundness
@@ -159,6 +159,7 @@ def test_the_findings_are_those_of_the_plain_token_game(flows: str) -> None:
 
 
 @settings(max_examples=200, deadline=None)
+@example("S>TT TT>X1 T2>T1 TT>T2 TT>I1 X1>I1 I1>T2")
 @given(FLOWS)
 def test_what_would_be_done_twice_at_once_is_found(flows: str) -> None:
     content = drawn(_connected(flows))
