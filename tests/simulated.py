@@ -14,7 +14,7 @@ from engine.simulation.answers import read_answers
 from engine.simulation.outcome import result_of
 from engine.simulation.playing import LONGEST, Play, opened
 from engine.simulation.preparation import SourceFile, Surroundings, prepare
-from engine.simulation.trace import SimulationResult
+from engine.simulation.trace import SimulationResult, TraceEntry
 
 NO_HANDLERS = ServiceTaskRegistry()
 
@@ -54,3 +54,7 @@ def happened(result: SimulationResult, *events: str) -> list[str]:
 def times(result: SimulationResult, event: str = "completed") -> dict[str, str]:
     """When this happened to each element, the last time."""
     return {entry.element: entry.at for entry in result.trace if entry.event == event}
+
+
+def entry(element: str, event: Any, at: str = "PT0S", instance: int = 1) -> TraceEntry:
+    return TraceEntry(element=element, event=event, at=at, instance=instance)

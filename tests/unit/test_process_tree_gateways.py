@@ -162,7 +162,7 @@ def test_what_a_join_costs_does_not_grow_with_what_has_happened() -> None:
         tree.journal.clear()
         seconds.append(time.process_time() - began)
 
-    assert sorted(seconds[-100:])[50] < 2 * sorted(seconds[:100])[50]
+    assert min(seconds[-100:]) < 2 * min(seconds[:100])  # the least: what disturbs the machine only adds
 
 
 DECLARED = (message("Message", "paid", "=key"), signal("Signal", "alarm"))
