@@ -36,7 +36,7 @@ MAXIMUM_DEPTH = 8
 _INT64_LIMIT = 2.0**63
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _DAY_SECONDS = 86_400
-_BEGINNING = 4_096  # rows, among which most columns have all their words
+_BEGINNING = 16  # rows for each word: among so many, all words mostly stand
 
 
 class Kind(IntEnum):
@@ -284,8 +284,8 @@ def _distinct(dictionary: Column, codes: Integers) -> tuple[Column, Integers]:
 def _by_first_appearance(codes: Integers, counts: Integers) -> tuple[Integers, Integers]:
     """Return the codes that occur, in the order of their first appearance, and each row's place in that order."""
     used = np.flatnonzero(counts)
-    first = _first_places(codes[:_BEGINNING], len(counts))
-    if (first[used] == _BEGINNING).any():
+    first = _first_places(codes[: _BEGINNING * len(counts)], len(counts))
+    if (first[used] < 0).any():
         first = _first_places(codes, len(counts))
     order = used[np.argsort(first[used])]
     place = np.zeros(len(counts), np.int64)
@@ -294,8 +294,8 @@ def _by_first_appearance(codes: Integers, counts: Integers) -> tuple[Integers, I
 
 
 def _first_places(codes: Integers, size: int) -> Integers:
-    """Return where each of `size` codes stands first, and a place behind the end for those that do not."""
-    first = np.full(size, max(len(codes), _BEGINNING), np.int64)
+    """Return where each of `size` codes stands first, -1 for those that do not."""
+    first = np.full(size, -1, np.int64)
     first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # of several writes to one place, the last stays
     return first
 

@@ -163,12 +163,13 @@ def _begin(chunk: pa.RecordBatch, table: _TableSoFar, threads: ThreadPoolExecuto
 
 
 def _scan_columns(chunk: pa.RecordBatch, names: list[str], places: list[Place], numbers: range) -> _ScannedColumns:
-    leaves, pieces, rows = [], [], np.zeros(chunk.num_rows, np.uint64)
+    leaves, pieces = [], []
+    rows, scratch = np.zeros(chunk.num_rows, np.uint64), np.empty(chunk.num_rows, np.uint64)
     factors = column_factors(chunk.num_columns)
     for number in numbers:
         column = canonical_column(chunk.column(number), name=names[number])
         fingerprints = value_fingerprints(column)
         leaves.append(leaf_digest(column))
         pieces.append(measured(column, fingerprints, places[number]))
-        rows += row_fingerprints(column, fingerprints) * factors[number]
+        rows += np.multiply(row_fingerprints(column, fingerprints), factors[number], out=scratch)
     return _ScannedColumns(numbers, leaves, pieces, rows)

@@ -17,7 +17,6 @@ from storage.datasets.canonical import Booleans, CanonicalColumn, Integers, Kind
 from storage.datasets.column_fingerprints import number_fingerprints
 from storage.datasets.fingerprints import Fingerprints, of_texts
 from storage.datasets.sketches.distinct import CAPACITY, smallest
-from storage.datasets.sketches.frequent import CAPACITY as _MANY
 from storage.datasets.sketches.frequent import CommonValues, Key, commonest
 from storage.datasets.sketches.moments import Moments
 from storage.datasets.sketches.quantiles import QuantileSample, sample_of
@@ -87,19 +86,22 @@ def measured(column: CanonicalColumn, fingerprints: Fingerprints, place: Place) 
 def _of_numbers(piece: ColumnPiece, values: NDArray[Any], fingerprints: Fingerprints, place: Place) -> ColumnPiece:
     ordered = _sorted(values)
     finite = _finite(ordered)
-    runs = _runs(ordered)
-    if len(runs) > _FEW and (len(runs) == len(ordered) or place.ceiling is not None):
-        wanted = smallest(fingerprints, place.ceiling, are_distinct=len(runs) == len(ordered))
-    else:
-        wanted = smallest(number_fingerprints(ordered[runs]), place.ceiling, are_distinct=True)
-    return replace(
+    is_new = ordered[1:] != ordered[:-1]
+    piece = replace(
         piece,
         infinite=len(ordered) - len(finite),
         moments=Moments.of_ascending(finite),
         sample=sample_of(finite, place.first_row),
-        common=_common(ordered, runs),
-        fingerprints=wanted,
     )
+    if len(ordered) > _FEW and is_new.all():
+        wanted = smallest(fingerprints, place.ceiling, are_distinct=True)
+        return replace(piece, common=CommonValues(surplus=1), fingerprints=wanted)
+    runs = np.concatenate([_FIRST, np.flatnonzero(is_new) + 1])
+    if place.ceiling is None or len(runs) <= _FEW:
+        wanted = smallest(number_fingerprints(ordered[runs]), place.ceiling, are_distinct=True)
+    else:
+        wanted = smallest(fingerprints, place.ceiling)
+    return replace(piece, common=_common(ordered, runs), fingerprints=wanted)
 
 
 def _sorted(values: NDArray[Any]) -> NDArray[Any]:
@@ -115,16 +117,10 @@ def _sorted(values: NDArray[Any]) -> NDArray[Any]:
     return ordered
 
 
-def _runs(ordered: NDArray[Any]) -> Integers:
-    """Return where each distinct number begins."""
-    return np.concatenate([_FIRST, np.flatnonzero(ordered[1:] != ordered[:-1]) + 1])
-
-
 def _common(ordered: NDArray[Any], runs: Integers) -> CommonValues:
-    if len(runs) == len(ordered) > _MANY:
-        return CommonValues(surplus=1)
-    kept, surplus = commonest(np.diff(runs, append=len(ordered)))
-    keys, counts = ordered[runs[kept]], np.diff(runs, append=len(ordered))[kept] - surplus
+    lengths = np.diff(runs, append=len(ordered))
+    kept, surplus = commonest(lengths)
+    keys, counts = ordered[runs[kept]], lengths[kept] - surplus
     is_finite = np.isfinite(keys)
     return CommonValues(dict(zip(keys[is_finite].tolist(), counts[is_finite].tolist(), strict=True)), surplus)
 
