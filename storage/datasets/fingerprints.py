@@ -46,8 +46,8 @@ def mixed_number(word: int) -> int:
     >>> mixed_number(1)
     6238072747940578789
     """
-    for shift, factor in zip(_SHIFTS, (*_FACTORS, 1), strict=True):
-        word = (word ^ word >> int(shift)) * int(factor) % 2**64
+    for shift, factor in zip(map(int, _SHIFTS), (*map(int, _FACTORS), 1), strict=True):
+        word = (word ^ word >> shift) * factor % 2**64
     return word
 
 

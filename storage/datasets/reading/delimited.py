@@ -83,7 +83,7 @@ def _first_schema(
 def _blocks(
     path: Path, schema: pa.Schema, reading: csv.ReadOptions, parsing: csv.ParseOptions
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of the blocks, in their order; several blocks are parsed at a time, which `csv.open_csv` never does."""
+    """Yield the rows in their order; several blocks are parsed at a time, which `csv.open_csv` never does."""
     conversion = conversion_options()
     conversion.column_types = schema
     file_format = dataset.CsvFileFormat(

@@ -128,7 +128,7 @@ def _common(ordered: NDArray[Any], runs: Integers) -> CommonValues:
 def _of_words(piece: ColumnPiece, words: Words, place: Place) -> ColumnPiece:
     kept, surplus = commonest(words.counts)
     counts = (words.counts[kept] - surplus).tolist()
-    common = {text[:_LONGEST_KEY]: count for text, count in zip(words.texts(kept), counts, strict=True)}
+    common: dict[Key, int] = {text[:_LONGEST_KEY]: count for text, count in zip(words.texts(kept), counts, strict=True)}
     fingerprints = of_texts(words.lengths, words.data)
     piece = replace(
         piece,
@@ -141,7 +141,7 @@ def _of_words(piece: ColumnPiece, words: Words, place: Place) -> ColumnPiece:
     return replace(piece, moments=Moments.of_ascending(ordered), sample=sample_of(ordered, place.first_row))
 
 
-def _finite(ordered: NDArray[Any]) -> NDArray[Any]:
+def _finite(ordered: NDArray[Any]) -> Any:
     if ordered.dtype != np.float64 or (math.isfinite(ordered[0]) and math.isfinite(ordered[-1])):
         return ordered
     return ordered[np.isfinite(ordered)]
