@@ -167,12 +167,11 @@ def _batches(
 def _rows(
     path: Path, images: list[tuple[str, _Member]], limits: ReadingLimits, packs: PackWriter | None
 ) -> Iterator[_Row]:
-    left = limits.table.maximum_file_bytes
+    total = 0
     for name, member in images:
         content = _content(path, member, limits)
-        left -= len(content)
-        if left < 0:
-            limits.table.require_bytes(path, limits.table.maximum_file_bytes - left)
+        total += len(content)
+        limits.require_file(path, total)
         header = _header(path, name, content, limits)
         digest = hashlib.sha256(content)
         if packs is not None:
