@@ -26,7 +26,7 @@ from engine import (
     WorkerPolicy,
 )
 from storage import FolderObjectStore, SecurityContext, Storage
-from storage.database import connect, connect_as_owner, migrate
+from storage.database import ENGINE_ROLE, connect, connect_as_owner, migrate
 from storage.embedded_postgres import embedded_postgres
 from storage.models import RoleType
 
@@ -69,7 +69,7 @@ class Plant:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
-        self.database = connect(url, pool_size=2)
+        self.database = connect(url, pool_size=2, role=ENGINE_ROLE)
         self.storage = Storage(self.database, FolderObjectStore(folder))
         external = ExternalTask(EXTERNAL, Nothing, _do_nothing)
         transactional = TransactionalTask(TRANSACTIONAL, Nothing, _do_nothing)

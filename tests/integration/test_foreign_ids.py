@@ -97,12 +97,12 @@ def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) 
     shop = open_workshop(database_url_of_module, folder, RememberingCompute(folder / "jobs"))
     with shop.services.hub:
         yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture(scope="module")
 def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(shop.services, PEOPLE) as door:
+    with open_door(shop.services, shop.all_tenants, PEOPLE) as door:
         yield door
 
 

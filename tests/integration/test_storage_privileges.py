@@ -28,6 +28,13 @@ WAITING = "select 1 from pg_stat_activity where pid = %s and wait_event_type = '
 TENANT_CONDITION = re.compile(r" and (d\.)?tenant_id = (%\(tenant\)s|tenant)")
 
 
+@pytest.fixture(name="storage")
+def storage_of_doors(database_url: str, tmp_path: Path) -> Iterator[Storage]:
+    engine = connect(database_url)
+    yield Storage(engine, FolderObjectStore(tmp_path / "objects"))
+    engine.dispose()
+
+
 def create(storage: Storage, context: SecurityContext) -> Dataset:
     record = Dataset(tenant_id=context.tenant_id, name="iris", source_uri="file:///iris.csv")
     with storage.transaction() as work:
@@ -195,7 +202,7 @@ def test_a_login_that_may_not_act_as_the_role_is_told_so_and_works_once_it_may(l
         migrate(owner)
     with pytest.raises(DatabaseRoleError) as connecting:
         connect(url)
-    roles = "ami_application, ami_sealer, ami_custodian"
+    roles = "ami_application, ami_sealer, ami_custodian, ami_engine"
     administrator.execute(f'grant {roles} to "{make_url(url).username}"'.encode())
     with pytest.raises(DatabaseExtensionError) as lacking:
         migrate(owner)
