@@ -73,7 +73,7 @@ class Plant:
         self.storage = Storage(self.database, FolderObjectStore(folder))
         external = ExternalTask(EXTERNAL, Nothing, _do_nothing)
         transactional = TransactionalTask(TRANSACTIONAL, Nothing, _do_nothing)
-        self.engine = Engine(ServiceTaskRegistry(external, transactional), {})
+        self.engine = Engine(ServiceTaskRegistry(external, transactional), {}, platform_tenant="north")
 
     def deploy(self) -> None:
         """Deploy the benchmarks' processes."""

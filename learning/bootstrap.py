@@ -70,10 +70,13 @@ if TYPE_CHECKING:
     from serving.loading import LoadedModel
 
 WORKFLOWS = Path(engine_package.__file__).parent.parent / "workflows"
-SYSTEM = SecurityContext(user_id="system", tenant_id=DEVELOPMENT_TENANT, roles=frozenset({RoleType.ADMIN}))
+PLATFORM_TENANT = DEVELOPMENT_TENANT
+"""Whose administrators deploy diagrams and decisions, for all tenants."""
+
+SYSTEM = SecurityContext(user_id="system", tenant_id=PLATFORM_TENANT, roles=frozenset({RoleType.ADMIN}))
 OPERATOR = SecurityContext(
     user_id="operator",
-    tenant_id=DEVELOPMENT_TENANT,
+    tenant_id=PLATFORM_TENANT,
     roles=frozenset({RoleType.ADMIN}),
     groups=frozenset({"operator"}),
 )
@@ -161,7 +164,7 @@ def open_services(settings: LearningSettings, database_url: str, role: str = APP
     platform = PlatformSettings()
     settings.inbox.mkdir(parents=True, exist_ok=True)
     compute = _compute()
-    engine = Engine(service_tasks(compute), FORMS, frozenset(settings.groups))
+    engine = Engine(service_tasks(compute), FORMS, frozenset(settings.groups), platform_tenant=PLATFORM_TENANT)
     objects = object_store(settings)
     database = connect(database_url, pool_size=settings.worker_threads + 8, role=role)
     try:

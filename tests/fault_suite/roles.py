@@ -62,7 +62,7 @@ class Settings(BaseModel):
 
 
 def make_engine(outside: Outside) -> Engine:
-    return Engine(registry(outside), {"decision": Decision})
+    return Engine(registry(outside), {"decision": Decision}, platform_tenant="north")
 
 
 @contextmanager

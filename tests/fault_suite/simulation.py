@@ -213,7 +213,7 @@ class Simulation:
 
     def _new_engine(self) -> Engine:
         outside = Outside(self._folder, partial(self.at_boundary, "call"))
-        return Engine(registry(outside), {"decision": Decision})
+        return Engine(registry(outside), {"decision": Decision}, platform_tenant="north")
 
     def _new_worker(self) -> Worker:
         policy = WorkerPolicy(
@@ -269,7 +269,7 @@ def simulate(cluster: Cluster, folder: Path, seed: int) -> History:
 def _deploy(url: str, folder: Path) -> None:
     pool = connect(url, pool_size=1, role=ENGINE_ROLE)
     with Storage(pool, FolderObjectStore(folder / "objects")).transaction() as work:
-        engine = Engine(registry(Outside(folder)), {"decision": Decision})
+        engine = Engine(registry(Outside(folder)), {"decision": Decision}, platform_tenant="north")
         engine.deploy(work, *(line.xml for line in LINES), context=CLERK)
     pool.dispose()
 

@@ -175,7 +175,7 @@ def open_workshop(database_url: str, folder: Path, compute: RememberingCompute) 
     inbox, objects_folder = (folder / "inbox").resolve(), folder / "objects"
     inbox.mkdir()
     objects = SealingObjectStore(FolderObjectStore(objects_folder), LocalKeys((b"k" * 32,)))
-    engine = Engine(service_tasks(compute), FORMS)
+    engine = Engine(service_tasks(compute), FORMS, platform_tenant="north")
     services = Services(
         storage=Storage(connect(database_url, pool_size=4), objects),
         engine=engine,

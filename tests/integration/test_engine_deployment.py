@@ -24,7 +24,7 @@ CHANGED = PLAIN.replace(b"Done", b"Finished")
 
 @pytest.fixture
 def engine() -> Engine:
-    return Engine(ServiceTaskRegistry(), {})
+    return Engine(ServiceTaskRegistry(), {}, platform_tenant="north")
 
 
 def _deploy(engine: Engine, storage: Storage, *diagrams: bytes) -> tuple[DefinitionRef, ...]:

@@ -132,7 +132,7 @@ class Office:
 
 
 def open_office(storage: Storage, hub: NotificationHub) -> Office:
-    engine = Engine(ServiceTaskRegistry(ExternalTask("t", Nothing, fail)), {"note": Note})
+    engine = Engine(ServiceTaskRegistry(ExternalTask("t", Nothing, fail)), {"note": Note}, platform_tenant="north")
     book = ScheduleBook(engine)
     with storage.transaction() as work:
         engine.deploy(work, DRAWN, context=NORTH)
