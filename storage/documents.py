@@ -26,6 +26,7 @@ from storage.record_queries import Statement
 from storage.tenants import enter_tenant
 
 _TABLES: Mapping[type[StorageModel], str] = {ProcessObservation: "process_observation"}
+_MOST_ROWS = 2**62  # what the database can count to, and no caller can want
 _CREATE = "select create_records(%(tenant)s, %(records)s::jsonb, %(observations)s::jsonb, %(leaves)s::jsonb)"
 _CHANGE = (
     "select change_record(%(tenant)s, %(record)s::jsonb, %(is_deleted)s, %(observations)s::jsonb, %(leaves)s::jsonb)"
@@ -150,7 +151,7 @@ class DocumentStore:
             shown = "".join(f", {key}" for key in keys)
             text = f"select {columns}{shown} from {table} where {where} order by {', '.join(directions)}"
         if question.limit is not None:
-            text += f" limit {statement.bind(question.limit)}"
+            text += f" limit {statement.bind(min(question.limit, _MOST_ROWS))}"
         enter_tenant(self._connection, self._tenant_id)
         parameters = {**statement.parameters, **self._asker(question.readable)}
         return self._connection.exec_driver_sql(text, parameters).all()
@@ -193,8 +194,8 @@ class DocumentStore:
 
 
 def _projected(statement: Statement, name: str) -> str:
-    key = statement.sort_key(name)
-    return f"to_jsonb({key})" if not key.startswith("coalesce(") else key
+    shown = statement.shown(name)
+    return f"to_jsonb({shown})" if not shown.startswith("coalesce(") else shown
 
 
 def _plain(value: object) -> JsonValue:

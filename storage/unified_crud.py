@@ -325,6 +325,7 @@ def _resource(record: StorageModel) -> Resource:
 def _owned(payload: ModelT, context: SecurityContext, now: datetime) -> ModelT:
     """Return a new record with its owner, who holds every permission on it where it is RESTRICTED."""
     record = payload if payload.owner else payload.model_copy(update={"owner": context.user_id})
+    record = record if record.revision == 1 else record.model_copy(update={"revision": 1})
     if record.data_classification is not DataClassification.RESTRICTED or _administers(context, record):
         return record
     grant = ACLEntry(
