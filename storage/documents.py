@@ -128,6 +128,15 @@ class DocumentStore:
         (row,) = self._ask(question, "count(*)", is_counting=True)
         return int(row[0])
 
+    def highest(self, question: Question, name: str) -> int:
+        """Return the largest number in a field, 0 where there is none."""
+        statement = Statement(self._model)
+        number = (
+            f"case jsonb_typeof({statement.shown(name)}) when 'number' then cast({statement.shown(name)} as bigint) end"
+        )
+        (row,) = self._ask(question, f"coalesce(max({number}), 0)", statement, is_counting=True)
+        return int(row[0])
+
     def cursor(self, question: Question, last: Row[Any]) -> str:
         """Return the place behind a row of `rows`."""
         values = [_plain(value) for value in tuple(last)[2:]]
