@@ -41,7 +41,7 @@ def require_safe_model_file(path: Path) -> ModelFormat:
     if head.startswith(_HDF5):
         raise ModelFileRefusedError(file=path.name, reason="it is HDF5, whose Keras models hold pickled functions")
     if zipfile.is_zipfile(path):
-        require_exported_program(path)
+        require_exported_program(path, size)
         return ModelFormat.EXPORTED_PROGRAM
     if head[8:9] == b"{":
         require_safetensors(path, size)
