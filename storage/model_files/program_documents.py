@@ -29,7 +29,7 @@ _NAME = re.compile(r"(?:[A-Za-z_]\w*)?", re.ASCII)
 _WORD = re.compile(r"[\w.@+:-]*", re.ASCII)
 _NESTINGS = frozenset({"builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict"})
 _REMARKS = frozenset(
-    "as_string as_strings stack_trace nn_module_stack source_fn_stack torch_fn from_node custom".split()
+    ["as_string", "as_strings", "stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node", "custom"]
 )
 """Texts that are data or for people; none of them is evaluated."""
 

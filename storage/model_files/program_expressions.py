@@ -1,6 +1,6 @@
-"""The Python in programs of torch.export: sizes and guards are texts that PyTorch evaluates when it loads a program.
+"""The Python in programs of torch.export: sizes and guards are texts that PyTorch evaluates where it loads a program.
 
-`torch.export.load` gives each size to `sympy.sympify`, and `ExportedProgram.module` each guard to `exec`. Both would run
+`torch.export.load` gives each size to `sympy.sympify`, `ExportedProgram.module` each guard to `exec`. Both would run
 anything. So only what the exporter itself writes is let through: arithmetic on sizes, by names that are listed here.
 """
 
@@ -15,13 +15,17 @@ _SYMBOL = re.compile(r"[a-z]{1,4}\d{1,6}|true|false|oo|int_oo")
 _TEXT = re.compile(r"[\w.-]*", re.ASCII)
 _PLAIN = re.compile(r"[\w\s()\[\]{}.,:+*/%<>=!&|~'-]*", re.ASCII)
 _SYMPY_FUNCTIONS = frozenset(
-    "Symbol Integer Float Rational Add Mul Pow Mod Max Min FloorDiv ModularIndexing Where PythonMod CleanDiv CeilToInt"
-    " FloorToInt CeilDiv LShift RShift PowByNatural FloatPow FloatTrueDiv IntTrueDiv IsNonOverlappingAndDenseIndicator"
-    " TruncToFloat TruncToInt RoundToInt RoundDecimal ToFloat Identity floor ceiling Abs Eq Ne Lt Le Gt Ge Equality"
-    " Unequality StrictLessThan LessThan StrictGreaterThan GreaterThan And Or Not Piecewise ExprCondPair".split()
+    """
+    Symbol Integer Float Rational Add Mul Pow Mod Max Min FloorDiv ModularIndexing Where PythonMod CleanDiv CeilToInt
+    FloorToInt CeilDiv LShift RShift PowByNatural FloatPow FloatTrueDiv IntTrueDiv IsNonOverlappingAndDenseIndicator
+    TruncToFloat TruncToInt RoundToInt RoundDecimal ToFloat Identity floor ceiling Abs Eq Ne Lt Le Gt Ge Equality
+    Unequality StrictLessThan LessThan StrictGreaterThan GreaterThan And Or Not Piecewise ExprCondPair
+    """.split()  # noqa: SIM905 - as a list it would be five times as long
 )
 _GUARD_NAMES = frozenset({"L", "math", "inf", "max", "min", "abs", "int", "float", "bool", "round"})
-_GUARD_METHODS = frozenset({"size", "stride", "storage_offset", "dim", "numel", "ceil", "floor", "trunc", "sqrt", "inf"})
+_GUARD_METHODS = frozenset(
+    {"size", "stride", "storage_offset", "dim", "numel", "ceil", "floor", "trunc", "sqrt", "inf"}
+)
 _ARITHMETIC = (
     ast.Expression,
     ast.expr_context,
