@@ -100,7 +100,10 @@ def _is_part_of_guard(node: ast.AST) -> bool:
 
 
 def _is_arithmetic(node: ast.AST) -> bool:
-    if isinstance(node, ast.Constant):
-        is_text = isinstance(node.value, str)
-        return bool(_TEXT.fullmatch(node.value)) if is_text else isinstance(node.value, bool | int | float)
-    return isinstance(node, _ARITHMETIC)
+    match node:
+        case ast.Constant(value=str(text)):
+            return bool(_TEXT.fullmatch(text))
+        case ast.Constant(value=bool() | int() | float()):
+            return True
+        case _:
+            return isinstance(node, _ARITHMETIC)
