@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from storage.datasets.errors import PickleRefusedError
-from storage.model_files import ModelFormat, require_safe_model_file
+from storage.model_files import ModelFormat, look_through, require_safe_model_file
 from storage.model_files.errors import ModelFileRefusedError
 
 FUNCTION = made.field(1, b"Twice") + made.field(10, b"mine") + made.field(9, made.field(2, 21))
@@ -59,6 +59,27 @@ def test_a_program_with_guards_and_computed_sizes_comes_in(tmp_path: Path) -> No
     torch.export.save(program, tmp_path / "model.pt2")
 
     assert require_safe_model_file(tmp_path / "model.pt2") is ModelFormat.EXPORTED_PROGRAM
+
+
+def test_a_file_that_takes_more_memory_than_it_may_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "sound").write_bytes(made.safetensors())
+    (tmp_path / "greedy").write_bytes(made.header(b'{"a": [' + b"{}," * 5_000_000 + b"{}]}"))
+
+    assert look_through(tmp_path / "sound", 400 * 1024**2) is ModelFormat.SAFETENSORS
+    with pytest.raises(ModelFileRefusedError) as refusal:
+        look_through(tmp_path / "greedy", 400 * 1024**2)
+    assert refusal.value.reason == "looking through it takes more memory or time than it may"
+
+
+def test_what_was_found_in_a_process_of_its_own_is_told_as_if_it_were_ours(tmp_path: Path) -> None:
+    (tmp_path / "pickle").write_bytes(made.pickled(tmp_path / "proof"))
+    (tmp_path / "text").write_bytes(b"a,b")
+
+    with pytest.raises(PickleRefusedError):
+        look_through(tmp_path / "pickle")
+    with pytest.raises(ModelFileRefusedError) as refusal:
+        look_through(tmp_path / "text")
+    assert refusal.value.reason == "it is of no format that is known here"
 
 
 def torch_file(thing: object, **options: bool) -> bytes:
