@@ -18,7 +18,7 @@ from storage.datasets.reading.delimited import delimited
 from storage.datasets.reading.images import image_folder
 from storage.datasets.reading.json_lines import json_lines
 from storage.datasets.reading.sniffing import FileKind, head_of, kind_of
-from storage.datasets.reading.streams import TableStream, checked
+from storage.datasets.reading.streams import TableStream, checked, require_names
 
 
 @contextmanager
@@ -44,6 +44,7 @@ def open_table(
     head = head_of(path)
     limits.require_file(path, path.stat().st_size)
     with _reader(path, head, limits, types or {}, packs) as stream:
+        require_names(path, stream.schema)
         yield replace(stream, batches=checked(path, stream, limits))
 
 
