@@ -63,6 +63,7 @@ from storage.objects.addressed import AddressedObjects
 from storage.objects.envelope import KEY_BYTES
 from storage.objects.key_command import CommandKeys
 from storage.objects.master_keys import KeyService, make_master_key_file, parse_master_keys, read_master_keys
+from storage.objects.retention import parse_retention
 from storage.stores import MetricMaintenance
 from storage.upkeep import Upkeep, UpkeepPolicy, chores
 
@@ -348,7 +349,8 @@ def running_scheduler(settings: LearningSettings) -> Iterator[tuple[Scheduler, U
     with open_database(settings) as database_url:
         require_current_schema(database_url)
         with open_services(settings, database_url, ENGINE_ROLE) as services:
-            upkeep = Upkeep(database_url, chores(settings.metric_retention), lambda: datetime.now(UTC), policy)
+            needed = chores(settings.metric_retention, parse_retention(settings.retention))
+            upkeep = Upkeep(database_url, needed, lambda: datetime.now(UTC), policy)
             yield scheduler(services), upkeep
 
 

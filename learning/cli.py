@@ -23,6 +23,7 @@ from learning import (
     instances,
     lineage,
     metric_points,
+    models,
     schedules,
     schema,
 )
@@ -40,6 +41,7 @@ app.add_typer(schedules.app, name="schedule")
 app.add_typer(audit.app, name="audit")
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(metric_points.app, name="metrics")
+app.add_typer(models.app, name="model")
 
 
 def main() -> None:
