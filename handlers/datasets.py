@@ -89,13 +89,13 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
     """
     require(context, Permission.WRITE, Resource(kind=f"dataset {payload.name}", tenant_id=context.tenant_id))
     with source_copy(payload.source_uri, services.limits) as path:
-        with services.storage.transaction() as work:
+        with services.storage.transaction(context.tenant_id) as work:
             known = _registered_from(services, work, payload, file_digest(path), context)
         if known is not None:
             return known
         objects = services.storage.objects.for_classification(payload.data_classification)
         stored = store_content(objects, path, payload.target, as_bag=not payload.row_order_matters)
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         return _register(services, work, payload, stored, context=context)
 
 
@@ -251,7 +251,7 @@ def find_version(
     Raises:
         RecordNotFoundError: There is no such dataset or version.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         dataset = work.get_crud(Dataset).read(dataset_id, context=context)
         criteria: dict[str, JsonValue | UUID] = {"dataset_id": dataset_id}
         if version is not None:

@@ -42,8 +42,8 @@ from handlers.validation_rules import (
 )
 from storage import ReportedError
 from storage.datasets.canonical import canonical_column
+from storage.datasets.column_fingerprints import row_fingerprints, value_fingerprints
 from storage.datasets.fingerprints import Fingerprints, combined
-from storage.datasets.sketches.column import row_fingerprints, value_fingerprints
 
 Bools = NDArray[np.bool_]
 ReadKeys = Callable[[UUID, str], Iterable[pa.Table]]

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 
 from storage.access import Resource, decide, principals
 from storage.audit import AuditTrail, denial_entry, make_leaf
+from storage.deletions import require_deletable
 from storage.documents import DocumentStore, Question, Readable
 from storage.errors import (
     AccessDeniedError,
@@ -43,7 +44,7 @@ from storage.models import (
 )
 from storage.mutations import bulk_entry, changed_fields, entry, observation, require_transitions
 from storage.points import record_points
-from storage.projections import has_document, project
+from storage.projections import has_document, leave, project
 from storage.security import SecurityContext
 
 ModelT = TypeVar("ModelT", bound=StorageModel)
@@ -201,14 +202,18 @@ class UnifiedCRUD(Generic[ModelT]):
     def delete(self, record: ModelT | UUID, *, context: SecurityContext) -> None:
         """Put a tombstone on the record as it was read, or as it is where an id is given; no query returns it any more.
 
+        Its vectors are gone with it, its lineage stays; what was measured of it is erased once its retention is over.
+
         Raises:
             RecordNotFoundError: There is none, or the principal may not know of it.
             AccessDeniedError: No DELETE permission; owners have it.
+            RecordHeldError, RecordInProductionError: It has to stay.
             RecordConflictError: Somebody changed it since.
         """
         self._require_own_writing()
         before = self.read(record, context=context) if isinstance(record, UUID) else record
         self._require(context, Permission.DELETE, before)
+        require_deletable(self._connection, before)
         now = self._clock()
         seen = observation([before], Mutation.DELETED, (), context=context, now=now)
         leaf = make_leaf(entry(Mutation.DELETED, before, before), context=context)
@@ -217,6 +222,7 @@ class UnifiedCRUD(Generic[ModelT]):
         if not store.change(store.row(after), seen, [leaf], is_deleted=True):
             raise self._lost(store, before)
         project(self._connection, before, None)
+        leave(self._connection, before)
 
     def _create(self, payloads: Sequence[ModelT], context: SecurityContext) -> tuple[ModelT, ...]:
         self._require_own_writing()

@@ -38,7 +38,7 @@ ONE_CLASS = two_clusters(words=("same", "same"))
 def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 def put_parquet(shop: Workshop, columns: dict[str, Any]) -> str:
@@ -272,7 +272,7 @@ def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_bei
     stored = store_content(shop.services.storage.objects, copied, "kind", as_bag=False)
 
     with ThreadPoolExecutor(1) as threads:
-        with shop.services.storage.transaction() as work:
+        with shop.services.storage.transaction("north") as work:
             second = _register(shop.services, work, payload, stored, context=ADA)
             withdrawing = threads.submit(shop.finish_jobs)
             _wait_for_lock(shop, withdrawing)
@@ -291,7 +291,7 @@ def _wait_for_lock(shop: Workshop, doing: Future[None]) -> None:
         " and database = (select oid from pg_database where datname = current_database())"
     )
     while not doing.done():
-        with shop.services.storage.transaction() as work:
+        with shop.services.storage.transaction("north") as work:
             if work.connection.execute(waiting).scalar_one():
                 return
 
