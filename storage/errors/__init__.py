@@ -4,6 +4,8 @@ StorageError
 ├── records.py: records, and questions for them
 │   ├── RecordNotFoundError               RECORD_NOT_FOUND
 │   ├── RecordConflictError               RECORD_CONFLICT
+│   ├── RecordHeldError                   RECORD_HELD
+│   ├── RecordInProductionError           RECORD_IN_PRODUCTION
 │   ├── RecordTextError                   RECORD_TEXT_INVALID
 │   ├── RecordNumberError                 RECORD_NUMBER_INVALID
 │   ├── UnknownFieldError                 UNKNOWN_FIELD
@@ -91,6 +93,8 @@ from storage.errors.records import (
     FilterInvalidError,
     FixedFieldError,
     RecordConflictError,
+    RecordHeldError,
+    RecordInProductionError,
     RecordNotFoundError,
     RecordNumberError,
     RecordTextError,
@@ -141,6 +145,8 @@ __all__ = [
     "ObjectUriError",
     "RecordConflictError",
     "RecordExistsError",
+    "RecordHeldError",
+    "RecordInProductionError",
     "RecordNotFoundError",
     "RecordNumberError",
     "RecordTextError",
