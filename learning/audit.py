@@ -105,7 +105,7 @@ def verify(
         typer.echo(f"{finding.code}: {finding.sentence}")
     if findings:
         raise typer.Exit(1)
-    typer.echo(f"OK: {size} leaves, each as it was signed.")
+    typer.echo(f"OK: {size} leaves of {offline_verifier.tenant_of(bundle)}, each as it was signed.")
 
 
 @app.command()

@@ -90,16 +90,16 @@ def up() -> None:
 def serve() -> None:
     """Run the application: MCP, Open Inference Protocol and console on one port."""
     from learning.application import create_application
-    from learning.bootstrap import authenticator, configure_logging, deploy_shipped, running_services
+    from learning.bootstrap import authenticator, configure_logging, deploy_shipped, running_application
     from learning.web_server import run_web_server
     from storage.authentication import require_loopback
 
     settings, host = LearningSettings(), PlatformSettings().host
     require_loopback(host)
     configure_logging(settings)
-    with running_services(settings) as services:
+    with running_application(settings) as (services, all_tenants):
         deploy_shipped(services)
-        application = create_application(services, authenticator(settings), host)
+        application = create_application(services, authenticator(settings), host, all_tenants)
         run_web_server(application, services.hub, host, settings.port)
 
 
@@ -107,10 +107,11 @@ def serve() -> None:
 def worker() -> None:
     """Run a worker: it claims jobs and runs their handlers until SIGTERM."""
     from learning import bootstrap
+    from storage.database import ENGINE_ROLE
 
     settings = LearningSettings()
     bootstrap.configure_logging(settings)
-    with bootstrap.running_services(settings) as services:
+    with bootstrap.running_services(settings, ENGINE_ROLE) as services:
         running = bootstrap.worker(settings, services)
         _run_until_told([running.run] * settings.worker_threads, running.stop)
 

@@ -78,7 +78,7 @@ class LearningServer(MCPServer[Any]):
             principal = _ANONYMOUS
         entry = AuditEntry(action="tool.refused", subject=name, details={"code": code}, tool=name)
         try:
-            with self._services.storage.transaction() as work:
+            with self._services.storage.transaction(principal.tenant_id) as work:
                 return work.audit.record(entry, context=principal)
         except DatabaseUnavailableError:
             logger.exception("refusal not recorded", extra={"tool": name})

@@ -26,6 +26,7 @@ from storage.record_queries import Statement
 from storage.tenants import enter_tenant
 
 _TABLES: Mapping[type[StorageModel], str] = {ProcessObservation: "process_observation"}
+_MOST_ROWS = 2**62  # what the database can count to, and no caller can want
 _CREATE = "select create_records(%(tenant)s, %(records)s::jsonb, %(observations)s::jsonb, %(leaves)s::jsonb)"
 _CHANGE = (
     "select change_record(%(tenant)s, %(record)s::jsonb, %(is_deleted)s, %(observations)s::jsonb, %(leaves)s::jsonb)"
@@ -127,6 +128,15 @@ class DocumentStore:
         (row,) = self._ask(question, "count(*)", is_counting=True)
         return int(row[0])
 
+    def highest(self, question: Question, name: str) -> int:
+        """Return the largest number in a field, 0 where there is none."""
+        statement = Statement(self._model)
+        number = (
+            f"case jsonb_typeof({statement.shown(name)}) when 'number' then cast({statement.shown(name)} as bigint) end"
+        )
+        (row,) = self._ask(question, f"coalesce(max({number}), 0)", statement, is_counting=True)
+        return int(row[0])
+
     def cursor(self, question: Question, last: Row[Any]) -> str:
         """Return the place behind a row of `rows`."""
         values = [_plain(value) for value in tuple(last)[2:]]
@@ -150,7 +160,7 @@ class DocumentStore:
             shown = "".join(f", {key}" for key in keys)
             text = f"select {columns}{shown} from {table} where {where} order by {', '.join(directions)}"
         if question.limit is not None:
-            text += f" limit {statement.bind(question.limit)}"
+            text += f" limit {statement.bind(min(question.limit, _MOST_ROWS))}"
         enter_tenant(self._connection, self._tenant_id)
         parameters = {**statement.parameters, **self._asker(question.readable)}
         return self._connection.exec_driver_sql(text, parameters).all()
@@ -193,8 +203,8 @@ class DocumentStore:
 
 
 def _projected(statement: Statement, name: str) -> str:
-    key = statement.sort_key(name)
-    return f"to_jsonb({key})" if not key.startswith("coalesce(") else key
+    shown = statement.shown(name)
+    return f"to_jsonb({shown})" if not shown.startswith("coalesce(") else shown
 
 
 def _plain(value: object) -> JsonValue:

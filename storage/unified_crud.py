@@ -7,7 +7,7 @@ transaction. What it refuses is on the record too, whatever becomes of that tran
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Generic, TypeVar
@@ -157,6 +157,15 @@ class UnifiedCRUD(Generic[ModelT]):
     def count(self, criteria: Filter, *, context: SecurityContext) -> int:
         """Return how many readable records fit; errors as `query`."""
         return self._store(context).count(Question(conditions(criteria), self._readable(context)))
+
+    def highest(self, field: str, criteria: Filter, *, context: SecurityContext) -> int:
+        """Return the largest whole number in a field of all records of the tenant that fit, 0 where there is none.
+
+        Records that the principal may not read count too, because numbers are given once: that one was given is all
+        that is told of them. Errors as `query`.
+        """
+        everybody = replace(self._readable(context), classifications=tuple(kind.value for kind in DataClassification))
+        return self._store(context).highest(Question(conditions(criteria), everybody), field)
 
     def update(self, record: ModelT | UUID, patch: Mapping[str, object], *, context: SecurityContext) -> ModelT:
         """Change fields of the record as it was read, or as it is where an id is given; return it as it is now.
@@ -331,6 +340,7 @@ def _resource(record: StorageModel) -> Resource:
 def _owned(payload: ModelT, context: SecurityContext, now: datetime) -> ModelT:
     """Return a new record with its owner, who holds every permission on it where it is RESTRICTED."""
     record = payload if payload.owner else payload.model_copy(update={"owner": context.user_id})
+    record = record if record.revision == 1 else record.model_copy(update={"revision": 1})
     if record.data_classification is not DataClassification.RESTRICTED or _administers(context, record):
         return record
     grant = ACLEntry(

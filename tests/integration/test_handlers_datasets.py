@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 from typing import Any
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -26,8 +27,9 @@ from handlers.datasets import (
     register_dataset,
 )
 from handlers.errors import SourceNotAllowedError
+from storage import SecurityContext
 from storage.errors import AccessDeniedError, RecordNotFoundError, ReportedError
-from storage.models import Dataset, DatasetVersion, ValidationStatus
+from storage.models import DataClassification, Dataset, DatasetVersion, ValidationStatus
 
 ONE_CLASS = two_clusters(words=("same", "same"))
 
@@ -36,7 +38,7 @@ ONE_CLASS = two_clusters(words=("same", "same"))
 def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 def put_parquet(shop: Workshop, columns: dict[str, Any]) -> str:
@@ -145,6 +147,35 @@ def test_tenants_have_datasets_of_their_own_under_one_name(shop: Workshop) -> No
         find_version(shop.services, ours.dataset.id, None, context=STRANGER)
 
 
+def test_what_somebody_may_not_know_of_neither_holds_them_up_nor_gets_mixed_with_theirs(shop: Workshop) -> None:
+    bob = ADA.model_copy(update={"user_id": "bob"})
+    secret = DataClassification.RESTRICTED
+
+    def register(rows: int, context: SecurityContext, **facts: Any) -> tuple[UUID, int]:
+        payload = DatasetPayload(
+            name="clusters", source_uri=shop.put("c.csv", two_clusters(rows)), target="kind", **facts
+        )
+        registered = register_dataset(shop.services, payload, context=context)
+        shop.finish_jobs()
+        return registered.dataset.id, registered.version.version
+
+    hers = register(40, ADA, data_classification=secret)
+    his = register(50, bob)
+    assert (hers[1], his[1], hers[0] == his[0]) == (1, 1, False)
+    assert register(60, ADA, data_classification=secret) == (hers[0], 2)
+    assert register(40, ADA, data_classification=secret) == hers
+
+    shared = DatasetPayload(name="shared", source_uri=shop.put("s.csv", two_clusters(40)), target="kind")
+    dataset_id = register_dataset(shop.services, shared, context=bob).dataset.id
+    kept_back = shared.model_copy(
+        update={"source_uri": shop.put("s.csv", two_clusters(60)), "data_classification": secret}
+    )
+    assert register_dataset(shop.services, kept_back, context=ADA).version.version == 2
+    shop.put("s.csv", two_clusters(80))
+    again = register_dataset(shop.services, shared, context=bob)
+    assert (again.dataset.id, again.version.version) == (dataset_id, 3)
+
+
 def test_a_rejected_first_version_leaves_nothing_but_its_findings(shop: Workshop) -> None:
     rejected = shop.register(ONE_CLASS)
     shop.finish_jobs()
@@ -241,7 +272,7 @@ def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_bei
     stored = store_content(shop.services.storage.objects, copied, "kind", as_bag=False)
 
     with ThreadPoolExecutor(1) as threads:
-        with shop.services.storage.transaction() as work:
+        with shop.services.storage.transaction("north") as work:
             second = _register(shop.services, work, payload, stored, context=ADA)
             withdrawing = threads.submit(shop.finish_jobs)
             _wait_for_lock(shop, withdrawing)
@@ -260,7 +291,7 @@ def _wait_for_lock(shop: Workshop, doing: Future[None]) -> None:
         " and database = (select oid from pg_database where datname = current_database())"
     )
     while not doing.done():
-        with shop.services.storage.transaction() as work:
+        with shop.services.storage.transaction("north") as work:
             if work.connection.execute(waiting).scalar_one():
                 return
 

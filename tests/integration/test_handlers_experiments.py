@@ -66,7 +66,7 @@ def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
 def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, compute)
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def experiment(shop: Workshop, experiment_id: UUID) -> Experiment:
 
 
 def operate(shop: Workshop, operation: Callable[..., object], *arguments: object, **options: object) -> None:
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         operation(shop.services.operations, work, *arguments, reason="for the test", context=ADMIN, **options)
 
 
@@ -373,7 +373,7 @@ def test_each_answer_is_on_the_record_without_the_rows(shop: Workshop, dataset_i
 
     answer = run_inference(shop.services, payload, context=ADA)
 
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         leaf = work.audit.read(answer.audit_ref, context=ADA)
     assert (leaf["action"], leaf["actor"], leaf["details"]) == (
         "inference.run",
@@ -436,6 +436,6 @@ def test_experiments_on_one_dataset_run_side_by_side_without_a_conflict(shop: Wo
 
     instances = [shop.instance(launch.process_instance_id) for launch in launched]
     assert [(instance.status, instance.incident) for instance in instances] == [(InstanceStatus.RUNNING, None)] * 6
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         failures = work.connection.exec_driver_sql("select count(*) from event where kind = 'job.failed'").scalar_one()
     assert failures == 0

@@ -48,7 +48,7 @@ def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
 def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, compute)
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def digest_of(version: DatasetVersion) -> str:
 
 
 def delete_versions(shop: Workshop) -> None:
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         versions = work.get_crud(DatasetVersion)
         for version in versions.query({}, context=ADMIN):
             versions.delete(version, context=ADMIN)
@@ -227,7 +227,10 @@ def test_the_application_itself_cannot_see_what_other_tenants_name_nor_change_a_
         "update object_hold set reason = 'none'",
     )
     for statement in statements:
-        with pytest.raises(ProgrammingError, match="permission denied"), shop.services.storage.transaction() as work:
+        with (
+            pytest.raises(ProgrammingError, match="permission denied"),
+            shop.services.storage.transaction("north") as work,
+        ):
             work.connection.execute(text(statement))
 
 
