@@ -1,7 +1,7 @@
 """Models from outside: a trained model's file, looked through and registered as a version that nobody trained here.
 
 It is kept, told of and downloaded like any other version. The platform does not answer with it: what it was measured
-on, and whether it says what its reviewer was shown, nobody here can repeat (docs/decisions/0022).
+on, and whether it says what its reviewer was shown, nobody here can repeat (docs/decisions/0023).
 """
 
 from __future__ import annotations
