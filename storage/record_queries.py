@@ -57,6 +57,7 @@ _TYPES: Mapping[Any, str] = MappingProxyType(
     }
 )
 _MOST_CONDITIONS = 50
+_MOST_CHOICES = 1_000
 _LARGEST_INTEGER = 2**31 - 1
 
 
@@ -255,6 +256,8 @@ class Statement:
     def _several(self, condition: Condition) -> Sequence[Operand]:
         if isinstance(condition.value, str) or not isinstance(condition.value, Sequence):
             raise self._invalid(condition.field, "`in` takes a list")
+        if len(condition.value) > _MOST_CHOICES:
+            raise self._invalid(condition.field, f"`in` takes at most {_MOST_CHOICES} values")
         return condition.value
 
     def _flag(self, condition: Condition) -> bool:
