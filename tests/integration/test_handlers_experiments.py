@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -141,6 +143,25 @@ def test_a_trained_experiment_waits_for_its_review_with_runs_and_metrics(shop: W
         ask(shop, LARGE, model_id=artifact.model_id)
     with pytest.raises(RecordNotFoundError):
         get_experiment_status(shop.services, launched.experiment.id, context=STRANGER)
+
+
+def test_a_run_says_when_its_job_began_and_ended_on_the_clock_of_its_machine(
+    database_url: str, tmp_path: Path, compute: RememberingCompute
+) -> None:
+    began = datetime(2026, 5, 3, 12, tzinfo=UTC)
+    minutes = (began + timedelta(minutes=number) for number in itertools.count())
+    shop = open_workshop(database_url, tmp_path, compute, lambda: next(minutes))
+    registered = shop.register(two_clusters())
+    shop.finish_jobs()
+
+    launched = shop.train(registered.dataset.id)
+
+    runs = get_experiment_status(shop.services, launched.experiment.id, context=ADA).runs
+    assert [(run.start_time, run.end_time) for run in runs] == [
+        (began, began + timedelta(minutes=1)),
+        (began + timedelta(minutes=2), began + timedelta(minutes=3)),
+    ]
+    shop.services.storage._engine.dispose()
 
 
 def test_the_second_promotion_puts_its_version_in_service_and_the_first_out_of_it(

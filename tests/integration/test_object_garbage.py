@@ -99,7 +99,7 @@ def delete_versions(shop: Workshop) -> None:
 
 
 def test_nothing_of_a_model_in_service_is_collected_even_if_its_records_are_deleted(
-    shop: Workshop, custody: Custody
+    shop: Workshop, custody: Custody, as_owner: Sql
 ) -> None:
     registered = shop.register(two_clusters())
     shop.finish_jobs()
@@ -108,7 +108,9 @@ def test_nothing_of_a_model_in_service_is_collected_even_if_its_records_are_dele
     stored = sum(1 for _ in custody.objects.inner.list_objects())
     assert counted(collect(custody)) == {"IN_PRODUCTION": stored}
 
-    delete_versions(shop)
+    as_owner(
+        "update document set deleted_at = now() where model = 'DatasetVersion'"
+    )  # the platform itself would refuse
 
     assert counted(collect(custody)) == {"IN_PRODUCTION": stored}
     assert verify_objects(custody, context=ADMIN).is_sound
@@ -181,8 +183,8 @@ def test_a_hold_keeps_what_a_deleted_record_named_until_it_is_released(shop: Wor
 def test_an_object_is_held_by_its_uri(shop: Workshop, custody: Custody) -> None:
     version = shop.register(two_clusters()).version
     shop.finish_jobs()
-    place_hold(shop.services.storage, version.storage_location, "a lawsuit", context=ADMIN)
     delete_versions(shop)
+    place_hold(shop.services.storage, version.storage_location, "a lawsuit", context=ADMIN)
 
     assert counted(collect(custody)) == {"LEGAL_HOLD": OF_A_VERSION}
 
