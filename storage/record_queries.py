@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -58,6 +59,13 @@ _TYPES: Mapping[Any, str] = MappingProxyType(
 )
 _MOST_CONDITIONS = 50
 _LARGEST_INTEGER = 2**31 - 1
+_MOST_STEPS = 4
+_POSITION = re.compile(r"\s*[+-]?\d+\s*")
+
+
+def is_json(name: str) -> bool:
+    """Return whether a field is compared and ordered as JSON, for want of a column that holds it for every model."""
+    return name not in _OWN_COLUMNS
 
 
 @dataclass
@@ -108,10 +116,10 @@ class Statement:
     def shown(self, name: str) -> str:
         """Return an expression for the field as it is, never null."""
         self._require(name)
-        return name if name in _OWN_COLUMNS else f"coalesce({self._json(name)}, 'null'::jsonb)"
+        return f"coalesce({self._json(name)}, 'null'::jsonb)" if is_json(name) else name
 
     def _place(self, name: str, value: JsonValue, cursor: str) -> str:
-        if name not in _OWN_COLUMNS:
+        if is_json(name):
             return f"cast({self.bind(jsonb_text(value, model=self.model.__name__))} as jsonb)"
         try:
             return self._typed(name, _COLUMN_TYPES[name], value)
@@ -169,7 +177,7 @@ class Statement:
         if not isinstance(condition.value, str):
             return f"{found} = {self._as_json(condition.value)}"
         # Text is compared several times faster than JSON; what kind it is, is looked at only where it is equal.
-        text = f"body #>> {self._path(condition.field)}"
+        text = self._inside_body(condition.field, as_text=True)
         return f"({text} = {self._text(condition)} and jsonb_typeof({found}) = 'string')"
 
     def _inside(self, found: str, condition: Condition) -> str:
@@ -196,16 +204,21 @@ class Statement:
                 raise self._invalid(condition.field, "order is by number, text or time")
 
     def _json(self, name: str) -> str:
-        return f"(body #> {self._path(name)})"
+        return f"({self._inside_body(name)})"
 
-    def _path(self, name: str) -> str:
+    def _inside_body(self, name: str, *, as_text: bool = False) -> str:
+        """Return what a path leads to; by single steps where no list can be meant, as they take a quarter less."""
         path = name.split(".")
         jsonb_text(path, model=self.model.__name__)
-        return f"{self.bind(path)}::text[]"
+        end = ">>" if as_text else ">"
+        if len(path) > _MOST_STEPS or any(map(_POSITION.fullmatch, path)):
+            return f"body #{end} {self.bind(path)}::text[]"
+        *way, last = (f"{self.bind(step)}::text" for step in path)
+        return " -> ".join(["body", *way]) + f" -{end} {last}"
 
     def _as(self, name: str, kind: str) -> str:
         """Return a field that is kept as text, as what it is."""
-        return f"cast(body #>> {self._path(name)} as {kind})"
+        return f"cast({self._inside_body(name, as_text=True)} as {kind})"
 
     def _require_kind(self, kind: str | None, condition: Condition) -> None:
         """Refuse a value that the field could never have: to find nothing would look like an answer."""

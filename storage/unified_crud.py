@@ -6,6 +6,7 @@ transaction. What it refuses is on the record too, whatever becomes of that tran
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +14,7 @@ from ipaddress import ip_address
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from pydantic import JsonValue
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from storage.access import Resource, decide, principals
@@ -322,8 +323,11 @@ class UnifiedCRUD(Generic[ModelT]):
             raise WithoutDocumentError(model=self._model.__name__)
         return DocumentStore(self._model, self._connection, context.tenant_id)
 
-    def _load(self, body: dict[str, JsonValue], revision: int) -> ModelT:
-        return self._model.model_validate({**body, "revision": revision}, context=STORED)
+    def _load(self, body: str, revision: int) -> ModelT:
+        try:
+            return self._model.model_validate_json(f'{{"revision":{revision},{body[1:]}', context=STORED)
+        except ValidationError:  # JSON may be nested more deeply than this parser goes
+            return self._model.model_validate({**json.loads(body), "revision": revision}, context=STORED)
 
 
 def _resource(record: StorageModel) -> Resource:
