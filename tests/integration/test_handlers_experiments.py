@@ -161,7 +161,7 @@ def test_a_run_says_when_its_job_began_and_ended_on_the_clock_of_its_machine(
         (began, began + timedelta(minutes=1)),
         (began + timedelta(minutes=2), began + timedelta(minutes=3)),
     ]
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 def test_the_second_promotion_puts_its_version_in_service_and_the_first_out_of_it(
