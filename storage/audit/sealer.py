@@ -22,6 +22,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from storage.audit.checkpoints import GLOBAL_TREE, head_leaf, signed_checkpoint, tenant_tree
+from storage.audit.copies import keep_copy
 from storage.audit.keys import KeyFile
 from storage.audit.merkle import leaf_hash
 from storage.audit.notes import SigningKey
@@ -136,7 +137,7 @@ class Sealer:
             self._uncopied = self._find_uncopied()
         copied = 0
         for tree, (size, note) in sorted(self._uncopied.items()):
-            uri = self._storage.objects.put_bytes(note.encode()).uri
+            uri = keep_copy(self._storage.objects, note)
             with self._storage.statement() as work:
                 QUERIES.execute(work.connection, "write_copy", {"tree": tree, "size": size, "uri": uri})
             del self._uncopied[tree]

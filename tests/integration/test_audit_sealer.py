@@ -19,6 +19,7 @@ from sqlalchemy.exc import DatabaseError
 from storage import AuditEntry, Storage
 from storage.audit import sealer as sealer_module
 from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint
+from storage.audit.copies import copy_name
 from storage.audit.merkle import leaf_hash
 from storage.audit.notes import VerifierKey
 from storage.audit.proofs import AuditProofs
@@ -218,8 +219,25 @@ def test_checkpoints_are_copied_to_the_object_store_once(office: AuditOffice) ->
     assert (office.sealer.copy_checkpoints(), office.sealer.copy_checkpoints()) == (2, 0)
 
     copies = office.rows("select c.note, k.uri from audit_checkpoint c join audit_checkpoint_copy k using (tree, size)")
-    assert [office.storage.objects.read_bytes(str(uri)).decode() for _, uri in copies] == [note for note, _ in copies]
+    assert [office.storage.objects.read_record(str(uri)).decode() for _, uri in copies] == [note for note, _ in copies]
+    assert {str(uri) for _, uri in copies} == set(office.storage.objects.record_uris("checkpoints/"))
     assert len(copies) == 2
+
+
+def test_a_second_history_in_the_object_store_hides_neither_itself_nor_the_first(
+    office: AuditOffice, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.record(1)
+    office.seal()
+    ((note,),) = office.rows("select note from audit_checkpoint where tree = 'tenant/north'")
+    checkpoint = Checkpoint.parse(str(note))
+    first = office.storage.objects.create_record(copy_name(checkpoint.origin, checkpoint.size), b"another history")
+
+    office.sealer.copy_checkpoints()
+
+    kept = {office.storage.objects.read_record(uri) for uri in office.storage.objects.record_uris("checkpoints/")}
+    assert {b"another history", str(note).encode()} < kept
+    assert [record.uri for record in caplog.records if record.levelname == "ERROR"] == [first]  # type: ignore[attr-defined]
 
 
 def test_what_a_dead_sealer_did_not_copy_the_next_one_copies(office: AuditOffice) -> None:
