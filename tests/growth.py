@@ -19,14 +19,11 @@ def growth_of(small: Callable[[], object], large: Callable[[], object], bound: f
     least = inf
     gc.collect()
     gc.freeze()  # a collection that walks over the objects of other tests is no cost of the call
-    try:
-        for _ in range(ROUNDS):
-            least = min(least, _seconds(large) / _seconds(small))
-            if least < bound:
-                break
-        return least
-    finally:
-        gc.unfreeze()
+    for _ in range(ROUNDS):
+        least = min(least, _seconds(large) / _seconds(small))
+        if least < bound:
+            break
+    return least
 
 
 def _seconds(call: Callable[[], object]) -> float:
