@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 from platform_under_test import Platform
 from shop_floor import becomes
+from terminal import typed
 
 from storage.audit import offline_verifier
 from storage.audit.notes import VerifierKey
@@ -21,16 +22,12 @@ from storage.audit.proofs import AuditProof, verify_proof
 
 
 def run(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "learning", "audit", *arguments],
-        env={**os.environ, "LEARNING_HOME": str(platform.home)},
-        cwd=platform.home, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return typed(platform.home, "audit", *arguments, LEARNING_HOME=str(platform.home))
 
 
 def proved(platform: Platform, audit_ref: str) -> AuditProof:
     """Ask until the leaf is in its tree."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (asked := run(platform, "prove", audit_ref)).returncode and time.monotonic() < deadline:
         assert asked.stderr.startswith("AUDIT_NOT_SEALED")
     return AuditProof.model_validate_json(asked.stdout)

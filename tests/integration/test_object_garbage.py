@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +11,7 @@ import pytest
 from handlers_platform import ADA, ADMIN, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
+from terminal import typed
 
 from handlers.artifacts import (
     Custody,
@@ -304,8 +302,7 @@ def test_the_command_line_collects_holds_verifies_and_rewraps(
     key_file = tmp_path / "master.key"
     key_file.write_text("a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s=\n")
     key_file.chmod(0o600)
-    environment = {
-        **os.environ,
+    settings = {
         "LEARNING_DATABASE_URL": database_url,
         "LEARNING_HOME": str(tmp_path / "home"),
         "LEARNING_ARTIFACT_ROOT": str(shop.objects),
@@ -313,8 +310,7 @@ def test_the_command_line_collects_holds_verifies_and_rewraps(
     }
 
     def call(*arguments: str) -> tuple[int, str]:
-        command = [sys.executable, "-m", "learning", "artifacts", *arguments]
-        outcome = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+        outcome = typed(tmp_path, "artifacts", *arguments, **settings)
         return outcome.returncode, outcome.stdout + outcome.stderr
 
     code, answer = call("gc", "--dry-run", "--json")
