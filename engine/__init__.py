@@ -15,6 +15,7 @@ from engine.bpmn import (
 from engine.compensations import CompensationAccount
 from engine.deployment import Deployment
 from engine.description import InstanceDescription, InstanceSummary, StepDescription, UserTaskDescription
+from engine.discretion import WITHHELD, Discretion
 from engine.dmn import DecisionRef
 from engine.engine import Engine, Forms
 from engine.errors import (
@@ -67,6 +68,7 @@ from engine.worker import Worker
 from engine.worker_policy import WorkerPolicy
 
 __all__ = [
+    "WITHHELD",
     "AbsolutePeriod",
     "BpmnError",
     "BroadcastSignal",
@@ -78,6 +80,7 @@ __all__ = [
     "DefinitionRef",
     "Deployment",
     "DiagramError",
+    "Discretion",
     "Document",
     "Engine",
     "EngineError",

@@ -16,6 +16,7 @@ StorageError
 │   └── WrittenByPlatformError            RECORD_WRITTEN_BY_PLATFORM
 ├── access.py: who may do what, and who asks
 │   ├── AccessDeniedError                 FORBIDDEN
+│   │   └── RecordNotGrantedError           the same code
 │   ├── AuthenticationError               AUTHENTICATION_REQUIRED
 │   ├── InvalidTokenError                 TOKEN_INVALID
 │   └── NotLoopbackError                  HOST_NOT_LOOPBACK
@@ -59,7 +60,13 @@ step.
 """
 
 from domain_sdk.errors import ReportedError
-from storage.errors.access import AccessDeniedError, AuthenticationError, InvalidTokenError, NotLoopbackError
+from storage.errors.access import (
+    AccessDeniedError,
+    AuthenticationError,
+    InvalidTokenError,
+    NotLoopbackError,
+    RecordNotGrantedError,
+)
 from storage.errors.audit import (
     AuditKeyInvalidError,
     AuditKeyMissingError,
@@ -142,6 +149,7 @@ __all__ = [
     "RecordConflictError",
     "RecordExistsError",
     "RecordNotFoundError",
+    "RecordNotGrantedError",
     "RecordNumberError",
     "RecordTextError",
     "ReferencesUnreadableError",
