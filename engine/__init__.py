@@ -56,7 +56,7 @@ from engine.persistence import (
     schedule_statistics,
 )
 from engine.process_statistics import process_statistics
-from engine.requests import Request, fulfil_once
+from engine.requests import Request, fulfil_once, require_reason
 from engine.schedule_book import ScheduleBook
 from engine.schedule_definition import CronTrigger, DateTrigger, IntervalTrigger, MissedFires, ScheduleDefinition
 from engine.scheduler import Scheduler, SchedulerPolicy
@@ -156,6 +156,7 @@ __all__ = [
     "queue_depths",
     "read_diagram",
     "read_document",
+    "require_reason",
     "schedule_statistics",
     "verify",
 ]

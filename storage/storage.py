@@ -63,6 +63,10 @@ class UnitOfWork:
         """Return those that are RESTRICTED records of the principal's tenant, deleted ones included."""
         return restricted_records(self.connection, ids, context)
 
+    def clock(self) -> datetime:
+        """Return the time (aware) that grants are measured against."""
+        return self._clock()
+
     def decide(self, permission: Permission, resource: Resource, *, context: SecurityContext) -> Decision:
         """Return the access decision as of now."""
         return decide(context, permission, resource, now=self._clock())

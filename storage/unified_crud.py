@@ -16,7 +16,7 @@ from uuid import UUID
 from pydantic import JsonValue
 from sqlalchemy import Connection
 
-from storage.access import Resource, decide, principals
+from storage.access import Resource, decide, principals, resource_of
 from storage.audit import AuditTrail, denial_entry, make_leaf
 from storage.documents import DocumentStore, Question, Readable
 from storage.errors import (
@@ -262,7 +262,7 @@ class UnifiedCRUD(Generic[ModelT]):
         )
 
     def _require(self, context: SecurityContext, permission: Permission, record: ModelT) -> None:
-        resource = _resource(record)
+        resource = resource_of(record)
         is_known = (
             permission is not Permission.READ and decide(context, Permission.READ, resource, now=self._clock()).allowed
         )
@@ -309,17 +309,6 @@ class UnifiedCRUD(Generic[ModelT]):
 
     def _load(self, body: dict[str, JsonValue], revision: int) -> ModelT:
         return self._model.model_validate({**body, "revision": revision}, context=STORED)
-
-
-def _resource(record: StorageModel) -> Resource:
-    return Resource(
-        kind=type(record).__name__,
-        tenant_id=record.tenant_id,
-        data_classification=record.data_classification,
-        resource_id=str(record.id),
-        owner=record.owner,
-        acl=record.acl,
-    )
 
 
 def _owned(payload: ModelT, context: SecurityContext, now: datetime) -> ModelT:
