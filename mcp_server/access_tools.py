@@ -27,6 +27,7 @@ from mcp_server.toolbox import CHANGES, CREATES, READS, Ctx, Reason, Toolbox
 from storage.models import GrantConditions, PrincipalType
 
 Revision = Annotated[int, Field(ge=1)]
+_NO_CONDITIONS = GrantConditions()
 
 
 class ChangedGrantsAnswer(ChangedGrants, Answer):
@@ -55,7 +56,7 @@ class AccessTools(Toolbox):
         reason: Reason,
         principal_type: PrincipalType = PrincipalType.USER,
         expires_at: AwareDatetime | None = None,
-        conditions: GrantConditions | None = None,
+        conditions: GrantConditions = _NO_CONDITIONS,
         revision: Revision | None = None,
     ) -> ChangedGrantsAnswer:
         """Grant permissions on one record to a user, role, group or service; repeating it changes nothing.
@@ -72,7 +73,7 @@ class AccessTools(Toolbox):
             principal_type=principal_type,
             permissions=permissions,
             expires_at=expires_at,
-            conditions=conditions or GrantConditions(),
+            conditions=conditions,
             reason=reason,
             revision=revision,
         )

@@ -42,6 +42,20 @@ CALLS: dict[str, dict[str, Any]] = {
     "learning.explain_production": {"question": {"endpoint_id": "<endpoint>"}},
     "learning.list_downstream": {"dataset_version_id": "<dataset version>"},
     "learning.get_metrics": {"filter": {"entity_id": "<endpoint>"}},
+    "learning.grant_access": {
+        "model": "DatasetVersion",
+        "record_id": "<dataset version>",
+        "principal": "bob",
+        "permissions": ["read"],
+        "reason": WHY,
+    },
+    "learning.revoke_access": {
+        "model": "DatasetVersion",
+        "record_id": "<dataset version>",
+        "principal": "bob",
+        "reason": WHY,
+    },
+    "learning.list_grants": {"model": "DatasetVersion", "record_id": "<dataset version>"},
 }
 """A call of every tool that takes an id, with every argument that is one."""
 
