@@ -67,6 +67,9 @@ TOOLS = [
     "learning.explain_production",
     "learning.list_downstream",
     "learning.get_production_at",
+    "learning.grant_access",
+    "learning.revoke_access",
+    "learning.list_grants",
 ]
 
 
