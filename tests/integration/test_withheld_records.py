@@ -38,8 +38,10 @@ SECRET = "planted7c1"
 MIA = GRACE.model_copy(update={"user_id": "mia"})
 OLGA = ADMIN.model_copy(update={"groups": frozenset({"reviewer"})})
 RUTH = ADMIN.model_copy(update={"user_id": "ruth", "groups": frozenset({"reviewer"})})
-PEOPLE = {"ada": ADA, "grace": GRACE, "mia": MIA, "olga": OLGA, "ruth": RUTH}
+GWEN = GRACE.model_copy(update={"user_id": "gwen"})
+PEOPLE = {"ada": ADA, "grace": GRACE, "mia": MIA, "olga": OLGA, "ruth": RUTH, "gwen": GWEN}
 UNTRUSTED = ("mia", "olga")
+RECORDS = (Dataset, DatasetVersion, Experiment, ModelArtifact, TrainingRun, ServingEndpoint)
 Names = dict[str, str]
 
 
@@ -253,6 +255,17 @@ def test_an_instance_is_halted_and_let_go_on_without_a_grant(door: Door, names: 
     assert (halted["status"], resumed["status"]) == ("suspended", "running")
 
 
+def test_an_incident_about_restricted_records_says_where_and_not_why(door: Door, names: Names) -> None:
+    asked = (("learning.list_incidents", {}), ("learning.get_instance", {"process_instance_id": names["failed"]}))
+
+    told, withheld = door.ask("grace", *asked), door.ask("mia", *asked)
+
+    (incident,) = told[0]["incidents"]
+    assert withheld[0]["incidents"] == [{**incident, "message": WITHHELD}] != told[0]["incidents"]
+    shown = told[1]["instance"]["incident"]
+    assert withheld[1]["instance"]["incident"] == {**shown, "message": WITHHELD} != shown
+
+
 def test_a_user_task_about_restricted_records_shows_that_and_its_form_alone(door: Door, names: Names) -> None:
     asked = ("learning.get_user_task", {"user_task_id": names["user task"]})
 
@@ -306,20 +319,54 @@ def test_an_instance_of_somebody_elses_is_not_lent_for_acting_on_restricted_reco
 
 
 def test_no_instance_about_restricted_records_is_migrated_without_a_grant(door: Door, names: Names) -> None:
-    changed = waiting("waiting-work").replace(b"goods.arrived", b"goods.delivered")
-    payload = {"process_id": "waiting-work", "bpmn_xml": changed.decode()}
-    asked = {"process_id": "waiting-work", "from_version": 1, "dry_run": False, "reason": WHY}
+    drawn = waiting("moving-work")
+    first, second = (
+        {"process_payload": {"process_id": "moving-work", "bpmn_xml": xml.decode()}}
+        for xml in (drawn, drawn.replace(b"Done", b"Over"))
+    )
+    variables = {"order": "moves", "about": names["dataset version"]}
+    asked = {"process_id": "moving-work", "from_version": 1, "dry_run": False, "reason": WHY}
+    door.ask("olga", ("scheduler_define_process", first))
+    door.ask("ada", ("scheduler_start_instance", {"process_id": "moving-work", "variables": variables}))
 
-    _defined, planned, migrated = door.ask(
+    _, planned, withheld = door.ask(
         "olga",
-        ("scheduler_define_process", {"process_payload": payload}),
+        ("scheduler_define_process", second),
         ("learning.migrate_instances", {**asked, "dry_run": True}),
         ("learning.migrate_instances", asked),
     )
+    (migrated,) = door.ask("ruth", ("learning.migrate_instances", asked))
 
-    reasons = {verdict["process_instance_id"]: verdict["reasons"] for verdict in planned["verdicts"]}
-    assert reasons[names["waiting"]] == [WITHHELD]
-    assert migrated["verdicts"] == planned["verdicts"]
+    assert [verdict["reasons"] for verdict in planned["verdicts"]] == [[WITHHELD]]
+    assert withheld["verdicts"] == planned["verdicts"]
+    assert [verdict["reasons"] for verdict in migrated["verdicts"]] == [[]]
+
+
+def test_what_is_granted_is_told_at_every_door_and_what_is_revoked_at_none(
+    door: Door, shop: Workshop, names: Names
+) -> None:
+    reads = [call for call in calls(names) if call[0].removeprefix("scheduler_").rpartition(".")[2].startswith(READS)]
+    records = [
+        {"model": model.__name__, "record_id": str(record.id), "principal": "gwen", "reason": WHY}
+        for model in RECORDS
+        for record in shop.records(model)
+        if record.data_classification is DataClassification.RESTRICTED
+    ]
+
+    def told() -> set[str]:
+        answers = door.ask("gwen", *reads)
+        return {tool for (tool, _), answer in zip(reads, answers, strict=True) if SECRET in json.dumps(answer)}
+
+    before = told()
+    granted_answers = door.ask(
+        "ada", *(("learning.grant_access", {**each, "permissions": ["read"]}) for each in records)
+    )
+    between = told()
+    door.ask("ada", *(("learning.revoke_access", each) for each in records))
+
+    assert {answer["is_changed"] for answer in granted_answers} == {True}
+    assert len(between) > len(READS)
+    assert before == told() == set()
 
 
 def test_what_becomes_restricted_takes_what_processes_knew_of_it_along(door: Door, shop: Workshop) -> None:
@@ -348,8 +395,7 @@ def readable_by(shop: Workshop, process_instance_id: str, entry: ACLEntry) -> It
     """Grant every record that an instance is about for as long as the block lasts."""
     with shop.services.storage.transaction() as work:
         ids = Instances(work).ids_named([UUID(process_instance_id)], "north")[UUID(process_instance_id)]
-    models = (Dataset, DatasetVersion, Experiment, ModelArtifact, TrainingRun, ServingEndpoint)
-    records = [record for model in models for record in shop.records(model) if record.id in ids]
+    records = [record for model in RECORDS for record in shop.records(model) if record.id in ids]
     changed = [shop.change(record, acl=(*record.acl, entry)) for record in records]
     try:
         yield
