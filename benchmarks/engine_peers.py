@@ -35,6 +35,11 @@ class ChildProcess:
         self._child = child
         self.receive()
 
+    def ask(self, line: str) -> float:
+        """Ask for something, and wait for the answer."""
+        self.send(line)
+        return self.receive()
+
     def send(self, line: str) -> None:
         """Ask for something."""
         assert self._child.stdin is not None

@@ -26,7 +26,7 @@ from engine import (
     WorkerPolicy,
 )
 from storage import FolderObjectStore, SecurityContext, Storage
-from storage.database import connect, connect_as_owner, migrate
+from storage.database import ENGINE_ROLE, connect, connect_as_owner, migrate
 from storage.embedded_postgres import embedded_postgres
 from storage.models import RoleType
 
@@ -69,11 +69,18 @@ class Plant:
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
-        self.database = connect(url, pool_size=2)
+        self.database = connect(url, pool_size=2, role=ENGINE_ROLE)
+        self._of_doors = connect(url, pool_size=1)
         self.storage = Storage(self.database, FolderObjectStore(folder))
+        self.doors = Storage(self._of_doors, FolderObjectStore(folder))
         external = ExternalTask(EXTERNAL, Nothing, _do_nothing)
         transactional = TransactionalTask(TRANSACTIONAL, Nothing, _do_nothing)
-        self.engine = Engine(ServiceTaskRegistry(external, transactional), {})
+        self.engine = Engine(ServiceTaskRegistry(external, transactional), {}, platform_tenant="north")
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.database.dispose()
+        self._of_doors.dispose()
 
     def deploy(self) -> None:
         """Deploy the benchmarks' processes."""
@@ -138,7 +145,7 @@ def new_plant(cluster_url: str, name: str) -> Iterator[Plant]:
             plant.start(process_id, 5)
         plant.drain()
         yield plant
-        plant.database.dispose()
+        plant.close()
 
 
 def copy_instance(plant: Plant, process_instance_id: UUID, copies: int) -> None:

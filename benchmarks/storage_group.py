@@ -1,7 +1,7 @@
 """Group `storage`: what records cost through UnifiedCRUD, with access, audit and observation, over plain SQL.
 
 Floors and workloads alternate in one run, on one embedded PostgreSQL that really writes; each figure is the ratio of
-the medians.
+the medians. MLflow, where it is installed, does the same work on the same server, in rounds of its own with the floor.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from statistics import median
 from uuid import UUID
 
 import psycopg
+from engine_peers import ChildProcess
 from engine_plant import cluster, new_database
 from measurement import Measurement
+from mlflow_peer import mlflow_peer
 
 from storage import FolderObjectStore, SecurityContext, Storage
 from storage.database import connect, connect_as_owner, migrate
@@ -74,24 +76,57 @@ Workload = Callable[[Laboratory], Callable[[], None]]
 """Prepares what is stored; what it returns is measured."""
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """One piece of work, done through the platform, in plain SQL and, under its name there, in `mlflow_child.py`."""
+
+    in_mlflow: str
+    name: str
+    ours: Workload
+    plain: Workload
+    bar: float
+    against: str
+
+
 def measure() -> list[Measurement]:
     """Run all workloads."""
-    with cluster() as url, _laboratory(new_database(url, "storage")) as laboratory:
-        metric = _ratio(laboratory, "metric", _one_metric, _plain_metric)
-        batch = _ratio(laboratory, "batch", _metric_batch, _plain_batch)
-        run = _ratio(laboratory, "run", _run_cycle, _plain_run)
+    with (
+        cluster() as url,
+        _laboratory(new_database(url, "storage")) as laboratory,
+        mlflow_peer(new_database(url, "mlflow")) as peer,
+    ):
+        writing = [figure for work in _writing() for figure in _figures(laboratory, peer, work)]
         _fill(laboratory)
-        search = _ratio(laboratory, "search", _search, _plain_search)
+        if peer is not None:
+            peer.ask("fill")
+        return [*writing, *_figures(laboratory, peer, _searching())]
+
+
+def _writing() -> list[Comparison]:
+    batch, row = f"COPY of {BATCH:,} rows, committed", "one row inserted and updated by psycopg"
     return [
-        _figure("one durable metric", metric, 2.5, "one row inserted by psycopg, committed"),
-        _figure(f"batch of {BATCH:,} metrics", batch, 2.3, f"COPY of {BATCH:,} rows, committed"),
-        _figure("run with 10 metrics, 10 parameters, 5 tags", run, 7.0, "one row inserted and updated by psycopg"),
-        _figure(f"filtered search over {RUNS:,} runs, top 100", search, 2.6, "the same search in SQL"),
+        Comparison("metric", "one durable metric", _one_metric, _plain_metric, 2.5, "one row inserted, committed"),
+        Comparison("batch", f"batch of {BATCH:,} metrics", _metric_batch, _plain_batch, 2.3, batch),
+        Comparison("run", "run with 10 metrics, 10 parameters, 5 tags", _run_cycle, _plain_run, 7.0, row),
     ]
 
 
-def _figure(name: str, ratio: float, bar: float, against: str) -> Measurement:
-    return Measurement(f"storage.{name}", ratio, "x", bar, "lower", against)
+def _searching() -> Comparison:
+    name = f"filtered search over {RUNS:,} runs, top 100"
+    return Comparison("search", name, _search, _plain_search, 2.6, "the same search in SQL")
+
+
+def _figures(laboratory: Laboratory, peer: ChildProcess | None, work: Comparison) -> list[Measurement]:
+    def plain() -> float:
+        return _seconds(work.plain(laboratory))
+
+    rounds = _ROUNDS[work.in_mlflow]
+    ratio = _ratio(rounds, lambda: _seconds(work.ours(laboratory)), plain)
+    figures = [Measurement(f"storage.{work.name}", ratio, "x", work.bar, "lower", work.against)]
+    if peer is not None:
+        ratio = _ratio(rounds, lambda: peer.ask(work.in_mlflow), plain)
+        figures.append(Measurement(f"storage.{work.name}, MLflow", ratio, "x", None, "lower", work.against))
+    return figures
 
 
 @contextmanager
@@ -107,12 +142,12 @@ def _laboratory(url: str) -> Iterator[Laboratory]:
         engine.dispose()
 
 
-def _ratio(laboratory: Laboratory, name: str, ours: Workload, floor: Workload) -> float:
+def _ratio(rounds: int, measured: Callable[[], float], floor: Callable[[], float]) -> float:
     """Return the ratio of medians over alternating rounds, after a few that warm both up."""
     for _ in range(5):
-        ours(laboratory)()
-        floor(laboratory)()
-    seconds = [(_seconds(ours(laboratory)), _seconds(floor(laboratory))) for _ in range(_ROUNDS[name])]
+        measured()
+        floor()
+    seconds = [(measured(), floor()) for _ in range(rounds)]
     return median(pair[0] for pair in seconds) / median(pair[1] for pair in seconds)
 
 

@@ -79,6 +79,7 @@ class Engine:
     Args:
         groups: The groups to which a diagram may assign user tasks; `None` for any.
         judge: Says whether the condition of a flow holds.
+        platform_tenant: Whose administrators deploy; what they deploy is there for all tenants.
     """
 
     def __init__(
@@ -87,6 +88,8 @@ class Engine:
         forms: Forms,
         groups: frozenset[str] | None = None,
         judge: Judge = holds,
+        *,
+        platform_tenant: str,
     ) -> None:
         self.registry = registry
         self.library = ProcessLibrary(judge)
@@ -94,6 +97,7 @@ class Engine:
         self.desk = UserTaskDesk(FormCatalogue(forms), append_event)
         self._forms = forms
         self._groups = groups
+        self._platform_tenant = platform_tenant
 
     def deploy(self, work: UnitOfWork, *documents: bytes, context: SecurityContext) -> Deployment:
         """Verify diagrams and decisions, and store them as new versions; a text that is deployed stays as it is.
@@ -104,11 +108,11 @@ class Engine:
             context: Who deploys.
 
         Raises:
-            AccessDeniedError: No ADMIN permission.
+            AccessDeniedError: No ADMIN permission, or of another tenant than the platform's.
             DiagramError: A diagram cannot be executed as drawn; nothing of this call is stored.
             DecisionModelError: A decision cannot be evaluated as drawn; nothing of this call is stored.
         """
-        require(context, Permission.ADMIN, Resource(kind="process definitions", tenant_id=context.tenant_id))
+        require(context, Permission.ADMIN, Resource(kind="diagrams of the platform", tenant_id=self._platform_tenant))
         surroundings = Surroundings(self.registry, self._forms, self._groups)
         listen = partial(self._listen, work, context)
         return Deployer(work, self.library, surroundings, listen, context).deploy(documents)

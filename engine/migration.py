@@ -180,13 +180,13 @@ class Migrations:
         Raises as `migrate`, when the first verdict is asked for; an instance that has ended meanwhile is left out.
         """
         _require(context, Permission.ADMIN)
-        with storage.transaction() as work:
+        with storage.transaction(context.tenant_id) as work:
             self._target(work, from_definition_id, to_definition_id, mapping)
             instances = self.live_instances(work, from_definition_id, context=context, after=after, limit=limit)
         for instance in instances:
             verdict: Verdict | None = None
             try:
-                with storage.transaction() as work:
+                with storage.transaction(context.tenant_id) as work:
                     if _locked(work, instance, context).process_definition_id == from_definition_id:
                         verdict = self.migrate(
                             work, instance, to_definition_id, mapping, reason=reason, context=context

@@ -295,7 +295,7 @@ class UserTaskDesk:
         entry = transition_entry(instance, "user_task.completed", {**details, "submission": chosen})
         written: JsonValue = {name: value for name, value in values.items() if name in free}
         if written:
-            entry = entry.model_copy(update={"personal": {"submission": written}})
+            entry = entry._replace(personal={"submission": written})
         return work.audit.record(entry, context=context)
 
     def _lock(self, work: UnitOfWork, user_task_id: UUID, context: SecurityContext) -> UserTaskRow:

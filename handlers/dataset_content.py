@@ -53,7 +53,7 @@ def store_content(objects: ObjectStore, path: Path, target: str, *, as_bag: bool
     columns = tuple(column.name for column in draft.content.columns)
     if target not in columns:
         raise TargetColumnMissingError(target=target, columns=columns)
-    manifest, stored = publish(objects, draft, folder, path)
+    manifest, stored = publish(objects, draft, folder)
     return StoredContent(manifest=manifest, uri=stored.uri)
 
 

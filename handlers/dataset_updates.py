@@ -43,6 +43,7 @@ def _models_in_service(work: UnitOfWork, trained_on: Collection[UUID], context: 
         {
             artifact.model_id
             for artifact in artifacts
+            if artifact.linked_experiment is not None
             for experiment in experiments.query({"id": artifact.linked_experiment}, limit=1, context=context)
             if experiment.dataset_version_id in trained_on
         }

@@ -89,13 +89,13 @@ def register_dataset(services: Services, payload: DatasetPayload, *, context: Se
     """
     require(context, Permission.WRITE, Resource(kind=f"dataset {payload.name}", tenant_id=context.tenant_id))
     with source_copy(payload.source_uri, services.limits) as path:
-        with services.storage.transaction() as work:
+        with services.storage.transaction(context.tenant_id) as work:
             known = _registered_from(services, work, payload, file_digest(path), context)
         if known is not None:
             return known
         objects = services.storage.objects.for_classification(payload.data_classification)
         stored = store_content(objects, path, payload.target, as_bag=not payload.row_order_matters)
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         return _register(services, work, payload, stored, context=context)
 
 
@@ -104,14 +104,14 @@ def _registered_from(
 ) -> Registration | None:
     """Return the version that was registered from the very same file, which then need not be read again."""
     _lock_dataset(work, payload.name, context)
-    found = work.get_crud(Dataset).query({"name": payload.name}, limit=1, context=context)
-    if not found:
+    dataset = _dataset_of_that_name(work, payload, context)
+    if dataset is None:
         return None
-    criteria: JsonObject = {"dataset_id": str(found[0].id)}
+    criteria: JsonObject = {"dataset_id": str(dataset.id)}
     versions = work.get_crud(DatasetVersion).query(criteria, limit=_ALL_VERSIONS, context=context)
     usable = (version for version in versions if _is_usable(version, payload))
     known = next((version for version in usable if _source_ref(source_sha256) in version.lineage_refs), None)
-    return None if known is None else _registered_again(services, work, payload, found[0], known, context=context)
+    return None if known is None else _registered_again(services, work, payload, dataset, known, context=context)
 
 
 def _registered_again(
@@ -153,7 +153,7 @@ def _register(
         data_classification=payload.data_classification,
         acl=dataset.acl,
         dataset_id=dataset.id,
-        version=max((version.version for version in versions), default=0) + 1,
+        version=work.get_crud(DatasetVersion).highest("version", {"dataset_id": dataset.id}, context=context) + 1,
         target=payload.target,
         storage_location=stored.uri,
         file_format=content.file_format,
@@ -206,9 +206,9 @@ def _lock_dataset(work: UnitOfWork, name: str, context: SecurityContext) -> None
 
 
 def _dataset(work: UnitOfWork, payload: DatasetPayload, context: SecurityContext) -> Dataset:
-    found = work.get_crud(Dataset).query({"name": payload.name}, limit=1, context=context)
-    if found:
-        return found[0]
+    found = _dataset_of_that_name(work, payload, context)
+    if found is not None:
+        return found
     dataset = Dataset(
         tenant_id=context.tenant_id,
         data_classification=payload.data_classification,
@@ -218,6 +218,13 @@ def _dataset(work: UnitOfWork, payload: DatasetPayload, context: SecurityContext
         tags=payload.tags,
     )
     return work.get_crud(Dataset).create(dataset, context=context)
+
+
+def _dataset_of_that_name(work: UnitOfWork, payload: DatasetPayload, context: SecurityContext) -> Dataset | None:
+    """Return the dataset; of several, since who may not know of one makes another, that of the classification."""
+    found = work.get_crud(Dataset).query({"name": payload.name}, context=context)
+    alike = (dataset for dataset in found if dataset.data_classification is payload.data_classification)
+    return next(alike, found[0] if found else None)
 
 
 def _same_content(versions: list[DatasetVersion], digest: str, payload: DatasetPayload) -> DatasetVersion | None:
@@ -244,7 +251,7 @@ def find_version(
     Raises:
         RecordNotFoundError: There is no such dataset or version.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         dataset = work.get_crud(Dataset).read(dataset_id, context=context)
         criteria: dict[str, JsonValue | UUID] = {"dataset_id": dataset_id}
         if version is not None:

@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from engine import TaskContext, TransactionalTask
-from handlers.models import Replaced, model_lock
+from handlers.model_versions import model_lock
+from handlers.models import Replaced
 from storage.models import EndpointState, ModelArtifact, ModelStatus, ServingEndpoint
 from storage.stores import AliasName, AliasStore, Cause
 

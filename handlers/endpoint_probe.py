@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue
 from domain_sdk.errors import ModelPackageInvalidError
 from domain_sdk.tables import read_table
 from engine import BpmnError, ExternalTask, JobContext
-from handlers.endpoints import EndpointInput
+from handlers.endpoints import EndpointInput, experiment_behind
 from handlers.workplaces import workplace
 from runners.results import EvaluationResult
 from storage import ObjectStore
@@ -52,7 +52,7 @@ def probe_endpoint(context: JobContext, request: EndpointInput) -> ProbeOutput:
 def _records(context: JobContext, request: EndpointInput) -> tuple[ModelArtifact, DatasetVersion, str]:
     with context.storage.transaction() as work:
         artifact = work.get_crud(ModelArtifact).read(request.model_artifact_id, context=context.principal)
-        experiment = work.get_crud(Experiment).read(artifact.linked_experiment, context=context.principal)
+        experiment = work.get_crud(Experiment).read(experiment_behind(artifact), context=context.principal)
         version = work.get_crud(DatasetVersion).read(experiment.dataset_version_id, context=context.principal)
         criteria: dict[str, JsonValue | UUID] = {"experiment_id": experiment.id, "stage": RunStage.EVAL.value}
         (evaluation,) = work.get_crud(TrainingRun).query(criteria, limit=1, context=context.principal)

@@ -7,10 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from engine import TaskContext, TransactionalTask
-from handlers.errors import EndpointNotFoundError
+from handlers.errors import EndpointNotFoundError, ModelNotServableError
 from handlers.lineage_edges import came_of, record_lineage
 from storage import SecurityContext, UnitOfWork
-from storage.models import EndpointState, ModelArtifact, ServingEndpoint
+from storage.models import IN_PROCESS, EndpointState, ModelArtifact, ServingEndpoint
 from storage.stores import EdgeKind
 
 
@@ -41,8 +41,13 @@ class TearDownOutput(BaseModel):
 
 
 def deploy_endpoint(context: TaskContext, request: DeployInput) -> DeployOutput:
-    """Provision an endpoint that answers nobody until its version is promoted."""
+    """Provision an endpoint that answers nobody until its version is promoted.
+
+    Raises:
+        ModelNotServableError: It is a model from outside.
+    """
     artifact = context.work.get_crud(ModelArtifact).read(request.model_artifact_id, context=context.principal)
+    experiment_behind(artifact)
     endpoint = ServingEndpoint(
         tenant_id=artifact.tenant_id,
         data_classification=artifact.data_classification,
@@ -55,6 +60,18 @@ def deploy_endpoint(context: TaskContext, request: DeployInput) -> DeployOutput:
     context.work.get_crud(ServingEndpoint).create(endpoint, context=context.principal)
     record_lineage(context, endpoint, came_of(artifact, EdgeKind.SERVED_BY, endpoint))
     return DeployOutput(endpoint_id=endpoint.id)
+
+
+def experiment_behind(artifact: ModelArtifact) -> UUID:
+    """Return the experiment that trained and measured a version.
+
+    Raises:
+        ModelNotServableError: It is a model from outside: nobody here has measured it.
+    """
+    if artifact.target_runtime != IN_PROCESS or artifact.linked_experiment is None:
+        runtime = artifact.target_runtime
+        raise ModelNotServableError(model=artifact.name, version=artifact.version, target_runtime=runtime)
+    return artifact.linked_experiment
 
 
 def tear_down_endpoint(context: TaskContext, request: EndpointInput) -> TearDownOutput:

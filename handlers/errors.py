@@ -17,6 +17,9 @@ HandlerError
 ├── DatasetNotValidatedError       DATASET_NOT_VALIDATED
 ├── ProfileNotAllowedError         COMPUTE_PROFILE_NOT_ALLOWED
 ├── JobFailedError                 JOB_FAILED
+├── ModelClassificationError       MODEL_CLASSIFICATION_TOO_LOW
+├── ModelRegisteredOtherwiseError  MODEL_REGISTERED_OTHERWISE
+├── ModelNotServableError          MODEL_NOT_SERVABLE
 ├── EndpointNotFoundError          ENDPOINT_NOT_FOUND
 └── GrantRefusedError              GRANT_REFUSED
     ├── GrantExceedsOwnError       GRANT_EXCEEDS_OWN
@@ -39,7 +42,7 @@ class HandlerError(ReportedError):
 
 
 class SourceNotAllowedError(HandlerError):
-    """A dataset source that this server does not read.
+    """The source of a dataset or of a model, from which this server does not read.
 
     Attributes:
         source_uri: Without users, passwords, query and fragment.
@@ -53,7 +56,7 @@ class SourceNotAllowedError(HandlerError):
         if not roots:
             named = " or ".join(origins) or "no web server"
             self.hint = f"LEARNING_SOURCE_ORIGINS names {named}; put the file into an import folder instead."
-        super().__init__(f"The source {self.source_uri!r} is in no place from which this server reads datasets.")
+        super().__init__(f"The source {self.source_uri!r} is in no place from which this server reads files.")
 
 
 class SourceAddressRefusedError(HandlerError):
@@ -65,7 +68,7 @@ class SourceAddressRefusedError(HandlerError):
     def __init__(self, *, host: str, address: str) -> None:
         self.host = host
         self.address = address
-        super().__init__(f"The host {host!r} leads to the address {address}, to which no dataset source may lead.")
+        super().__init__(f"The host {host!r} leads to the address {address}, to which no source may lead.")
 
 
 class SourceUnreachableError(HandlerError):
@@ -210,6 +213,49 @@ class JobFailedError(HandlerError):
         self.exit_code = exit_code
         self.log_tail = log_tail
         super().__init__(f"{module} {ending} (exit code {exit_code}). {log_tail[-500:]}".strip())
+
+
+class ModelClassificationError(HandlerError):
+    """A model from outside would be less protected than the data that it was made of."""
+
+    code = "MODEL_CLASSIFICATION_TOO_LOW"
+
+    def __init__(self, *, model: str, asked_for: str, least: str) -> None:
+        self.model = model
+        self.asked_for = asked_for
+        self.least = least
+        self.hint = f"Register it as {least}, or leave data_classification out."
+        super().__init__(f"Model {model} comes of data that are {least}; it cannot be {asked_for}.")
+
+
+class ModelRegisteredOtherwiseError(HandlerError):
+    """The same model file is registered already, and something else was said of it.
+
+    Attributes:
+        fields: In which what is said differs.
+    """
+
+    code = "MODEL_REGISTERED_OTHERWISE"
+    hint = "Register it as before, or under another name."
+
+    def __init__(self, *, model: str, version: int, fields: tuple[str, ...]) -> None:
+        self.model = model
+        self.version = version
+        self.fields = fields
+        super().__init__(f"{model} version {version} is this file, registered with another {', '.join(fields)}.")
+
+
+class ModelNotServableError(HandlerError):
+    """A model from outside was to be put into service."""
+
+    code = "MODEL_NOT_SERVABLE"
+    hint = "Serve its file elsewhere, or train a version of the model here and have that reviewed and promoted."
+
+    def __init__(self, *, model: str, version: int, target_runtime: str) -> None:
+        self.model = model
+        self.version = version
+        self.target_runtime = target_runtime
+        super().__init__(f"{model} version {version} has the runtime {target_runtime!r}: it is kept, not served.")
 
 
 class EndpointNotFoundError(HandlerError):

@@ -122,7 +122,7 @@ def launch_experiment(
         compute_profile=profile,
         owner=context.user_id,
     )
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         return _launch(services, work, experiment, idempotency_key, context)
 
 
@@ -194,7 +194,7 @@ def get_experiment_status(services: Services, experiment_id: UUID, *, context: S
     Raises:
         RecordNotFoundError: There is no such experiment.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         experiment = work.get_crud(Experiment).read(experiment_id, context=context)
         (instance_id, *_) = services.engine.instances_of(work, str(experiment_id), context=context)
         runs = work.get_crud(TrainingRun).query({"experiment_id": experiment_id}, context=context)

@@ -171,7 +171,7 @@ def list_grants(services: Services, model: RecordModel, record_id: UUID, *, cont
     Raises:
         RecordNotFoundError: There is no such record, or none that the caller may read.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         record = work.get_crud(_MODELS[model]).read(record_id, context=context)
         resource = resource_of(record)
         yours = tuple(each for each in Permission if work.decide(each, resource, context=context).allowed)
@@ -212,7 +212,7 @@ def _change(
 ) -> ChangedGrants:
     """Let a record have other grants, those that `change` makes of it; one change of its grants at a time."""
     context = context.model_copy(update={"granted": frozenset()})  # what a door grants for a call changes nothing
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         work.lock(f"grants:{request.record_id}")
         records = work.get_crud(_MODELS[request.model])
         record = records.read(request.record_id, context=context)

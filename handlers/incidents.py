@@ -31,7 +31,7 @@ def retry_incident(
         AccessDeniedError, ReasonInvalidError, IdempotencyConflictError, UnknownIncidentError, IncidentNotOpenError,
             InstanceNotActiveError, TaskGoneError: As `Operations.retry_incident`; nothing was offered.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         services.operations.retry_incident(
             work,
             request.incident_id,
@@ -50,7 +50,7 @@ def _wait_for_outcome(
     deadline = time.monotonic() + timeout_seconds
     while True:
         mark = services.hub.event_mark()
-        with services.storage.transaction() as work:
+        with services.storage.transaction(context.tenant_id) as work:
             incident = services.operations.outcome(work, incident_id, context=context)
         remaining = deadline - time.monotonic()
         if incident.status is not IncidentStatus.RETRYING or remaining <= 0 or services.hub.is_stopping:

@@ -114,7 +114,7 @@ def _record(services: Services, answered: Answered, *, with_latency: bool, conte
     endpoint = answered.endpoint
     details: dict[str, JsonValue] = {"model_version": answered.model_version, "rows": answered.row_count}
     entry = AuditEntry(action="inference.run", subject=f"ServingEndpoint/{endpoint.id}", details=details)
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         audit_ref = work.audit.record(entry, context=context)
         record_prediction(work, endpoint, audit_ref, details, context=context)
         if with_latency:
@@ -138,7 +138,7 @@ def find_deployed(
         AccessDeniedError: No EXECUTE permission.
         EndpointNotFoundError: There is none.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         endpoint, artifact = healthy_endpoint(work, criteria, context=context)
     resource = Resource(
         kind="ServingEndpoint",

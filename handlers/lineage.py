@@ -116,7 +116,7 @@ def why_in_production(services: Services, question: WhyQuestion, *, context: Sec
     Raises:
         RecordNotFoundError: There is no such endpoint, or none that the principal may read.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         if question.endpoint_id is not None:
             endpoint = work.get_crud(ServingEndpoint).read(question.endpoint_id, context=context)
             return ProductionStory(period=None, lineage=_lineage(work, endpoint, Direction.UPSTREAM, context))
@@ -136,7 +136,7 @@ def downstream_of(
         RecordNotFoundError: There is no such version, or none that the principal may read.
     """
     bounds = Bounds(nodes=limit)
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         version = work.get_crud(DatasetVersion).read(dataset_version_id, context=context)
         return _lineage(work, version, Direction.DOWNSTREAM, context, bounds)
 
@@ -153,7 +153,7 @@ def in_production_at(
 
     As it was: what is known now of that moment. With `known_at`, as the platform knew it at another moment.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         periods = _aliases(work, context).all_at(alias, at, known_at=known_at)
         versions = ((_readable_version(work, period, context), period) for period in periods)
         return tuple(

@@ -125,7 +125,7 @@ def get_metrics(services: Services, asked: MetricsFilter, *, context: SecurityCo
     Raises:
         RecordNotFoundError: There is no such record, or the principal may not know of it.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         entity = _entity(work, asked.entity_id, context)
         begin, end = _period(asked, work.now)
         store = TimeseriesStore(work.connection, context.tenant_id)

@@ -76,7 +76,7 @@ def migrate_instances(services: Services, request: MigrationRequest, *, context:
         ReasonInvalidError: The reason says nothing, or too much.
     """
     page: _Page = {"context": context, "after": request.after, "limit": request.limit}
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         old, new = _definitions(services, work, request)
         instances = services.migrations.live_instances(work, old, **page)
         verdicts = services.migrations.plan(work, old, new, request.mapping, **page) if request.dry_run else ()

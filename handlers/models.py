@@ -14,9 +14,9 @@ from engine import TaskContext, TransactionalTask
 from handlers.datasets import Nothing
 from handlers.experiment_runs import EvaluationSummary, TrainingSummary, read_history
 from handlers.lineage_edges import came_of, decisions_in, record_lineage
+from handlers.model_versions import model_lock, next_version_of
 from runners.results import EpochProgress
 from storage import SecurityContext, UnitOfWork
-from storage.identifiers import new_id
 from storage.models import (
     DataClassification,
     EndpointState,
@@ -31,8 +31,6 @@ from storage.models import (
     TrainingRun,
 )
 from storage.stores import AliasName, AliasStore, Cause, EdgeKind
-
-_ALL_VERSIONS = 10_000
 
 
 class RegisterInput(BaseModel):
@@ -188,18 +186,14 @@ def reject_model(context: TaskContext, request: RejectInput) -> Nothing:
 
 
 def _next_version(work: UnitOfWork, experiment: Experiment, context: SecurityContext) -> ModelArtifact:
-    work.lock(model_lock(experiment.model_name, context))
-    crud = work.get_crud(ModelArtifact)
-    # Ids come from the clocks of several machines; only the number tells which version is the newest.
-    versions = crud.query({"name": experiment.model_name}, limit=_ALL_VERSIONS, context=context)
-    newest = max(versions, key=lambda found: found.version, default=None)
+    following = next_version_of(work, experiment.model_name, context)
     return ModelArtifact(
         tenant_id=experiment.tenant_id,
         data_classification=experiment.data_classification,
         acl=experiment.acl,
-        model_id=new_id() if newest is None else newest.model_id,
+        model_id=following.model_id,
         name=experiment.model_name,
-        version=1 if newest is None else newest.version + 1,
+        version=following.version,
         artifact_uri="",
         signature={},
         metrics={},
@@ -212,11 +206,6 @@ def _accuracy_in_service(context: TaskContext, artifact: ModelArtifact) -> float
     found = context.work.get_crud(ModelArtifact).query(in_service, limit=1, context=context.principal)
     accuracy = found[0].metrics.get("accuracy") if found else None
     return float(accuracy) if isinstance(accuracy, int | float) else None
-
-
-def model_lock(name: str, context: SecurityContext) -> str:
-    """Return the name of the lock under which versions of a model are numbered, promoted and demoted."""
-    return f"model:{context.tenant_id}:{name}"
 
 
 def _record_runs(
@@ -246,6 +235,8 @@ def _record_run(
             "acl": experiment.acl,
             "experiment_id": experiment.id,
             "stage": stage,
+            "start_time": summary.started_at,
+            "end_time": summary.ended_at,
             "duration_seconds": summary.duration_seconds,
             "logs_uri": summary.log_uri,
             "exit_code": summary.exit_code,

@@ -115,7 +115,7 @@ def start_process(
         IdempotencyConflictError: The key was used for another request.
         RecordTextError, RecordNumberError: A variable cannot be stored.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         _require_own_start(services, work, request.process_id, context)
         arguments: JsonObject = {**request.model_dump(mode="json"), "started_by": context.user_id}
         asked = Request("process.requested", request.process_id, arguments, context, idempotency_key)
@@ -135,7 +135,7 @@ def define_process(
         IdempotencyConflictError: The key was used for another schedule.
     """
     payload = definition.payload
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         deployed = Deployment()
         if payload.documents:
             deployed = services.engine.deploy(work, *payload.documents, context=context)

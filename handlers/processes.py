@@ -33,7 +33,7 @@ def wait_for_end(
     deadline = time.monotonic() + timeout_seconds
     while True:
         mark = services.hub.event_mark()
-        with services.storage.transaction() as work:
+        with services.storage.transaction(context.tenant_id) as work:
             instance = services.engine.describe(work, process_instance_id, context=context)
         remaining = deadline - time.monotonic()
         if instance.status is not InstanceStatus.RUNNING or remaining <= 0 or services.hub.is_stopping:
@@ -52,7 +52,7 @@ def experiment_events(
         RecordNotFoundError: There is no such experiment.
         UnknownCursorError: No event has that sequence number.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         work.get_crud(Experiment).read(experiment_id, context=context)
     return _events_after(services, str(experiment_id), sequence, timeout_seconds, context)
 
@@ -63,7 +63,7 @@ def _events_after(
     deadline = time.monotonic() + timeout_seconds
     while True:
         mark = services.hub.event_mark()
-        with services.storage.transaction() as work:
+        with services.storage.transaction(context.tenant_id) as work:
             # Asked first: what settles between the two questions is in the answer to the second.
             unsettled = services.engine.has_unsettled_events(work, context=context, business_key=business_key)
             events = services.engine.events_after(work, sequence, context=context, business_key=business_key)

@@ -25,7 +25,12 @@ Resolve = Callable[[str, int], Iterable[str]]
 Clock = Callable[[], float]
 
 _PORTS = {"http": 80, "https": 443}
-_TRANSLATED = ip_network("64:ff9b::/96")  # NAT64 (RFC 6052): an IPv4 address in other clothes
+_PUBLIC = ip_network("2000::/3")  # what is given out of IPv6; of the rest, much is IPv4 in other clothes (RFC 6890)
+_NOT_PUBLIC: tuple[Network, ...] = (
+    ip_network("192.0.0.0/24"),  # protocols between neighbours (RFC 6890)
+    ip_network("192.88.99.0/24"),  # relays of 6to4 (RFC 7526)
+    ip_network("3fff::/20"),  # documentation (RFC 9637)
+)
 _READ_BYTES = 256 * 1024
 _OK = 200
 
@@ -151,15 +156,19 @@ def is_open(text: str, networks: Iterable[Network]) -> bool:
         return False
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped
-    if any(address.version == network.version and address in network for network in networks):
+    if any(_is_within(address, network) for network in networks):
         return True
-    return address.is_global and not address.is_multicast and not _is_tunnelled(address)
-
-
-def _is_tunnelled(address: Address) -> bool:
-    if not isinstance(address, IPv6Address):
+    if not address.is_global or address.is_multicast or any(_is_within(address, network) for network in _NOT_PUBLIC):
         return False
-    return address.sixtofour is not None or address.teredo is not None or address in _TRANSLATED
+    return isinstance(address, IPv4Address) or (address in _PUBLIC and not _is_tunnelled(address))
+
+
+def _is_within(address: Address, network: Network) -> bool:
+    return address.version == network.version and address in network
+
+
+def _is_tunnelled(address: IPv6Address) -> bool:
+    return address.sixtofour is not None or address.teredo is not None
 
 
 @contextmanager

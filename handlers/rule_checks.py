@@ -22,7 +22,7 @@ import pyarrow.compute
 from numpy.typing import NDArray
 
 from engine.errors import ExpressionError
-from engine.feel import compile_expression
+from engine.feel import Budget, compile_expression, kind
 from handlers.dataset_profile import DatasetProfile
 from handlers.validation_rules import (
     BalanceRule,
@@ -42,8 +42,8 @@ from handlers.validation_rules import (
 )
 from storage import ReportedError
 from storage.datasets.canonical import canonical_column
+from storage.datasets.column_fingerprints import row_fingerprints, value_fingerprints
 from storage.datasets.fingerprints import Fingerprints, combined
-from storage.datasets.sketches.column import row_fingerprints, value_fingerprints
 
 Bools = NDArray[np.bool_]
 ReadKeys = Callable[[UUID, str], Iterable[pa.Table]]
@@ -52,6 +52,8 @@ pc: Any = pyarrow.compute  # whose stubs do not follow its kernels
 _EXAMPLES = 5
 _QUOTED_CHARACTERS = 100
 _MAXIMUM_CLASSES = 10_000
+_STEPS_AT_LEAST = 500_000
+_STEPS_OF_A_ROW = 500  # of a condition, on average: an hour for ten million rows
 
 
 def check_rules_of(
@@ -230,17 +232,36 @@ class _Condition(_Check):
     def __init__(self, rule: ExpressionRule, names: tuple[str, ...]) -> None:
         super().__init__(rule)
         self._expression = compile_expression(rule.condition, frozenset(names))
+        self._first_failure: str | None = None
+        self._steps = _STEPS_AT_LEAST
 
     def see(self, chunk: pa.Table, first_row: int) -> None:
+        if self.reason is not None:
+            return
+        self._steps += chunk.num_rows * _STEPS_OF_A_ROW
         broken = np.array([not self._holds(row) for row in chunk.to_pylist()], np.bool_)
         self.checked += chunk.num_rows
         self.note(broken, first_row, None)
 
+    def passed(self) -> bool:
+        if self._first_failure is not None and self.failed == self.checked:
+            self.reason = self._first_failure  # not a matter of the rows
+        return self.failed == 0
+
     def _holds(self, row: Mapping[str, Any]) -> bool:
-        try:
-            return self._expression.evaluate_condition({name: _plain(value) for name, value in row.items()})
-        except ExpressionError:
+        if self.reason is not None:
             return False
+        budget = Budget()
+        try:
+            holds = self._expression.value_of({name: _plain(value) for name, value in row.items()}, budget)
+            failure = None if isinstance(holds, bool) else f"the condition is {kind(holds)}, not boolean"
+        except ExpressionError as error:
+            holds, failure = False, str(error)
+        self._first_failure = self._first_failure or failure
+        self._steps -= budget.spent
+        if self._steps < 0:
+            self.reason = f"it takes more than {_STEPS_OF_A_ROW} steps for each row"
+        return holds is True
 
 
 def _check(  # noqa: PLR0911 - one return for each kind of rule

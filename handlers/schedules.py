@@ -119,7 +119,7 @@ def list_schedules(
     services: Services, process_id: str | None = None, *, context: SecurityContext
 ) -> tuple[ScheduleDescription, ...]:
     """Return the tenant's schedules, oldest first; needs READ."""
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         rows = services.schedules.schedules(work, context=context, process_id=process_id)
         discretion = Discretion(work, context)
         return tuple(_description(row, discretion) for row in rows)
@@ -136,7 +136,7 @@ def set_schedule_status(
         ScheduleEndedError: It has ended, and can be neither paused nor resumed.
     """
     book = services.schedules
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         match status:
             case ScheduleStatus.ACTIVE:
                 book.resume(work, schedule_id, context=context)
@@ -156,7 +156,7 @@ def scheduled_events(services: Services, query: EventQuery, *, context: Security
         AccessDeniedError: No READ permission.
         UnknownInstanceError: There is no such instance in the principal's tenant.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         ahead = [*_next_fires(services, work, query, context), *_expected_events(work, query, context)]
         fires = _fires(services, work, query, context)
     return (*_in_order(ahead)[: query.limit], *fires)

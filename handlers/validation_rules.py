@@ -68,7 +68,8 @@ class PatternRule(_Rule):
     @classmethod
     def _compiles(cls, pattern: str) -> str:
         try:
-            pc.match_substring_regex(pa.array([""]), whole(pattern))
+            for expression in (pattern, whole(pattern)):  # alone as well: it must not close what it is put into
+                pc.match_substring_regex(pa.array([""]), expression)
         except pa.ArrowInvalid as error:
             message = f"not a regular expression of RE2 ({str(error)[:200]})"
             raise ValueError(message) from error

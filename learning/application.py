@@ -28,12 +28,20 @@ from learning.sign_ins import SignIns
 from mcp_server import create_mcp_server, mcp_application
 from serving.errors import ModelNotDeployedError
 from serving.open_inference import DeployedModel, OpenInference, Resolve
+from storage import Storage
 from storage.authentication import PRINCIPAL, Authenticator
 from storage.errors import DatabaseUnavailableError, RecordTextError
 
 
-def create_application(services: Services, authenticator: Authenticator, host: str) -> Starlette:
-    """Return the application; its lifespan runs the MCP sessions."""
+def create_application(services: Services, authenticator: Authenticator, host: str, all_tenants: Storage) -> Starlette:
+    """Return the application; its lifespan runs the MCP sessions.
+
+    Args:
+        services: What the doors work with.
+        authenticator: Says who sends a request.
+        host: The address that the application listens on.
+        all_tenants: Acts as the engine: for the operator's metrics alone.
+    """
     server = create_mcp_server(services, version("ami-learning"))
 
     @asynccontextmanager
@@ -46,7 +54,7 @@ def create_application(services: Services, authenticator: Authenticator, host: s
         routes=[
             Route("/", home_page, methods=["GET"]),
             Route("/healthz", _health(services), methods=["GET"]),
-            Route("/metrics", _metrics(services), methods=["GET"]),
+            Route("/metrics", _metrics(services, all_tenants), methods=["GET"]),
             *inference.routes(),
             *download_routes(services),
             *mcp_application(server, host).routes,
@@ -106,9 +114,9 @@ def _health(services: Services) -> Callable[[Request], Awaitable[Response]]:
     return health
 
 
-def _metrics(services: Services) -> Callable[[Request], Awaitable[Response]]:
+def _metrics(services: Services, all_tenants: Storage) -> Callable[[Request], Awaitable[Response]]:
     live = CollectorRegistry()
-    live.register(EngineCollector(services))
+    live.register(EngineCollector(services.engine, all_tenants))
 
     async def metrics(_request: Request) -> Response:
         content = generate_latest(REGISTRY) + await run_in_threadpool(generate_latest, live)

@@ -46,7 +46,9 @@ from storage.audit.keys import KeyFile
 from storage.audit.sealer import Sealer
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens
 from storage.database import (
+    APPLICATION_ROLE,
     CUSTODIAN_ROLE,
+    ENGINE_ROLE,
     SEALER_ROLE,
     connect,
     connect_as_owner,
@@ -61,6 +63,7 @@ from storage.objects.addressed import AddressedObjects
 from storage.objects.envelope import KEY_BYTES
 from storage.objects.key_command import CommandKeys, key_command_environment
 from storage.objects.master_keys import KeyService, make_master_key_file, parse_master_keys, read_master_keys
+from storage.objects.retention import parse_retention
 from storage.stores import MetricMaintenance
 from storage.upkeep import Upkeep, UpkeepPolicy, chores
 
@@ -68,10 +71,13 @@ if TYPE_CHECKING:
     from serving.loading import LoadedModel
 
 WORKFLOWS = Path(engine_package.__file__).parent.parent / "workflows"
-SYSTEM = SecurityContext(user_id="system", tenant_id=DEVELOPMENT_TENANT, roles=frozenset({RoleType.ADMIN}))
+PLATFORM_TENANT = DEVELOPMENT_TENANT
+"""Whose administrators deploy diagrams and decisions, for all tenants."""
+
+SYSTEM = SecurityContext(user_id="system", tenant_id=PLATFORM_TENANT, roles=frozenset({RoleType.ADMIN}))
 OPERATOR = SecurityContext(
     user_id="operator",
-    tenant_id=DEVELOPMENT_TENANT,
+    tenant_id=PLATFORM_TENANT,
     roles=frozenset({RoleType.ADMIN}),
     groups=frozenset({"operator"}),
 )
@@ -138,7 +144,7 @@ def require_current_schema(database_url: str) -> None:
 def deploy_shipped(services: Services) -> Deployment:
     """Deploy the diagrams and decisions in `workflows/`; those that are deployed already stay as they are."""
     documents = [path.read_bytes() for path in shipped_documents()]
-    with services.storage.transaction() as work:
+    with services.storage.transaction(SYSTEM.tenant_id) as work:
         return services.engine.deploy(work, *documents, context=SYSTEM)
 
 
@@ -148,14 +154,20 @@ def shipped_documents() -> list[Path]:
 
 
 @contextmanager
-def open_services(settings: LearningSettings, database_url: str) -> Iterator[Services]:
-    """Yield the parts of a running platform; close their connections at the end of the block."""
+def open_services(settings: LearningSettings, database_url: str, role: str = APPLICATION_ROLE) -> Iterator[Services]:
+    """Yield the parts of a running platform; close their connections at the end of the block.
+
+    Args:
+        settings: Of this deployment.
+        database_url: Where the database is.
+        role: What the services act as there: doors as the application, loops over all tenants as the engine.
+    """
     platform = PlatformSettings()
     settings.inbox.mkdir(parents=True, exist_ok=True)
     compute = _compute()
-    engine = Engine(service_tasks(compute), FORMS, frozenset(settings.groups))
+    engine = Engine(service_tasks(compute), FORMS, frozenset(settings.groups), platform_tenant=PLATFORM_TENANT)
     objects = object_store(settings)
-    database = connect(database_url, pool_size=settings.worker_threads + 8)
+    database = connect(database_url, pool_size=settings.worker_threads + 8, role=role)
     try:
         with NotificationHub(database_url) as hub:
             yield Services(
@@ -186,16 +198,33 @@ def _load_model(objects: ObjectStore, artifact_uri: str) -> LoadedModel:
 
 
 @contextmanager
-def running_services(settings: LearningSettings) -> Iterator[Services]:
-    """Yield the parts of a platform on the database of the settings.
+def running_services(settings: LearningSettings, role: str = APPLICATION_ROLE) -> Iterator[Services]:
+    """Yield the parts of a platform on the database of the settings, as `open_services`.
 
     Raises:
         DatabaseUnavailableError, SchemaOutdatedError: There is none that this version can use.
     """
     with open_database(settings) as database_url:
         require_current_schema(database_url)
-        with open_services(settings, database_url) as services:
+        with open_services(settings, database_url, role) as services:
             yield services
+
+
+@contextmanager
+def running_application(settings: LearningSettings) -> Iterator[tuple[Services, Storage]]:
+    """Yield what the application runs on: the doors' services, and the stores as the engine has them.
+
+    Raises:
+        DatabaseUnavailableError, SchemaOutdatedError: There is no database that this version can use.
+    """
+    with open_database(settings) as database_url:
+        require_current_schema(database_url)
+        all_tenants = connect(database_url, pool_size=1, role=ENGINE_ROLE)
+        try:
+            with open_services(settings, database_url) as services:
+                yield services, Storage(all_tenants, services.storage.objects)
+        finally:
+            all_tenants.dispose()
 
 
 @contextmanager
@@ -319,8 +348,9 @@ def running_scheduler(settings: LearningSettings) -> Iterator[tuple[Scheduler, U
     policy = UpkeepPolicy(every_seconds=SchedulerSettings().upkeep_seconds)
     with open_database(settings) as database_url:
         require_current_schema(database_url)
-        with open_services(settings, database_url) as services:
-            upkeep = Upkeep(database_url, chores(settings.metric_retention), lambda: datetime.now(UTC), policy)
+        with open_services(settings, database_url, ENGINE_ROLE) as services:
+            needed = chores(settings.metric_retention, parse_retention(settings.retention))
+            upkeep = Upkeep(database_url, needed, lambda: datetime.now(UTC), policy)
             yield scheduler(services), upkeep
 
 

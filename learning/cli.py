@@ -24,6 +24,7 @@ from learning import (
     instances,
     lineage,
     metric_points,
+    models,
     schedules,
     schema,
 )
@@ -42,6 +43,7 @@ app.add_typer(schedules.app, name="schedule")
 app.add_typer(audit.app, name="audit")
 app.add_typer(lineage.app, name="lineage")
 app.add_typer(metric_points.app, name="metrics")
+app.add_typer(models.app, name="model")
 
 
 def main() -> None:
@@ -90,16 +92,16 @@ def up() -> None:
 def serve() -> None:
     """Run the application: MCP, Open Inference Protocol and console on one port."""
     from learning.application import create_application
-    from learning.bootstrap import authenticator, configure_logging, deploy_shipped, running_services
+    from learning.bootstrap import authenticator, configure_logging, deploy_shipped, running_application
     from learning.web_server import run_web_server
     from storage.authentication import require_loopback
 
     settings, host = LearningSettings(), PlatformSettings().host
     require_loopback(host)
     configure_logging(settings)
-    with running_services(settings) as services:
+    with running_application(settings) as (services, all_tenants):
         deploy_shipped(services)
-        application = create_application(services, authenticator(settings), host)
+        application = create_application(services, authenticator(settings), host, all_tenants)
         run_web_server(application, services.hub, host, settings.port)
 
 
@@ -107,10 +109,11 @@ def serve() -> None:
 def worker() -> None:
     """Run a worker: it claims jobs and runs their handlers until SIGTERM."""
     from learning import bootstrap
+    from storage.database import ENGINE_ROLE
 
     settings = LearningSettings()
     bootstrap.configure_logging(settings)
-    with bootstrap.running_services(settings) as services:
+    with bootstrap.running_services(settings, ENGINE_ROLE) as services:
         running = bootstrap.worker(settings, services)
         _run_until_told([running.run] * settings.worker_threads, running.stop)
 

@@ -60,9 +60,12 @@ def deploy_files(files: Files) -> None:
     settings = LearningSettings()
     with bootstrap.open_database(settings) as url:
         bootstrap.prepare_database(url)
-        with bootstrap.open_services(settings, url) as services, services.storage.transaction() as work:
-            documents = [path.read_bytes() for path in files]
-            deployment = services.engine.deploy(work, *documents, context=bootstrap.SYSTEM)
+        documents, context = [path.read_bytes() for path in files], bootstrap.SYSTEM
+        with (
+            bootstrap.open_services(settings, url) as services,
+            services.storage.transaction(context.tenant_id) as work,
+        ):
+            deployment = services.engine.deploy(work, *documents, context=context)
     for finding in deployment.warnings:
         typer.echo(_sentence(f"line {finding.line}", finding), err=True)
     for process in deployment.processes:

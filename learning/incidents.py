@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="Incidents: list and retry.")
 @app.command(name="list")
 def list_incidents(*, limit: Annotated[int, typer.Option(min=1, max=10_000)] = 100, as_json: AsJson = False) -> None:
     """List unresolved incidents, oldest first."""
-    with running_services(LearningSettings()) as services, services.storage.transaction() as work:
+    with running_services(LearningSettings()) as services, services.storage.transaction(OPERATOR.tenant_id) as work:
         found = services.operations.incidents(work, context=OPERATOR, limit=limit)
     columns = ("incident_id", "process_instance_id", "element_id", "status", "code", "message")
     print_rows([incident.model_dump(mode="json") for incident in found], columns, as_json=as_json)

@@ -37,7 +37,7 @@ def list_instances(
 ) -> None:
     """List instances, the newest first."""
     selection = InstanceSelection(process, business_key, tuple(status) if status else None, before, limit)
-    with running_services(LearningSettings()) as services, services.storage.transaction() as work:
+    with running_services(LearningSettings()) as services, services.storage.transaction(OPERATOR.tenant_id) as work:
         found = services.engine.list_instances(work, selection, context=OPERATOR)
     print_rows(
         [instance.model_dump(mode="json") for instance in found],
@@ -49,7 +49,7 @@ def list_instances(
 @app.command()
 def show(instance: InstanceId) -> None:
     """Print, as JSON, what an instance has done, its variables, and what it waits for."""
-    with running_services(LearningSettings()) as services, services.storage.transaction() as work:
+    with running_services(LearningSettings()) as services, services.storage.transaction(OPERATOR.tenant_id) as work:
         described = services.engine.describe(work, instance, context=OPERATOR)
         variables = readable_variables(services, work, described, context=OPERATOR)
         expected = expected_by_instance(work, instance, context=OPERATOR)
@@ -158,7 +158,7 @@ def _pages(request: MigrationRequest) -> Iterator[MigrationReport]:
 
 def _operate(operation: str, *arguments: Any, **options: Any) -> None:
     """Do one of the operations that leave an instance with a status, and print it."""
-    with running_services(LearningSettings()) as services, services.storage.transaction() as work:
+    with running_services(LearningSettings()) as services, services.storage.transaction(OPERATOR.tenant_id) as work:
         act: Callable[..., OperationResult] = getattr(services.operations, operation)
         result = act(work, *arguments, context=OPERATOR, **options)
     typer.echo(f"{result.process_instance_id} {result.status.value} audit_ref {result.audit_ref}")

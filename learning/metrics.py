@@ -10,9 +10,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from engine import count_events, queue_depths, schedule_statistics
-from handlers import Services
-from storage import UnitOfWork
+from engine import Engine, count_events, queue_depths, schedule_statistics
+from storage import Storage, UnitOfWork
 
 REGISTRY = CollectorRegistry()
 
@@ -27,10 +26,15 @@ class EngineCollector(Collector):
 
     What is live is counted anew each time. What happened is counted from the first time that somebody asks, and then
     from one time to the next; where several applications run, each has seen everything.
+
+    Args:
+        engine: Whose counts.
+        storage: Acts as the engine, which sees what is all tenants'.
     """
 
-    def __init__(self, services: Services) -> None:
-        self._services = services
+    def __init__(self, engine: Engine, storage: Storage) -> None:
+        self._engine = engine
+        self._storage = storage
         self._lock = threading.Lock()
         self._horizon: str | None = None
         self._events: Counted[tuple[str, str]] = Counted()
@@ -42,12 +46,12 @@ class EngineCollector(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Return the metrics with the values of now."""
-        with self._services.storage.transaction() as work:
+        with self._storage.transaction() as work:
             families = [*self._live(work), *_schedules(work)]
         return [*families, *self._happened()]
 
     def _live(self, work: UnitOfWork) -> Iterable[Metric]:
-        statistics = self._services.engine.statistics(work)
+        statistics = self._engine.statistics(work)
         instances, jobs, user_tasks, wait, depth = families = live_families()
         for labels, number in statistics.instances.items():
             instances.add_metric(labels, number)
@@ -71,7 +75,7 @@ class EngineCollector(Collector):
         return families
 
     def _count_on(self) -> None:
-        with self._services.storage.transaction() as work:
+        with self._storage.transaction() as work:
             counts = count_events(work, self._horizon)
         self._horizon = counts.horizon
         self._events.update(counts.events)

@@ -74,7 +74,7 @@ class OperatorTools(Toolbox):
         context = principal_of(ctx)
         chosen = None if statuses is None else tuple(statuses)
         selection = InstanceSelection(process_id, business_key, chosen, before, limit)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             instances = self._services.engine.list_instances(work, selection, context=context)
             audit_ref = record_call(work, "list_instances", "process_instances", context)
         return InstancesAnswer(audit_ref=audit_ref, instances=tuple(instances))
@@ -85,7 +85,7 @@ class OperatorTools(Toolbox):
         variables is null where they are about a restricted record that is not granted to you.
         """
         context, engine = principal_of(ctx), self._services.engine
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             instance = engine.describe(work, process_instance_id, context=context)
             variables = readable_variables(self._services, work, instance, context=context)
             expected = expected_by_instance(work, process_instance_id, context=context)
@@ -97,7 +97,7 @@ class OperatorTools(Toolbox):
     def list_incidents(self, ctx: Ctx, limit: Limit = 100) -> IncidentsAnswer:
         """List unresolved incidents, oldest first: where a process instance stopped, and why."""
         context = principal_of(ctx)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             incidents = self._services.operations.incidents(work, context=context, limit=limit)
             audit_ref = record_call(work, "list_incidents", "incidents", context)
         return IncidentsAnswer(audit_ref=audit_ref, incidents=tuple(incidents))
@@ -142,7 +142,7 @@ class OperatorTools(Toolbox):
         Jobs and user tasks that wait keep the inputs that they have. The reason goes on the record.
         """
         context, key = principal_of(ctx), idempotency_key
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             result = self._services.operations.set_variables(
                 work, process_instance_id, variables, reason=reason, context=context, idempotency_key=key
             )
@@ -166,7 +166,7 @@ class OperatorTools(Toolbox):
         """
         context, key = principal_of(ctx), idempotency_key
         move = TokenMove(element_id=element_id, to_element_id=to_element_id, task_id=task_id)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             result = self._services.operations.move_token(
                 work, process_instance_id, move, reason=reason, context=context, idempotency_key=key
             )

@@ -131,8 +131,9 @@ class SchedulerTools(Toolbox):
             payload=payload or {},
             idempotency_key=idempotency_key,
         )
-        with self._services.storage.transaction() as work:
-            published = self._services.events.trigger(work, trigger, context=principal_of(ctx))
+        context = principal_of(ctx)
+        with self._services.storage.transaction(context.tenant_id) as work:
+            published = self._services.events.trigger(work, trigger, context=context)
         return TriggerAnswer.model_validate(published.model_dump())
 
     def pause_instance(
@@ -143,7 +144,7 @@ class SchedulerTools(Toolbox):
         A job that runs already may finish; its result waits. Needs an administrator; the reason goes on the record.
         """
         context, key = principal_of(ctx), idempotency_key
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             result = self._services.operations.suspend(
                 work, instance_id, reason=reason, context=context, idempotency_key=key
             )
@@ -154,7 +155,7 @@ class SchedulerTools(Toolbox):
     ) -> OperationAnswer:
         """Let a paused process instance go on where it rests. Needs an administrator; the reason goes on the record."""
         context, key = principal_of(ctx), idempotency_key
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             result = self._services.operations.resume(
                 work, instance_id, reason=reason, context=context, idempotency_key=key
             )
@@ -175,7 +176,7 @@ class SchedulerTools(Toolbox):
         is done. Refused where no diagram says how. Needs an administrator; the reason goes on the record.
         """
         context, key = principal_of(ctx), idempotency_key
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             result = self._services.operations.cancel(
                 work, instance_id, reason=reason, context=context, compensate=compensate, idempotency_key=key
             )
@@ -189,7 +190,7 @@ class SchedulerTools(Toolbox):
         Counts instances, incidents, user tasks and fires of schedules, and how long completed instances took.
         """
         context = principal_of(ctx)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             counts = process_statistics(work, process_id, time_window, context=context)
             audit_ref = record_call(work, "get_metrics", f"process/{process_id}", context)
         seconds = time_window.total_seconds()

@@ -20,6 +20,7 @@ from mcp_server.access_tools import AccessTools
 from mcp_server.answers import ErrorAnswer
 from mcp_server.errors import ArgumentsInvalidError, ToolBrokenError, ToolNotFoundError
 from mcp_server.lineage_tools import LineageTools
+from mcp_server.model_tools import ModelTools
 from mcp_server.operator_tools import OperatorTools
 from mcp_server.principals import principal_of
 from mcp_server.scheduler_tools import SchedulerTools
@@ -78,7 +79,7 @@ class LearningServer(MCPServer[Any]):
             principal = _ANONYMOUS
         entry = AuditEntry(action="tool.refused", subject=name, details={"code": code}, tool=name)
         try:
-            with self._services.storage.transaction() as work:
+            with self._services.storage.transaction(principal.tenant_id) as work:
                 return work.audit.record(entry, context=principal)
         except DatabaseUnavailableError:
             logger.exception("refusal not recorded", extra={"tool": name})
@@ -89,7 +90,7 @@ def create_mcp_server(services: Services, version: str) -> LearningServer:
     """Return the server with all tools."""
     server = LearningServer(services, version)
     waiting = WaitingRoom()
-    for toolbox in (LearningTools, UserTaskTools, SchedulerTools, OperatorTools, LineageTools, AccessTools):
+    for toolbox in (LearningTools, ModelTools, UserTaskTools, SchedulerTools, OperatorTools, LineageTools, AccessTools):
         toolbox(services, waiting).add_to(server)
     return server
 

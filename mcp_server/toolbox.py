@@ -54,7 +54,7 @@ class Toolbox(ABC):
             server.add_tool(tool, name=name, description=inspect.getdoc(tool), annotations=kind)
 
     def _audited(self, action: str, subject: str, context: SecurityContext) -> UUID:
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             return record_call(work, action, subject, context)
 
 

@@ -96,7 +96,7 @@ class LearningTools(Toolbox):
         context = principal_of(ctx)
         report = get_experiment_status(self._services, experiment_id, context=context)
         instance = report.instance
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             variables = readable_variables(self._services, work, instance, context=context)
         return ExperimentAnswer(
             audit_ref=self._audited("get_experiment_status", f"Experiment/{experiment_id}", context),
@@ -166,7 +166,7 @@ class LearningTools(Toolbox):
         )
 
     def _require_validated(self, process_instance_id: UUID, context: SecurityContext) -> None:
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             variables = self._services.engine.variables(work, process_instance_id, context=context)
         findings = variables.get("findings")
         if variables.get("validation_passed") is not True and isinstance(findings, list):

@@ -70,7 +70,7 @@ class UserTaskTools(Toolbox):
         """
         context = principal_of(ctx)
         query = InboxQuery(shows=shows, process_id=process_id, due_before=due_before, limit=limit, cursor=cursor)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             page = self._desk.inbox(work, query, context=context)
             audit_ref = record_call(work, "list_user_tasks", "user_tasks", context)
         return UserTasksAnswer(audit_ref=audit_ref, user_tasks=page.user_tasks, next_cursor=page.next_cursor)
@@ -78,7 +78,7 @@ class UserTaskTools(Toolbox):
     def get_user_task(self, user_task_id: UUID, ctx: Ctx) -> UserTaskDetails:
         """Return a user task, open or not: what it is about, its form, its draft, and what was said about it."""
         context = principal_of(ctx)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             task = self._desk.describe(work, user_task_id, context=context)
             comments = self._desk.comments(work, user_task_id, context=context)
             audit_ref = record_call(work, "get_user_task", f"user_task/{user_task_id}", context)
@@ -90,7 +90,7 @@ class UserTaskTools(Toolbox):
         Of several who claim at once one gets it; the others are told who. Completing needs no claim.
         """
         context = principal_of(ctx)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             self._desk.claim(work, user_task_id, context=context)
             return self._answer(work, "claim_user_task", user_task_id, context)
 
@@ -100,7 +100,7 @@ class UserTaskTools(Toolbox):
         You can do so with your own, with one that you delegated, and as administrator with any.
         """
         context = principal_of(ctx)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             self._desk.unclaim(work, user_task_id, context=context)
             return self._answer(work, "unclaim_user_task", user_task_id, context)
 
@@ -110,7 +110,7 @@ class UserTaskTools(Toolbox):
         Refused for a person whom the diagram excludes from the task.
         """
         context = principal_of(ctx)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             self._desk.delegate(work, user_task_id, delegate, context=context)
             return self._answer(work, "delegate_user_task", user_task_id, context)
 
@@ -120,7 +120,7 @@ class UserTaskTools(Toolbox):
         The draft stays when the task changes hands. Nothing is decided by it: that is learning.complete_user_task.
         """
         context = principal_of(ctx)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             self._desk.save_draft(work, user_task_id, draft, context=context)
             return self._answer(work, "save_user_task_draft", user_task_id, context)
 
@@ -132,7 +132,7 @@ class UserTaskTools(Toolbox):
         With an idempotency_key, repeating the call says it once.
         """
         context, key = principal_of(ctx), idempotency_key
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             comment_id = self._desk.comment(work, user_task_id, comment, context=context, idempotency_key=key)
             audit_ref = record_call(work, "comment_user_task", f"user_task/{user_task_id}", context)
         return CommentAnswer(audit_ref=audit_ref, user_task_id=user_task_id, comment_id=comment_id)
@@ -143,7 +143,7 @@ class UserTaskTools(Toolbox):
         Who started the process may be excluded by the diagram; completing twice is refused.
         """
         context = principal_of(ctx)
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             audit_ref = self._services.engine.complete_user_task(work, user_task_id, submission, context=context)
         return CompletionAnswer(audit_ref=audit_ref, user_task_id=user_task_id, completed_by=context.user_id)
 
@@ -164,7 +164,7 @@ class UserTaskTools(Toolbox):
         """
         context, engine = principal_of(ctx), self._services.engine
         throws, brought = UserTaskThrows(engine), variables or {}
-        with self._services.storage.transaction() as work:
+        with self._services.storage.transaction(context.tenant_id) as work:
             if kind == "error":
                 error = BpmnError(code, message, variables=brought)
                 audit_ref = throws.throw_error(work, user_task_id, error, context=context)

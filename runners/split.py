@@ -15,7 +15,7 @@ from runners.ordering import counter_order
 from runners.results import SplitRecord
 from runners.specification import SplitMethod, SplitSpecification
 from storage.datasets.canonical import Times, canonical_column
-from storage.datasets.sketches.column import row_fingerprints, value_fingerprints
+from storage.datasets.column_fingerprints import row_fingerprints, value_fingerprints
 
 Labels = NDArray[np.int64]
 

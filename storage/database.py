@@ -32,7 +32,10 @@ _INSUFFICIENT_PRIVILEGE = "42501"
 _EXTENSION = "vector"
 
 APPLICATION_ROLE = "ami_application"
-"""Reads and writes rows, owns nothing, and sees records of the tenant that it works for alone."""
+"""Reads and writes rows, owns nothing, and sees what is the tenant's that it works for alone."""
+
+ENGINE_ROLE = "ami_engine"
+"""The same, but sees the process instances of all tenants: for workers, schedulers and counts over all of them."""
 
 SEALER_ROLE = "ami_sealer"
 """Orders and signs the audit trail, and erases what is about persons in it."""
@@ -97,8 +100,8 @@ def _pool(url: str, pool_size: int, options: str) -> Engine:
 
 
 def _role_in(error: DBAPIError) -> str:
-    named = re.search(r'role "(\w+)"', str(error.orig))
-    return APPLICATION_ROLE if named is None else named[1]
+    named = re.search(r"\bami_\w+", str(error.orig))
+    return APPLICATION_ROLE if named is None else named[0]
 
 
 def _first_line(error: DBAPIError) -> str:

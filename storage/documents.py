@@ -6,6 +6,7 @@ tenant and takes the record's observation and audit leaf along.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,15 +23,17 @@ from storage.errors import DuplicateRecordError
 from storage.filters import Condition, Order, write_cursor
 from storage.json_documents import jsonb_text
 from storage.models import JsonObject, ProcessObservation, StorageModel
-from storage.record_queries import Statement
+from storage.record_queries import Statement, is_json
 from storage.tenants import enter_tenant
 
 _TABLES: Mapping[type[StorageModel], str] = {ProcessObservation: "process_observation"}
+_MOST_ROWS = 2**62  # what the database can count to, and no caller can want
 _CREATE = "select create_records(%(tenant)s, %(records)s::jsonb, %(observations)s::jsonb, %(leaves)s::jsonb)"
 _CHANGE = (
     "select change_record(%(tenant)s, %(record)s::jsonb, %(is_deleted)s, %(observations)s::jsonb, %(leaves)s::jsonb)"
 )
-_READ = "select body, revision from read_record(%(id)s, %(model)s, %(tenant)s)"
+_COLUMNS = "cast(body as text) as body, revision"  # as text: who reads it makes a record of it at once
+_READ = f"select {_COLUMNS} from read_record(%(id)s, %(model)s, %(tenant)s)"
 _OF_MODEL = "model = %(model)s and tenant_id = %(tenant)s and deleted_at is null"
 _READABLE = (
     "(data_classification = any(%(readable)s) or id = any(%(granted)s::uuid[])"
@@ -103,18 +106,18 @@ class DocumentStore:
         return bool(self._connection.exec_driver_sql(_CHANGE, parameters).scalar_one())
 
     def read(self, record_id: UUID) -> Row[Any] | None:
-        """Return body and revision of a record, `None` where there is none."""
+        """Return body, as JSON text, and revision of a record; `None` where there is none."""
         parameters = {"id": record_id, "model": self._model.__name__, "tenant": self._tenant_id}
         table = _TABLES.get(self._model)
         if table is None:
             return self._connection.exec_driver_sql(_READ, parameters).first()
         enter_tenant(self._connection, self._tenant_id)
-        text = f"select body, revision from {table} where id = %(id)s and {_OF_MODEL}"
+        text = f"select {_COLUMNS} from {table} where id = %(id)s and {_OF_MODEL}"
         return self._connection.exec_driver_sql(text, parameters).first()
 
     def rows(self, question: Question) -> Sequence[Row[Any]]:
-        """Return body, revision and, behind them, the sort keys of the records that fit."""
-        return self._ask(question, "body, revision")
+        """Return body, as JSON text, revision and, behind them, the sort keys of the records that fit."""
+        return self._ask(question, _COLUMNS)
 
     def fields(self, question: Question, names: Sequence[str]) -> list[JsonObject]:
         """Return some fields of the records that fit, as JSON."""
@@ -127,9 +130,19 @@ class DocumentStore:
         (row,) = self._ask(question, "count(*)", is_counting=True)
         return int(row[0])
 
+    def highest(self, question: Question, name: str) -> int:
+        """Return the largest number in a field, 0 where there is none."""
+        statement = Statement(self._model)
+        number = (
+            f"case jsonb_typeof({statement.shown(name)}) when 'number' then cast({statement.shown(name)} as bigint) end"
+        )
+        (row,) = self._ask(question, f"coalesce(max({number}), 0)", statement, is_counting=True)
+        return int(row[0])
+
     def cursor(self, question: Question, last: Row[Any]) -> str:
         """Return the place behind a row of `rows`."""
-        values = [_plain(value) for value in tuple(last)[2:]]
+        keys = zip(question.order, tuple(last)[2:], strict=True)
+        values = [json.loads(value) if is_json(each.field) else _plain(value) for each, value in keys]
         return write_cursor(self._model.__name__, question.order, values)
 
     def _ask(
@@ -147,10 +160,13 @@ class DocumentStore:
             directions = [
                 f"{key} desc" if each.is_descending else key for key, each in zip(keys, question.order, strict=True)
             ]
-            shown = "".join(f", {key}" for key in keys)
+            shown = "".join(
+                f", cast({key} as text)" if is_json(each.field) else f", {key}"
+                for key, each in zip(keys, question.order, strict=True)
+            )
             text = f"select {columns}{shown} from {table} where {where} order by {', '.join(directions)}"
         if question.limit is not None:
-            text += f" limit {statement.bind(question.limit)}"
+            text += f" limit {statement.bind(min(question.limit, _MOST_ROWS))}"
         enter_tenant(self._connection, self._tenant_id)
         parameters = {**statement.parameters, **self._asker(question.readable)}
         return self._connection.exec_driver_sql(text, parameters).all()
@@ -193,8 +209,8 @@ class DocumentStore:
 
 
 def _projected(statement: Statement, name: str) -> str:
-    key = statement.sort_key(name)
-    return f"to_jsonb({key})" if not key.startswith("coalesce(") else key
+    shown = statement.shown(name)
+    return shown if is_json(name) else f"to_jsonb({shown})"
 
 
 def _plain(value: object) -> JsonValue:

@@ -26,14 +26,24 @@ def jsonb_text(document: object, *, model: str) -> str:
         RecordTextError: A text or a key holds NUL or half of a surrogate pair.
         RecordNumberError: A number is NaN or infinite.
     """
-    try:
-        value = to_jsonable_python(document)
-    except UnicodeEncodeError as error:  # only names are encoded here
-        raise RecordTextError(model=model, field="a name", reason=_HALF_CHARACTER) from error
+    value = json_value(document, model=model)
     text = _ENCODER.encode(value)
     if "\\u0000" in text or "NaN" in text or "Infinity" in text or not _is_encodable(text):
         require_storable(value, model=model)
     return text
+
+
+def json_value(document: object, *, model: str) -> JsonValue:
+    """Return `document` as JSON's own types; arguments as `jsonb_text`.
+
+    Raises:
+        RecordTextError: A name holds half of a surrogate pair.
+    """
+    try:
+        value: JsonValue = to_jsonable_python(document)
+    except UnicodeEncodeError as error:  # only names are encoded here
+        raise RecordTextError(model=model, field="a name", reason=_HALF_CHARACTER) from error
+    return value
 
 
 def require_storable(value: JsonValue, *, model: str) -> None:

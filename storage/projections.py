@@ -25,7 +25,7 @@ from storage.models import (
 )
 from storage.models.enums import StorageType
 from storage.points import place_points
-from storage.stores import Edge, EdgeKind, GraphStore, Node, VectorPoint, VectorStore
+from storage.stores import LINEAGE, Edge, EdgeKind, GraphStore, Node, VectorPoint, VectorStore
 
 _LONGEST_NAME = 200
 _LARGEST_INTEGER = 2**63
@@ -54,6 +54,15 @@ def project(connection: Connection, before: StorageModel | None, after: StorageM
                 continue  # written with the record, or published before it
             case _:
                 assert_never(config.storage_type)
+
+
+def leave(connection: Connection, record: StorageModel) -> None:
+    """Take a deleted record out of where it would still be found; what it came of and what came of it stays told.
+
+    Its vectors go, whoever wrote them, and edges that tell how things are now, and not what happened, end.
+    """
+    VectorStore.forget(connection, record.tenant_id, record.id)
+    GraphStore(connection, record.tenant_id).part(record.id, set(EdgeKind) - LINEAGE)
 
 
 def edges_of(record: StorageModel) -> Iterator[Edge]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
-from typing import Any, get_args
+from enum import StrEnum
+from types import MappingProxyType, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 from uuid import UUID
 
 from pydantic import AwareDatetime, JsonValue
@@ -43,8 +45,27 @@ _SIGNS: Mapping[Operator, str] = MappingProxyType(
         Operator.GE: ">=",
     }
 )
+_TYPES: Mapping[Any, str] = MappingProxyType(
+    {
+        datetime: "timestamptz",
+        AwareDatetime: "timestamptz",  # a class of its own while the program runs
+        UUID: "uuid",
+        int: "number",
+        float: "number",
+        bool: "boolean",
+        str: "text",
+        StrEnum: "text",
+    }
+)
 _MOST_CONDITIONS = 50
 _LARGEST_INTEGER = 2**31 - 1
+_MOST_STEPS = 4
+_POSITION = re.compile(r"\s*[+-]?\d+\s*")
+
+
+def is_json(name: str) -> bool:
+    """Return whether a field is compared and ordered as JSON, for want of a column that holds it for every model."""
+    return name not in _OWN_COLUMNS
 
 
 @dataclass
@@ -86,40 +107,53 @@ class Statement:
 
     def sort_key(self, name: str) -> str:
         """Return an expression that is never null and orders as the field does."""
+        if not _is_time(self.model, name) or name in _OWN_COLUMNS:
+            return self.shown(name)
+        # A time is written with as many decimals as it has, so its text does not order as it does.
+        microseconds = f"cast(extract(epoch from {self._as(name, 'timestamptz')}) * 1000000 as bigint)"
+        return f"coalesce(to_jsonb({microseconds}), 'null'::jsonb)"
+
+    def shown(self, name: str) -> str:
+        """Return an expression for the field as it is, never null."""
         self._require(name)
-        if name in _OWN_COLUMNS:
-            return name
-        return f"coalesce({self._json(name)}, 'null'::jsonb)"
+        return f"coalesce({self._json(name)}, 'null'::jsonb)" if is_json(name) else name
 
     def _place(self, name: str, value: JsonValue, cursor: str) -> str:
-        if name not in _OWN_COLUMNS:
+        if is_json(name):
             return f"cast({self.bind(jsonb_text(value, model=self.model.__name__))} as jsonb)"
         try:
-            return self._typed(name, name, value)
+            return self._typed(name, _COLUMN_TYPES[name], value)
         except FilterInvalidError as error:
             raise CursorInvalidError(cursor=cursor) from error
 
     def _condition(self, condition: Condition) -> str:
         self._require(condition.field)
+        if condition.operator in {Operator.CONTAINS, Operator.PREFIX}:
+            return self._on_json(condition)
         column = self._column(condition.field)
-        if column is not None and condition.operator not in {Operator.CONTAINS, Operator.PREFIX}:
-            return self._on_column(column, condition)
-        return self._on_json(condition)
+        if column is not None:
+            return self._on_column(column, _COLUMN_TYPES[column], condition)
+        kind = _json_type(self.model, condition.field)
+        if kind in {"timestamptz", "uuid"}:
+            return self._on_column(self._as(condition.field, kind), kind, condition)
+        fragment = self._on_json(condition)
+        self._require_kind(kind, condition)
+        return fragment
 
-    def _on_column(self, column: str, condition: Condition) -> str:
+    def _on_column(self, column: str, kind: str, condition: Condition) -> str:
         value = condition.value
         match condition.operator:
             case Operator.IN:
-                places = [self._typed(condition.field, column, each) for each in self._several(condition)]
+                places = [self._typed(condition.field, kind, each) for each in self._several(condition)]
                 return f"{column} in ({', '.join(places)})" if places else "false"
             case Operator.IS_NULL:
                 return f"{column} is {'' if self._flag(condition) else 'not '}null"
             case Operator.EQ | Operator.NE if value is None:
                 return f"{column} is {'' if condition.operator is Operator.EQ else 'not '}null"
             case Operator.NE:
-                return f"{column} is distinct from {self._typed(condition.field, column, value)}"
+                return f"{column} is distinct from {self._typed(condition.field, kind, value)}"
             case operator:
-                return f"{column} {_SIGNS[operator]} {self._typed(condition.field, column, value)}"
+                return f"{column} {_SIGNS[operator]} {self._typed(condition.field, kind, value)}"
 
     def _on_json(self, condition: Condition) -> str:
         plain = self._json(condition.field)
@@ -143,7 +177,7 @@ class Statement:
         if not isinstance(condition.value, str):
             return f"{found} = {self._as_json(condition.value)}"
         # Text is compared several times faster than JSON; what kind it is, is looked at only where it is equal.
-        text = f"body #>> {self._path(condition.field)}"
+        text = self._inside_body(condition.field, as_text=True)
         return f"({text} = {self._text(condition)} and jsonb_typeof({found}) = 'string')"
 
     def _inside(self, found: str, condition: Condition) -> str:
@@ -159,11 +193,7 @@ class Statement:
         sign = _SIGNS[condition.operator]
         match condition.value:
             case datetime():
-                if not _is_time(self.model, condition.field):
-                    raise self._invalid(condition.field, "it is not a time")
-                return (
-                    f"cast({found} #>> '{{}}' as timestamptz) {sign} {self._moment(condition.field, condition.value)}"
-                )
+                raise self._invalid(condition.field, "it is not a time")
             case bool() | None:
                 raise self._invalid(condition.field, "order is by number, text or time")
             case int() | float():
@@ -174,15 +204,31 @@ class Statement:
                 raise self._invalid(condition.field, "order is by number, text or time")
 
     def _json(self, name: str) -> str:
-        return f"(body #> {self._path(name)})"
+        return f"({self._inside_body(name)})"
 
-    def _path(self, name: str) -> str:
+    def _inside_body(self, name: str, *, as_text: bool = False) -> str:
+        """Return what a path leads to; by single steps where no list can be meant, as they take a quarter less."""
         path = name.split(".")
         jsonb_text(path, model=self.model.__name__)
-        return f"{self.bind(path)}::text[]"
+        end = ">>" if as_text else ">"
+        if len(path) > _MOST_STEPS or any(map(_POSITION.fullmatch, path)):
+            return f"body #{end} {self.bind(path)}::text[]"
+        *way, last = (f"{self.bind(step)}::text" for step in path)
+        return " -> ".join(["body", *way]) + f" -{end} {last}"
 
-    def _typed(self, name: str, column: str, value: Operand) -> str:
-        kind = _COLUMN_TYPES[column]
+    def _as(self, name: str, kind: str) -> str:
+        """Return a field that is kept as text, as what it is."""
+        return f"cast({self._inside_body(name, as_text=True)} as {kind})"
+
+    def _require_kind(self, kind: str | None, condition: Condition) -> None:
+        """Refuse a value that the field could never have: to find nothing would look like an answer."""
+        if kind is None or condition.operator is Operator.IS_NULL:
+            return
+        values = self._several(condition) if condition.operator is Operator.IN else (condition.value,)
+        if not all(value is None or _fits(kind, value) for value in values):
+            raise self._invalid(condition.field, f"it is compared with {kind}")
+
+    def _typed(self, name: str, kind: str, value: Operand) -> str:
         match kind, value:
             case "uuid", UUID() | str():
                 try:
@@ -243,11 +289,34 @@ class Statement:
 
 
 def _is_time(model: type[StorageModel], name: str) -> bool:
+    return _json_type(model, name) == "timestamptz"
+
+
+def _json_type(model: type[StorageModel], name: str) -> str | None:
+    """Return the type of a field that has a single one and is not within another."""
     field_info = model.model_fields.get(name)
-    return field_info is not None and _mentions_time(field_info.annotation)
+    kinds = set() if field_info is None else set(_mentioned(field_info.annotation)) - {type(None)}
+    return _TYPES.get(kinds.pop()) if len(kinds) == 1 else None
 
 
-def _mentions_time(annotation: Any) -> bool:
-    if annotation is datetime or annotation is AwareDatetime:  # a class of its own while the program runs
-        return True
-    return any(_mentions_time(argument) for argument in get_args(annotation))
+def _mentioned(annotation: Any) -> Iterator[Any]:
+    match get_origin(annotation):
+        case None:
+            yield StrEnum if isinstance(annotation, type) and issubclass(annotation, StrEnum) else annotation
+        case origin if origin in {Union, UnionType}:
+            for argument in get_args(annotation):
+                yield from _mentioned(argument)
+        case origin if origin is Annotated:
+            yield from _mentioned(get_args(annotation)[0])
+        case origin:
+            yield origin
+
+
+def _fits(kind: str, value: object) -> bool:
+    match kind:
+        case "number":
+            return isinstance(value, (int, float)) and not isinstance(value, bool)
+        case "boolean":
+            return isinstance(value, bool)
+        case _:
+            return isinstance(value, str)

@@ -22,6 +22,7 @@ from storage.models import Permission, StorageModel
 from storage.objects import ObjectStore
 from storage.security import SecurityContext
 from storage.sql import Queries
+from storage.tenants import enter_tenant
 from storage.unified_crud import UnifiedCRUD
 from storage.withheld import has_restricted_records, restricted_records
 
@@ -101,14 +102,20 @@ class Storage:
         self._queries = Queries(Path(__file__).with_name("queries.sql"))
 
     @contextmanager
-    def transaction(self) -> Iterator[UnitOfWork]:
+    def transaction(self, tenant_id: str | None = None) -> Iterator[UnitOfWork]:
         """Open a unit of work; commit at the end of the block, roll back on any exception.
+
+        Args:
+            tenant_id: For whom a door opens it: whose process instances it can see. Who works for all tenants names
+                none.
 
         Raises:
             DatabaseUnavailableError: The connection was lost. Then nothing was committed, unless it was lost while the
                 database confirmed the commit: who must know has to look.
         """
         with self._denials_recorded() as begun, _translated_outages(), self._engine.begin() as connection:
+            if tenant_id is not None:
+                enter_tenant(connection, tenant_id)
             work = UnitOfWork(connection, self.objects, self._queries, self._clock)
             begun.append(work.audit)
             yield work

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import make_url
 
-from storage.database import connect, connect_as_owner, migrate
+from storage.database import ENGINE_ROLE, connect, connect_as_owner, migrate
 from storage.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from storage.objects import FolderObjectStore
 from storage.storage import Storage
@@ -85,7 +85,7 @@ def owner_storage(url: str) -> Iterator[Storage]:
 @contextmanager
 def throwaway_storage(url: str) -> Iterator[Storage]:
     """Yield the stores on a throw-away database; its objects are in a folder that goes with it."""
-    database = connect(url, pool_size=_POOL_SIZE)
+    database = connect(url, pool_size=_POOL_SIZE, role=ENGINE_ROLE)
     try:
         with tempfile.TemporaryDirectory(prefix="ami-simulation-") as name:
             yield Storage(database, FolderObjectStore(Path(name)))

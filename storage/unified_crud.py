@@ -6,18 +6,20 @@ transaction. What it refuses is on the record too, whatever becomes of that tran
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from pydantic import JsonValue
+from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from storage.access import Resource, decide, principals, resource_of
 from storage.audit import AuditTrail, denial_entry, make_leaf
+from storage.deletions import require_deletable
 from storage.documents import DocumentStore, Question, Readable
 from storage.errors import (
     AccessDeniedError,
@@ -43,7 +45,7 @@ from storage.models import (
 )
 from storage.mutations import bulk_entry, changed_fields, entry, observation, require_transitions
 from storage.points import record_points
-from storage.projections import has_document, project
+from storage.projections import has_document, leave, project
 from storage.security import SecurityContext
 
 ModelT = TypeVar("ModelT", bound=StorageModel)
@@ -157,6 +159,15 @@ class UnifiedCRUD(Generic[ModelT]):
         """Return how many readable records fit; errors as `query`."""
         return self._store(context).count(Question(conditions(criteria), self._readable(context)))
 
+    def highest(self, field: str, criteria: Filter, *, context: SecurityContext) -> int:
+        """Return the largest whole number in a field of all records of the tenant that fit, 0 where there is none.
+
+        Records that the principal may not read count too, because numbers are given once: that one was given is all
+        that is told of them. Errors as `query`.
+        """
+        everybody = replace(self._readable(context), classifications=tuple(kind.value for kind in DataClassification))
+        return self._store(context).highest(Question(conditions(criteria), everybody), field)
+
     def update(self, record: ModelT | UUID, patch: Mapping[str, object], *, context: SecurityContext) -> ModelT:
         """Change fields of the record as it was read, or as it is where an id is given; return it as it is now.
 
@@ -192,14 +203,18 @@ class UnifiedCRUD(Generic[ModelT]):
     def delete(self, record: ModelT | UUID, *, context: SecurityContext) -> None:
         """Put a tombstone on the record as it was read, or as it is where an id is given; no query returns it any more.
 
+        Its vectors are gone with it, its lineage stays; what was measured of it is erased once its retention is over.
+
         Raises:
             RecordNotFoundError: There is none, or the principal may not know of it.
             AccessDeniedError: No DELETE permission; owners have it.
+            RecordHeldError, RecordInProductionError: It has to stay.
             RecordConflictError: Somebody changed it since.
         """
         self._require_own_writing()
         before = self.read(record, context=context) if isinstance(record, UUID) else record
         self._require(context, Permission.DELETE, before)
+        require_deletable(self._connection, before)
         now = self._clock()
         seen = observation([before], Mutation.DELETED, (), context=context, now=now)
         leaf = make_leaf(entry(Mutation.DELETED, before, before), context=context)
@@ -208,6 +223,7 @@ class UnifiedCRUD(Generic[ModelT]):
         if not store.change(store.row(after), seen, [leaf], is_deleted=True):
             raise self._lost(store, before)
         project(self._connection, before, None)
+        leave(self._connection, before)
 
     def _create(self, payloads: Sequence[ModelT], context: SecurityContext) -> tuple[ModelT, ...]:
         self._require_own_writing()
@@ -307,13 +323,17 @@ class UnifiedCRUD(Generic[ModelT]):
             raise WithoutDocumentError(model=self._model.__name__)
         return DocumentStore(self._model, self._connection, context.tenant_id)
 
-    def _load(self, body: dict[str, JsonValue], revision: int) -> ModelT:
-        return self._model.model_validate({**body, "revision": revision}, context=STORED)
+    def _load(self, body: str, revision: int) -> ModelT:
+        try:
+            return self._model.model_validate_json(f'{{"revision":{revision},{body[1:]}', context=STORED)
+        except ValidationError:  # JSON may be nested more deeply than this parser goes
+            return self._model.model_validate({**json.loads(body), "revision": revision}, context=STORED)
 
 
 def _owned(payload: ModelT, context: SecurityContext, now: datetime) -> ModelT:
     """Return a new record with its owner, who holds every permission on it where it is RESTRICTED."""
     record = payload if payload.owner else payload.model_copy(update={"owner": context.user_id})
+    record = record if record.revision == 1 else record.model_copy(update={"revision": 1})
     if record.data_classification is not DataClassification.RESTRICTED or _administers(context, record):
         return record
     grant = ACLEntry(

@@ -19,8 +19,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from storage.database import connect_as_owner
+from storage.erasure import erase_measures_of_deleted
 from storage.errors import DatabaseUnavailableError
 from storage.objects.links import Links
+from storage.objects.retention import RetentionPolicy
 from storage.sql import Queries
 from storage.stores import MetricMaintenance, MetricRetention, create_vector_indexes
 
@@ -173,13 +175,19 @@ class Upkeep:
         return True
 
 
-def chores(retention: MetricRetention | None) -> tuple[Chore, ...]:
-    """Return what a deployment needs; metrics are kept for good where no retention is given."""
+def chores(retention: MetricRetention | None, of_deleted: RetentionPolicy) -> tuple[Chore, ...]:
+    """Return what a deployment needs.
+
+    Args:
+        retention: How long metrics are kept; for good, where none is given.
+        of_deleted: How long what belongs to deleted records is.
+    """
     every_deployment = (
         Chore("make_metric_months", _make_metric_months),
         Chore("roll_up_metrics", _roll_up_metrics),
         Chore("index_vectors", _index_vectors),
         Chore("forget_download_links", _forget_download_links),
+        Chore("erase_measures_of_deleted", partial(_erase_measures_of_deleted, of_deleted)),
     )
     return every_deployment if retention is None else (*every_deployment, _retaining(retention))
 
@@ -204,6 +212,10 @@ def _retain_metrics(retention: MetricRetention, connection: Connection, now: dat
 def _index_vectors(connection: Connection, _now: datetime) -> int:
     create_vector_indexes(connection)
     return 0  # it names those that were there too
+
+
+def _erase_measures_of_deleted(policy: RetentionPolicy, connection: Connection, now: datetime) -> int:
+    return erase_measures_of_deleted(connection, policy, now)
 
 
 def _forget_download_links(connection: Connection, _now: datetime) -> int:

@@ -16,7 +16,7 @@ from platform_under_test import Platform, running_platform, two_clusters
 from sqlalchemy import make_url
 
 from storage import FolderObjectStore, Storage
-from storage.database import connect, connect_as_owner, migrate
+from storage.database import ENGINE_ROLE, connect, connect_as_owner, migrate
 from storage.embedded_postgres import embedded_postgres
 
 
@@ -54,7 +54,7 @@ def database_url_of_module(cluster_url: str) -> Iterator[str]:
 
 @pytest.fixture(name="storage")
 def fresh_storage(database_url: str, tmp_path: Path) -> Iterator[Storage]:
-    engine = connect(database_url)
+    engine = connect(database_url, role=ENGINE_ROLE)
     yield Storage(engine, FolderObjectStore(tmp_path / "objects"))
     engine.dispose()
 

@@ -61,6 +61,11 @@ class Budget:
     _remaining = MAXIMUM_STEPS
     mismatch: tuple[str, int] | None = None
 
+    @property
+    def spent(self) -> int:
+        """How many steps were taken."""
+        return MAXIMUM_STEPS - self._remaining
+
     def spend(self, steps: int) -> None:
         """Take steps.
 

@@ -78,8 +78,8 @@ where tenant_id = :tenant_id and (cast(:process_id as text) is null or process_i
 order by schedule_id
 
 -- name: lock_schedules_of_start_events
--- Of all tenants: definitions belong to no tenant, and the newest version alone starts. What has ended of this version
--- has ended for good.
+-- Of the platform, whose administrators deploy; the newest version alone starts. What has ended of this version has ended
+-- for good.
 select * from schedule
 where process_id = :process_id and start_event_id is not null
   and (status <> 'ended' or process_definition_id = :process_definition_id)

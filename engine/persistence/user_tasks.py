@@ -17,6 +17,7 @@ from storage import SecurityContext, UnitOfWork
 from storage.identifiers import new_id
 from storage.json_documents import jsonb_text, require_storable
 from storage.sql import Queries
+from storage.tenants import enter_tenant
 
 _QUERIES = Queries(Path(__file__).with_name("user_tasks.sql"))
 _MADE_LATER = {"delegated_by", "draft", "status", "submission", "completed_by", "created_at", "completed_at"}
@@ -136,7 +137,7 @@ class UserTasks:
             "user_id": context.user_id,
             "groups": sorted(context.groups),
         }
-        _QUERIES.rows(self._connection, "plan_for_these_values")
+        enter_tenant(self._connection, context.tenant_id)
         return [_for_person(row) for row in _QUERIES.rows(self._connection, "inbox_page", parameters)]
 
     def read(self, user_task_id: UUID, context: SecurityContext) -> UserTaskForPerson | None:

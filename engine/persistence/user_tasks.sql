@@ -12,26 +12,15 @@ from jsonb_to_recordset(cast(:rows as jsonb)) as row (
     follow_up_at timestamptz, excluded_principals jsonb, excluded jsonb, context jsonb, tenant_id text
 )
 
--- name: plan_for_these_values
--- Until the transaction ends: which index serves a page depends on how many tasks the asking person's groups have, so a
--- plan that fits everybody fits nobody.
-select set_config('plan_cache_mode', 'force_custom_plan', true)
-
 -- name: inbox_page
--- The page is cut first; only then is each of its rows asked what is around it. For a large group the page is a range
--- of the index in the order of the inbox, for a small one or a name what the indexes of candidates and assignees find.
+-- The page is cut first, by a function of the database: for the tenant that the transaction has entered. Only then is
+-- each of its rows asked what is around it.
 with page as materialized (
-    select * from user_task
-    where tenant_id = :tenant_id and status = 'open'
-      and (-priority, user_task_id) > (cast(:after_rank as integer), cast(:after_id as uuid))
-      and (assignee = :user_id or candidate_groups ?| cast(:groups as text[])
-           or candidate_users ? cast(:user_id as text))
-      and case when assignee = :user_id then :shows_own when assignee is null then :shows_unclaimed
-               else :shows_claimed end
-      and (cast(:due_before as timestamptz) is null or due_at < cast(:due_before as timestamptz))
-      and (cast(:process_id as text) is null or process_id = cast(:process_id as text))
-    order by -priority, user_task_id
-    limit :limit
+    select * from inbox_page(
+        cast(:user_id as text), cast(:groups as text[]), :shows_own, :shows_unclaimed, :shows_claimed,
+        cast(:due_before as timestamptz), cast(:process_id as text), cast(:after_rank as integer),
+        cast(:after_id as uuid), cast(:limit as bigint))
+    where tenant_id = :tenant_id
 )
 select page.*, i.business_key, i.status as instance_status,
     (select count(*) from user_task_comment c where c.user_task_id = page.user_task_id) as comments,

@@ -84,7 +84,7 @@ def build_world(
         node.form_id: AnyValues for node in nodes if isinstance(node, UserTask) and node.form_id is not None
     }
     all_forms |= forms
-    engine = _SimulatedEngine(registry, all_forms, judge=ToldWays(book, prepared.models).judge)
+    engine = _SimulatedEngine(registry, all_forms, judge=ToldWays(book, prepared.models).judge, platform_tenant=TENANT)
     return World(storage, database_url, engine, outcomes)
 
 

@@ -10,23 +10,29 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from types import MappingProxyType
+from typing import NamedTuple
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import JsonValue
 
-from storage.audit.canonical import canonical_bytes
+from storage.audit.canonical import canonical_bytes, canonical_text
 from storage.audit.merkle import leaf_hash
 from storage.identifiers import new_id
+from storage.json_documents import require_storable
+from storage.models.enums import RoleType
 from storage.security import SecurityContext
 
 _SALT_BYTES = 16
 _ADDRESS = re.compile(r"[^\s\"@]@[^\s\"@]+\.[^\s\"@]")
+_NOTHING: Mapping[str, JsonValue] = MappingProxyType({})
 
 
-class AuditEntry(BaseModel):
+class AuditEntry(NamedTuple):
     """What happened.
 
     Attributes:
@@ -40,15 +46,13 @@ class AuditEntry(BaseModel):
         definition_sha256: The diagram that it stands in.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     action: str
     subject: str
-    details: dict[str, JsonValue] = Field(default_factory=dict)
-    digest_of: dict[str, JsonValue] = Field(default_factory=dict)
-    before: dict[str, JsonValue] | None = None
-    after: dict[str, JsonValue] | None = None
-    personal: dict[str, JsonValue] = Field(default_factory=dict)
+    details: Mapping[str, JsonValue] = _NOTHING
+    digest_of: Mapping[str, JsonValue] = _NOTHING
+    before: Mapping[str, JsonValue] | None = None
+    after: Mapping[str, JsonValue] | None = None
+    personal: Mapping[str, JsonValue] = _NOTHING
     tool: str | None = None
     element_id: str | None = None
     definition_sha256: str | None = None
@@ -73,8 +77,7 @@ class PersonalData:
         return hashlib.sha256(self.salt + self.canonical_text.encode()).hexdigest()
 
 
-@dataclass(frozen=True)
-class AuditLeaf:
+class AuditLeaf(NamedTuple):
     """One leaf, ready to be stored; `canonical_text` is what is hashed."""
 
     audit_ref: UUID
@@ -115,30 +118,31 @@ def make_leaf(entry: AuditEntry, *, context: SecurityContext, audit_ref: UUID | 
         RecordTextError, RecordNumberError: A value that is no JSON text or number.
     """
     audit_ref, at = audit_ref or new_id(), datetime.now(UTC)
-    personal = personal_data(entry, context, os.urandom(_SALT_BYTES))
+    personal = personal_data(entry, context, os.urandom)
     leaf = canonical_leaf(audit_ref, entry, context, at, personal)
-    if b"@" in leaf:  # looked for in the whole leaf at once, because there is hardly ever one
+    if "@" in leaf:  # looked for in the whole leaf at once, because there is hardly ever one
         entry = without_addresses(entry)
-        personal = personal_data(entry, context, os.urandom(_SALT_BYTES))
+        personal = personal_data(entry, context, os.urandom)
         leaf = canonical_leaf(audit_ref, entry, context, at, personal)
-    return AuditLeaf(audit_ref, context.tenant_id, leaf.decode(), personal)
+    return AuditLeaf(audit_ref, context.tenant_id, leaf, personal)
 
 
 def without_addresses(entry: AuditEntry) -> AuditEntry:
     """Return the entry with those details beside the leaf in which an e-mail address stands."""
     found = {name: value for name, value in entry.details.items() if _ADDRESS.search(json.dumps(value))}
     rest = {name: value for name, value in entry.details.items() if name not in found}
-    return entry.model_copy(update={"details": rest, "personal": {**found, **entry.personal}})
+    return entry._replace(details=rest, personal={**found, **entry.personal})
 
 
-def personal_data(entry: AuditEntry, context: SecurityContext, salt: bytes) -> PersonalData | None:
+def personal_data(
+    entry: AuditEntry, context: SecurityContext, random_bytes: Callable[[int], bytes]
+) -> PersonalData | None:
     """Return what has to be kept beside the leaf; an actor whose id is an e-mail address belongs to it."""
-    personal = dict(entry.personal)
-    if "@" in context.user_id:
-        personal["actor"] = context.user_id
-    if not personal:
+    has_address = "@" in context.user_id
+    if not entry.personal and not has_address:
         return None
-    return PersonalData(context.user_id, salt, canonical_bytes(personal).decode())
+    personal = {**entry.personal, "actor": context.user_id} if has_address else dict(entry.personal)
+    return PersonalData(context.user_id, random_bytes(_SALT_BYTES), canonical_bytes(personal).decode())
 
 
 def canonical_leaf(
@@ -147,38 +151,61 @@ def canonical_leaf(
     context: SecurityContext,
     at: datetime,
     personal: PersonalData | None = None,
-) -> bytes:
-    """Return the RFC 8785 bytes of a leaf; integers beyond 53 bits appear as decimal text (RFC 8785, appendix D).
+) -> str:
+    """Return a leaf as RFC 8785 writes it; integers beyond 53 bits appear as decimal text (RFC 8785, appendix D).
+
+    Its own members are written one by one in their order, which takes a third of what it takes to sort them.
 
     Raises:
         RecordTextError, RecordNumberError: A value that is no JSON text or number.
     """
-    leaf: dict[str, object] = {
-        "audit_ref": str(audit_ref),
-        "recorded_at": at.isoformat(),
-        "tenant_id": context.tenant_id,
-        "actor": None if "@" in context.user_id else context.user_id,
-        "roles": sorted(map(str, context.roles)),
+    actor, roles, tenant_id = _asker(context.user_id, context.roles, context.tenant_id)
+    leaf = (
+        f'{{"action":{canonical_text(entry.action)},"actor":{actor}'
+        f'{_digest("after_sha256", entry.after)},"audit_ref":"{audit_ref}"'
+        f"{_digest('before_sha256', entry.before)}{_digest('content_sha256', entry.digest_of or None)}"
+        f'{_text("definition_sha256", entry.definition_sha256)},"details":{_details(entry)}'
+        f"{_text('element_id', entry.element_id)}"
+        f"{_text('personal_sha256', None if personal is None else personal.commitment)}"
+        f',"recorded_at":"{at.isoformat()}","roles":{roles},"subject":{canonical_text(entry.subject)}'
+        f',"tenant_id":{tenant_id}{_text("tool", entry.tool)}}}'
+    )
+    try:
+        leaf.encode()
+    except UnicodeEncodeError:
+        _require_text(entry, context)
+        raise
+    return leaf
+
+
+@lru_cache(maxsize=1_024)
+def _asker(user_id: str, roles: frozenset[RoleType], tenant_id: str) -> tuple[str, str, str]:
+    actor = "null" if "@" in user_id else canonical_text(user_id)
+    named = ",".join(canonical_text(role) for role in sorted(map(str, roles)))
+    return actor, f"[{named}]", canonical_text(tenant_id)
+
+
+def _details(entry: AuditEntry) -> str:
+    return canonical_bytes(entry.details).decode() if entry.details else "{}"
+
+
+def _text(name: str, value: str | None) -> str:
+    return "" if value is None else f',"{name}":{canonical_text(value)}'
+
+
+def _digest(name: str, values: Mapping[str, JsonValue] | None) -> str:
+    return "" if values is None else f',"{name}":"{hashlib.sha256(canonical_bytes(values)).hexdigest()}"'
+
+
+def _require_text(entry: AuditEntry, context: SecurityContext) -> None:
+    """Return if the leaf's own texts can be encoded; its details were by now."""
+    texts: dict[str, JsonValue] = {
         "action": entry.action,
         "subject": entry.subject,
-        "details": entry.details,
+        "tool": entry.tool,
+        "element_id": entry.element_id,
+        "definition_sha256": entry.definition_sha256,
+        "actor": context.user_id,
+        "tenant_id": context.tenant_id,
     }
-    if entry.tool is not None:
-        leaf["tool"] = entry.tool
-    if entry.element_id is not None:
-        leaf["element_id"] = entry.element_id
-    if entry.definition_sha256 is not None:
-        leaf["definition_sha256"] = entry.definition_sha256
-    if entry.digest_of:
-        leaf["content_sha256"] = _digest(entry.digest_of)
-    if entry.before is not None:
-        leaf["before_sha256"] = _digest(entry.before)
-    if entry.after is not None:
-        leaf["after_sha256"] = _digest(entry.after)
-    if personal is not None:
-        leaf["personal_sha256"] = personal.commitment
-    return canonical_bytes(leaf)
-
-
-def _digest(values: Mapping[str, JsonValue]) -> str:
-    return hashlib.sha256(canonical_bytes(values)).hexdigest()
+    require_storable(texts, model="AuditLeaf")

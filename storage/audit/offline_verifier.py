@@ -1,10 +1,10 @@
 """Verify an audit bundle: this file alone, with Python 3.11 and the package `cryptography`.
 
-    python offline_verifier.py bundle.tar --key KEY [--known CHECKPOINT ...]
+    python offline_verifier.py bundle.tar --key KEY [--tenant TENANT] [--known CHECKPOINT ...]
 
-KEY is a public key, `<name>+<id>+<base64>`, or a file that holds one; CHECKPOINT is a file with a checkpoint that you
-have from before, of the tenant or of the whole log. It prints what is wrong, the first bad leaf first, and ends with
-exit code 1; with 0 where nothing is; with 2 where the arguments are of no use.
+KEY is a public key, `<name>+<id>+<base64>`, or a file that holds one; TENANT is whose trail you asked for; CHECKPOINT
+is a file with a checkpoint that you have from before, of the tenant or of the whole log. It prints what is wrong, the
+first bad leaf first, and ends with exit code 1; with 0 where nothing is; with 2 where the arguments are of no use.
 
 It shares no code with the program that wrote the bundle. Formats: RFC 6962 (trees), C2SP signed-note and
 tlog-checkpoint (signatures), RFC 8785 (leaves).
@@ -27,6 +27,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 HASH = 32
+FORMAT = 1
 ROTATION = "ami-learning audit key rotation"
 SHOWN = 20
 
@@ -195,10 +196,13 @@ class Keys:
 
 
 class Bundle:
-    """The members of a bundle."""
+    """The members of a bundle, each of them once: what is verified is what any other reader finds."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
+        names = tar.getnames()
+        if len(set(names)) != len(names):
+            raise BundleError("The bundle has two members of one name.")
 
     def open(self, name: str) -> IO[bytes]:
         """Return a member, to be read."""
@@ -216,20 +220,52 @@ class Bundle:
 
     def json(self, name: str) -> Any:
         """Return a member that is JSON."""
-        return json.loads(self.open(name).read())
+        return _json(self.open(name).read())
 
 
-def verify(path: Path, trusted: Key, known: list[Checkpoint]) -> tuple[int, list[Finding]]:
-    """Return how many leaves a bundle holds, and what is wrong with it."""
+def _json(content: bytes) -> Any:
+    return json.loads(content, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object; `ValueError` where it says something twice, since readers differ in which one they take."""
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a JSON object names a field twice")
+    return fields
+
+
+def verify(path: Path, trusted: Key, known: list[Checkpoint], tenant: str | None = None) -> tuple[int, list[Finding]]:
+    """Return how many leaves a bundle holds, and what is wrong with it, also that it is not of `tenant`."""
     try:
         with tarfile.open(path, "r:") as tar:
-            return _verify(Bundle(tar), Keys(trusted), known)
-    except (BundleError, OSError, tarfile.TarError, ValueError, KeyError, TypeError, IndexError) as error:
+            bundle = Bundle(tar)
+            size, findings = _verify(bundle, Keys(trusted), known)
+            return size, [*_tenant_findings(bundle, tenant), *findings]
+    except (BundleError, OSError, tarfile.TarError, *_UNREADABLE) as error:
         return 0, [Finding("BUNDLE_UNREADABLE", f"The bundle cannot be read: {error}")]
+
+
+_UNREADABLE = (ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError, RecursionError)
+"""What comes of JSON that is not of the form that this program knows."""
+
+
+def tenant_of(path: Path) -> str:
+    """Return whose trail a bundle says that it is; `verify` says whether that is so."""
+    with tarfile.open(path, "r:") as tar:
+        return str(Bundle(tar).json("bundle.json")["tenant_id"])
+
+
+def _tenant_findings(bundle: Bundle, tenant: str | None) -> Iterator[Finding]:
+    found = bundle.json("bundle.json")["tenant_id"]
+    if tenant is not None and found != tenant:
+        yield Finding("ANOTHER_TENANT", f"The bundle is of the tenant {found}.")
 
 
 def _verify(bundle: Bundle, keys: Keys, known: list[Checkpoint]) -> tuple[int, list[Finding]]:
     described = bundle.json("bundle.json")
+    if described["format"] != FORMAT:
+        raise BundleError(f"It is of format {described['format']}, and this program knows {FORMAT}.")
     findings = list(keys.follow(bundle.json("keys.json")))
     checkpoint = read_checkpoint(bundle.text("checkpoint"))
     over_all = bundle.json("global.json")
@@ -275,9 +311,12 @@ def _tree_findings(tree: Tree, checkpoint: Checkpoint, earlier: list[Checkpoint]
 
 def _leaf_findings(bundle: Bundle, hashes: bytes) -> Iterator[Finding]:
     """Compare each leaf with its hash; yield the first that differs, then what is about persons."""
-    personal = {}
+    personal: dict[str, str] = {}
     for line in bundle.open("personal.jsonl"):
-        row = json.loads(line)
+        row = _json(line)
+        if row["audit_ref"] in personal:
+            sentence = f"What is about persons under {row['audit_ref']} is there twice."
+            yield Finding("PERSONAL_DATA_CHANGED", sentence)
         digest = hashlib.sha256(bytes.fromhex(row["salt"]) + row["content"].encode())
         personal[row["audit_ref"]] = digest.hexdigest()
     committed: dict[str, tuple[int, str]] = {}
@@ -449,19 +488,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("bundle", type=Path)
     parser.add_argument("--key", type=_key_argument, required=True, help="public key, or a file that holds it")
+    parser.add_argument("--tenant", help="whose trail you asked for")
     parser.add_argument("--known", type=Path, action="append", default=[], help="a checkpoint from before")
     arguments = parser.parse_args()
     try:
         known = [read_checkpoint(path.read_text(encoding="utf-8")) for path in arguments.known]
     except (OSError, ValueError) as error:
         parser.error(f"--known: {error}")
-    size, findings = verify(arguments.bundle, arguments.key, known)
+    size, findings = verify(arguments.bundle, arguments.key, known, arguments.tenant)
     for finding in findings[:SHOWN]:
         sys.stdout.write(f"{finding.code}: {finding.sentence}\n")
     if len(findings) > SHOWN:
         sys.stdout.write(f"... and {len(findings) - SHOWN} more.\n")
     if not findings:
-        sys.stdout.write(f"OK: {size} leaves, each as it was signed.\n")
+        sys.stdout.write(f"OK: {size} leaves of {tenant_of(arguments.bundle)}, each as it was signed.\n")
     return 1 if findings else 0
 
 

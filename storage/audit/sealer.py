@@ -22,6 +22,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row
 
 from storage.audit.checkpoints import GLOBAL_TREE, head_leaf, signed_checkpoint, tenant_tree
+from storage.audit.copies import keep_copy
 from storage.audit.keys import KeyFile
 from storage.audit.merkle import leaf_hash
 from storage.audit.notes import SigningKey
@@ -53,14 +54,15 @@ class SealerPolicy:
 
 @dataclass(frozen=True)
 class _Round:
-    """What the lease row says."""
+    """What the lease row says, and since which transaction there may be leaves that a round does not see."""
 
     log_id: UUID
     epoch: int
     sealed_xid: str
     sealed_ref: UUID
-    is_restored: bool
     now: datetime
+    is_restored: bool
+    oldest_xid: str
 
 
 @dataclass
@@ -135,7 +137,7 @@ class Sealer:
             self._uncopied = self._find_uncopied()
         copied = 0
         for tree, (size, note) in sorted(self._uncopied.items()):
-            uri = self._storage.objects.put_bytes(note.encode()).uri
+            uri = keep_copy(self._storage.objects, note)
             with self._storage.statement() as work:
                 QUERIES.execute(work.connection, "write_copy", {"tree": tree, "size": size, "uri": uri})
             del self._uncopied[tree]
@@ -169,7 +171,9 @@ class Sealer:
         if row is None:
             holder = QUERIES.first(connection, "lease_holder")
             raise AuditSealerBusyError(holder="unknown" if holder is None else holder.holder)
-        return _Round(row.log_id, row.epoch, row.sealed_xid, row.sealed_ref, row.is_restored, row.now)
+        horizon = QUERIES.rows(connection, "horizon")[0]
+        sealed = (row.sealed_xid, row.sealed_ref)
+        return _Round(row.log_id, row.epoch, *sealed, row.now, horizon.is_restored, horizon.oldest_xid)
 
     def _unsealed(self, connection: Connection, state: _Round) -> Sequence[Row[Any]]:
         limit = {"limit": self._policy.batch}
@@ -181,9 +185,11 @@ class Sealer:
     def _advance(self, connection: Connection, state: _Round, rows: Sequence[Row[Any]]) -> None:
         if not state.is_restored and rows:
             last = rows[-1]
-            QUERIES.execute(connection, "advance", {"sealed_xid": last.xid, "sealed_ref": last.audit_ref})
+            QUERIES.execute(
+                connection, "advance", {"sealed_xid": last.transaction_number, "sealed_ref": last.audit_ref}
+            )
         elif state.is_restored and len(rows) < self._policy.batch:
-            QUERIES.execute(connection, "begin_after_restore")
+            QUERIES.execute(connection, "begin_after_restore", {"oldest_xid": state.oldest_xid})
 
     def _grow(self, connection: Connection, state: _Round, rows: Sequence[Row[Any]]) -> dict[str, tuple[int, str]]:
         """Add leaves to the trees and sign these; return the checkpoints by tree."""

@@ -18,8 +18,12 @@ update audit_log
 set epoch = epoch + case when holder = :holder then 0 else 1 end,
     holder = :holder, lease_until = engine_now() + make_interval(secs => :lease_seconds)
 where holder = :holder or lease_until is null or lease_until < engine_now()
-returning log_id, epoch, cast(sealed_xid as text) as sealed_xid, sealed_ref, engine_now() as now,
-    sealed_xid >= pg_snapshot_xmax(pg_current_snapshot()) as is_restored
+returning log_id, epoch, cast(sealed_xid as text) as sealed_xid, sealed_ref, engine_now() as now
+
+-- name: horizon
+-- Asked with the row in hand: the snapshot of the statement that waited for it is older than what the row then says.
+select sealed_xid >= pg_snapshot_xmax(snapshot) as is_restored, cast(pg_snapshot_xmin(snapshot) as text) as oldest_xid
+from audit_log, pg_current_snapshot() as snapshot
 
 -- name: lease_holder
 select holder from audit_log
@@ -33,7 +37,7 @@ select log_id from audit_log for update
 -- name: unsealed_leaves
 -- Below the snapshot's oldest running transaction nothing can still appear, so whoever commits late is not passed over.
 -- Leaves that a restored database has from its former life are sealed already, whatever their transaction's number.
-select audit_ref, tenant_id, leaf_hash, cast(xid as text) as xid from audit_leaf l
+select audit_ref, tenant_id, leaf_hash, cast(xid as text) as transaction_number from audit_leaf l
 where (xid, audit_ref) > (cast(:sealed_xid as xid8), cast(:sealed_ref as uuid))
     and xid < pg_snapshot_xmin(pg_current_snapshot())
     and not exists (select from audit_position p where p.audit_ref = l.audit_ref)
@@ -42,7 +46,7 @@ order by xid, audit_ref limit :limit
 -- name: unsealed_leaves_after_restore
 -- Transactions count from the beginning again in a database that was restored from a dump: what has a number that has
 -- not been reached yet was committed in its former life.
-select audit_ref, tenant_id, leaf_hash, cast(xid as text) as xid from audit_leaf l
+select audit_ref, tenant_id, leaf_hash, cast(xid as text) as transaction_number from audit_leaf l
 where (xid < pg_snapshot_xmin(pg_current_snapshot()) or xid >= pg_snapshot_xmax(pg_current_snapshot()))
     and not exists (select from audit_position p where p.audit_ref = l.audit_ref)
 order by xid, audit_ref limit :limit
@@ -51,7 +55,8 @@ order by xid, audit_ref limit :limit
 update audit_log set sealed_xid = cast(:sealed_xid as xid8), sealed_ref = :sealed_ref
 
 -- name: begin_after_restore
-update audit_log set sealed_xid = pg_snapshot_xmin(pg_current_snapshot()),
+-- At what was settled before the leaves were read: what was committed while they were sealed is still to come.
+update audit_log set sealed_xid = cast(:oldest_xid as xid8),
     sealed_ref = '00000000-0000-0000-0000-000000000000'
 
 -- name: newest_checkpoints

@@ -36,6 +36,7 @@ MAXIMUM_DEPTH = 8
 _INT64_LIMIT = 2.0**63
 _UNITS = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 _DAY_SECONDS = 86_400
+_BEGINNING = 16  # rows for each word: among so many, all words mostly stand
 
 
 class Kind(IntEnum):
@@ -83,12 +84,14 @@ class Words:
         lengths: Bytes of each distinct word.
         data: The distinct words, one behind the other.
         codes: int64 `[values]`, indices into the distinct words.
+        counts: How often each distinct word stands there.
     """
 
     kind: Kind
     lengths: Integers
     data: NDArray[np.uint8]
     codes: Integers
+    counts: Integers
 
     def texts(self, places: Integers | None = None) -> list[str]:
         """Return the distinct words, or those at `places` among them, as text; what is not UTF-8 is replaced."""
@@ -256,28 +259,45 @@ def _words(array: Column, kind: Kind) -> Words:
     wide = pa.large_string() if kind is not Kind.BYTES else pa.large_binary()
     dictionary, codes = encoded.dictionary.cast(wide), _numpy(encoded.indices).astype(np.int64)
     if encoded is array:
-        distinct = dictionary.dictionary_encode()
-        dictionary, codes = distinct.dictionary, _numpy(distinct.indices).astype(np.int64)[codes]
-        order, codes = _by_first_appearance(codes, len(dictionary))
-        dictionary = dictionary.take(order)
+        dictionary, codes = _distinct(dictionary, codes)
+    counts = np.bincount(codes, minlength=len(dictionary))
+    if encoded is array:
+        order, codes = _by_first_appearance(codes, counts)
+        dictionary, counts = dictionary.take(order), counts[order]
     offsets: Any
     data: Any
     _validity, offsets, data = dictionary.buffers()
     end = dictionary.offset + len(dictionary) + 1
     bounds = np.frombuffer(offsets, np.int64)[dictionary.offset : end] if len(dictionary) else np.zeros(1, np.int64)
     content = np.frombuffer(data or b"", np.uint8)[bounds[0] : bounds[-1]]
-    return Words(kind=kind, lengths=np.diff(bounds), data=content, codes=codes)
+    return Words(kind=kind, lengths=np.diff(bounds), data=content, codes=codes, counts=counts)
 
 
-def _by_first_appearance(codes: Integers, size: int) -> tuple[Integers, Integers]:
+def _distinct(dictionary: Column, codes: Integers) -> tuple[Column, Integers]:
+    """Return the dictionary with each word once, and the codes that go with it."""
+    encoded = dictionary.dictionary_encode()
+    if len(encoded.dictionary) == len(dictionary):
+        return dictionary, codes
+    return encoded.dictionary, _numpy(encoded.indices).astype(np.int64)[codes]
+
+
+def _by_first_appearance(codes: Integers, counts: Integers) -> tuple[Integers, Integers]:
     """Return the codes that occur, in the order of their first appearance, and each row's place in that order."""
-    first = np.full(size, len(codes), np.int64)
-    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # of several writes to one place, the last stays
-    used = np.flatnonzero(first < len(codes))
+    used = np.flatnonzero(counts)
+    first = _first_places(codes[: _BEGINNING * len(counts)], len(counts))
+    if (first[used] < 0).any():
+        first = _first_places(codes, len(counts))
     order = used[np.argsort(first[used])]
-    place = np.zeros(size, np.int64)
+    place = np.zeros(len(counts), np.int64)
     place[order] = np.arange(len(order))
     return order, place[codes]
+
+
+def _first_places(codes: Integers, size: int) -> Integers:
+    """Return where each of `size` codes stands first, -1 for those that do not."""
+    first = np.full(size, -1, np.int64)
+    first[codes[::-1]] = np.arange(len(codes) - 1, -1, -1)  # of several writes to one place, the last stays
+    return first
 
 
 def _times(array: Column) -> Times:

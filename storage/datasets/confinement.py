@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from storage.datasets.errors import (
 )
 from storage.datasets.ingestion import DRAFT_FILE, DatasetDraft, ingest
 from storage.datasets.reading.sniffing import head_of, kind_of
+from storage.process_limits import confine
 
 _GIB = 1024**3
 MEMORY_BYTES = 6 * _GIB
@@ -95,7 +95,7 @@ def _failure(path: Path, document: dict[str, Any]) -> ReportedError:
 def main(arguments: list[str]) -> int:
     """Ingest one file within limits; leave the draft, or what is wrong with the file, in the folder."""
     path, folder, memory_bytes = Path(arguments[0]), Path(arguments[1]), int(arguments[2])
-    _confine(memory_bytes + path.stat().st_size)
+    confine(memory_bytes + path.stat().st_size, cpu_seconds=CPU_SECONDS, file_bytes=_FILE_BYTES)
     try:
         ingest(path, folder, as_bag="as-bag" in arguments)
     except tuple(kind for kind, _names in _ERRORS.values()) as error:
@@ -104,19 +104,6 @@ def main(arguments: list[str]) -> int:
         (folder / _FAILURE_FILE).write_text(json.dumps(document), encoding="utf-8")
         return 1
     return 0
-
-
-def _confine(memory_bytes: int) -> None:
-    limits = {
-        resource.RLIMIT_AS: memory_bytes,
-        resource.RLIMIT_CPU: CPU_SECONDS,
-        resource.RLIMIT_FSIZE: _FILE_BYTES,
-        resource.RLIMIT_CORE: 0,
-    }
-    for which, limit in limits.items():
-        _soft, hard = resource.getrlimit(which)
-        allowed = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(which, (allowed, allowed))
 
 
 if __name__ == "__main__":

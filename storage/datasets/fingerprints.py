@@ -6,6 +6,7 @@ What a version is known by is made of SHA-256 alone (`storage.datasets.identity`
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +40,34 @@ def mixed(words: Fingerprints) -> Fingerprints:
     return result
 
 
+def mixed_number(word: int) -> int:
+    """Return `mixed` of one word.
+
+    >>> mixed_number(1)
+    6238072747940578789
+    """
+    for shift, factor in zip(map(int, _SHIFTS), (*map(int, _FACTORS), 1), strict=True):
+        word = (word ^ word >> shift) * factor % 2**64
+    return word
+
+
 def combined(rows: Fingerprints, column: Fingerprints) -> Fingerprints:
     """Return the rows' fingerprints with one more column in them, in the same memory; the columns' order counts."""
     rows *= _ROW_FACTOR
     rows += column
     return rows
+
+
+@lru_cache(maxsize=16)
+def column_factors(columns: int) -> Fingerprints:
+    """Return by what each column's fingerprints are multiplied, so that their sum is what `combined` comes to.
+
+    >>> one, two = np.array([1], np.uint64), np.array([2], np.uint64)
+    >>> np.array_equal(one * column_factors(2)[0] + two * column_factors(2)[1], combined(one.copy(), two))
+    True
+    """
+    powers = [pow(int(_ROW_FACTOR), columns - number - 1, 2**64) for number in range(columns)]
+    return np.array(powers, np.uint64)
 
 
 def of_texts(lengths: NDArray[np.int64], data: NDArray[np.uint8]) -> Fingerprints:

@@ -7,6 +7,7 @@ store. So a file that is refused half way leaves nothing behind.
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ConfigDict
 from domain_sdk.errors import FileNotTabularError
 from domain_sdk.parquet_tables import plain_type
 from storage.datasets.limits import DEFAULT_READING_LIMITS, ReadingLimits
+from storage.datasets.packs import PackDescription, PackWriter
 from storage.datasets.reading import WiderTypeNeededError, open_table
 from storage.datasets.scanning import ScannedChunk, ScannedTable, scan
 from storage.datasets.sketches.column import ColumnSketchDocument
@@ -77,12 +79,13 @@ class ContentDescription(BaseModel):
 
 
 class DatasetDraft(BaseModel):
-    """A version in a folder: `chunks` and the sketches as files in it."""
+    """A version in a folder: `chunks`, `packs` of images and the sketches as files in it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     content: ContentDescription
     chunks: tuple[ChunkDescription, ...]
+    packs: tuple[PackDescription, ...] = ()
 
 
 class ColumnSketches(BaseModel):
@@ -121,7 +124,7 @@ def _ingest_once(
     path: Path, folder: Path, limits: ReadingLimits, types: dict[str, pa.DataType], *, as_bag: bool
 ) -> DatasetDraft:
     chunks: list[ChunkDescription] = []
-    with open_table(path, limits, types) as stream:
+    with closing(PackWriter(folder)) as packs, open_table(path, limits, types, packs) as stream:
         bag = BagHash(stream.schema.names) if as_bag else None
 
         def keep(chunk: ScannedChunk) -> None:
@@ -131,11 +134,12 @@ def _ingest_once(
 
         scanned = scan(stream.schema, stream.batches, keep)
         content = _content(path, stream.file_format, stream.schema, scanned)
+        written = packs.finished()
     if bag is not None:
         content = content.model_copy(update={"bag_digest": bag.hexdigest()})
     documents = tuple(ColumnSketchDocument.of(name, sketch) for name, sketch in scanned.columns.items())
     (folder / SKETCHES_FILE).write_text(ColumnSketches(columns=documents).model_dump_json(), encoding="utf-8")
-    draft = DatasetDraft(content=content, chunks=tuple(chunks))
+    draft = DatasetDraft(content=content, chunks=tuple(chunks), packs=written)
     (folder / DRAFT_FILE).write_text(draft.model_dump_json(), encoding="utf-8")
     return draft
 
@@ -164,7 +168,14 @@ def _written(chunk: ScannedChunk, folder: Path, number: int) -> ChunkDescription
     table = pa.Table.from_arrays(columns, names=chunk.rows.schema.names)
     kinds = (pa.types.is_string, pa.types.is_binary)
     texts: Any = [field.name for field in table.schema if any(fits(field.type) for fits in kinds)]
-    parquet.write_table(table, folder / name, compression="zstd", compression_level=1, use_dictionary=texts or False)
+    parquet.write_table(
+        table,
+        folder / name,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=texts or False,
+        write_statistics=False,  # a chunk is read whole
+    )
     return ChunkDescription(file=name, row_count=table.num_rows, digest=chunk.digest.hex())
 
 

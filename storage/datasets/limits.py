@@ -27,6 +27,8 @@ class ReadingLimits:
         maximum_chunk_bytes: Of 65,536 rows, which are in memory together.
         maximum_depth: Of lists and objects within each other, in JSON.
         maximum_members: Files in an archive.
+        maximum_image_bytes: Of one image's file.
+        maximum_image_pixels: Of one image, as it says itself; decoding takes some bytes for each.
     """
 
     maximum_file_bytes: int = 8 * 1024 * _MIB
@@ -35,6 +37,8 @@ class ReadingLimits:
     maximum_chunk_bytes: int = 512 * _MIB
     maximum_depth: int = 32
     maximum_members: int = 1_000_000
+    maximum_image_bytes: int = 64 * _MIB
+    maximum_image_pixels: int = 100_000_000
 
     def require_file(self, path: Path, actual: int) -> None:
         """Return if the file is small enough.

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from storage.datasets.errors import DatasetManifestInvalidError
 from storage.datasets.identity import content_digest
-from storage.datasets.ingestion import SKETCHES_FILE, ColumnSketches, ContentDescription, DatasetDraft
+from storage.datasets.ingestion import SKETCHES_FILE, ChunkDescription, ColumnSketches, ContentDescription, DatasetDraft
+from storage.datasets.packs import PackDescription
 from storage.objects import ObjectStore, StoredObject
 
 
@@ -31,12 +32,22 @@ class StoredChunk(BaseModel):
     digest: str
 
 
+class StoredPack(BaseModel):
+    """Images one behind the other, in the order of their rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    uri: str
+    size_bytes: int
+    image_count: int
+
+
 class DatasetManifest(BaseModel):
     """What a version is made of.
 
     Attributes:
         sketches_uri: `ColumnSketches` as JSON.
-        archive_uri: The archive itself, where the rows only describe what is in it.
+        packs: The images, where each row describes one (`storage.datasets.images` reads them); else none.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,45 +55,44 @@ class DatasetManifest(BaseModel):
     content: ContentDescription
     chunks: tuple[StoredChunk, ...]
     sketches_uri: str
-    archive_uri: str | None = None
+    packs: tuple[StoredPack, ...] = ()
 
     @property
     def size_bytes(self) -> int:
-        """Of all chunks as they are stored."""
-        return sum(chunk.size_bytes for chunk in self.chunks)
+        """Of all chunks and packs as they are stored."""
+        return sum(chunk.size_bytes for chunk in self.chunks) + sum(pack.size_bytes for pack in self.packs)
 
     @property
     def object_uris(self) -> tuple[str, ...]:
         """Every object that the version needs, the manifest itself not counted."""
-        own = (*(chunk.uri for chunk in self.chunks), self.sketches_uri)
-        return own if self.archive_uri is None else (*own, self.archive_uri)
+        return (*(chunk.uri for chunk in self.chunks), *(pack.uri for pack in self.packs), self.sketches_uri)
 
 
-def publish(
-    objects: ObjectStore, draft: DatasetDraft, folder: Path, source: Path
-) -> tuple[DatasetManifest, StoredObject]:
+def publish(objects: ObjectStore, draft: DatasetDraft, folder: Path) -> tuple[DatasetManifest, StoredObject]:
     """Bring a draft into the object store; what is there already is not stored again.
 
     Args:
         objects: Where to.
         draft: What `ingest` returned.
         folder: What it wrote.
-        source: The file that it read.
     """
-    chunks = []
-    for chunk in draft.chunks:
-        stored = objects.put_file(folder / chunk.file)
-        chunks.append(
-            StoredChunk(uri=stored.uri, size_bytes=stored.size_bytes, row_count=chunk.row_count, digest=chunk.digest)
-        )
-    archive = objects.put_file(source).uri if draft.content.file_format == "images" else None
     manifest = DatasetManifest(
         content=draft.content,
-        chunks=tuple(chunks),
+        chunks=tuple(_stored_chunk(objects, chunk, folder) for chunk in draft.chunks),
+        packs=tuple(_stored_pack(objects, pack, folder) for pack in draft.packs),
         sketches_uri=objects.put_file(folder / SKETCHES_FILE).uri,
-        archive_uri=archive,
     )
     return manifest, objects.put_bytes(manifest.model_dump_json().encode())
+
+
+def _stored_chunk(objects: ObjectStore, chunk: ChunkDescription, folder: Path) -> StoredChunk:
+    stored = objects.put_file(folder / chunk.file)
+    return StoredChunk(uri=stored.uri, size_bytes=stored.size_bytes, row_count=chunk.row_count, digest=chunk.digest)
+
+
+def _stored_pack(objects: ObjectStore, pack: PackDescription, folder: Path) -> StoredPack:
+    stored = objects.put_file(folder / pack.file)
+    return StoredPack(uri=stored.uri, size_bytes=stored.size_bytes, image_count=pack.image_count)
 
 
 def read_manifest(objects: ObjectStore, uri: str) -> DatasetManifest:
@@ -101,6 +111,8 @@ def read_manifest(objects: ObjectStore, uri: str) -> DatasetManifest:
     names, digests = [column.name for column in content.columns], [bytes.fromhex(c.digest) for c in manifest.chunks]
     if content_digest(names, content.row_count, digests) != content.digest:
         raise DatasetManifestInvalidError(uri=uri, reason="its chunks do not make up its content")
+    if manifest.packs and sum(pack.image_count for pack in manifest.packs) != content.row_count:
+        raise DatasetManifestInvalidError(uri=uri, reason="its packs do not hold one image for each row")
     return manifest
 
 

@@ -4,6 +4,8 @@ StorageError
 ├── records.py: records, and questions for them
 │   ├── RecordNotFoundError               RECORD_NOT_FOUND
 │   ├── RecordConflictError               RECORD_CONFLICT
+│   ├── RecordHeldError                   RECORD_HELD
+│   ├── RecordInProductionError           RECORD_IN_PRODUCTION
 │   ├── RecordTextError                   RECORD_TEXT_INVALID
 │   ├── RecordNumberError                 RECORD_NUMBER_INVALID
 │   ├── UnknownFieldError                 UNKNOWN_FIELD
@@ -29,6 +31,7 @@ StorageError
 │   ├── ObjectRangeError                  OBJECT_RANGE_INVALID
 │   ├── RecordExistsError                 RECORD_EXISTS
 │   ├── ObjectStoreUnavailableError       OBJECT_STORE_UNAVAILABLE
+│   ├── ObjectClientUnsupportedError      OBJECT_CLIENT_UNSUPPORTED
 │   ├── ReferencesUnreadableError         OBJECT_REFERENCES_UNREADABLE
 │   ├── RetentionPolicyError              RETENTION_POLICY_INVALID
 │   ├── ArchiveRefusedError               ARCHIVE_REFUSED
@@ -81,6 +84,7 @@ from storage.errors.database import DatabaseExtensionError, DatabaseRoleError, D
 from storage.errors.objects import (
     ArchiveRefusedError,
     LinkRefusedError,
+    ObjectClientUnsupportedError,
     ObjectCorruptError,
     ObjectNotFoundError,
     ObjectRangeError,
@@ -98,6 +102,8 @@ from storage.errors.records import (
     FilterInvalidError,
     FixedFieldError,
     RecordConflictError,
+    RecordHeldError,
+    RecordInProductionError,
     RecordNotFoundError,
     RecordNumberError,
     RecordTextError,
@@ -139,6 +145,7 @@ __all__ = [
     "MetricMonthClosedError",
     "MetricMonthMissingError",
     "NotLoopbackError",
+    "ObjectClientUnsupportedError",
     "ObjectCorruptError",
     "ObjectNotFoundError",
     "ObjectRangeError",
@@ -148,6 +155,8 @@ __all__ = [
     "ObjectUriError",
     "RecordConflictError",
     "RecordExistsError",
+    "RecordHeldError",
+    "RecordInProductionError",
     "RecordNotFoundError",
     "RecordNotGrantedError",
     "RecordNumberError",

@@ -31,6 +31,38 @@ class RecordConflictError(StorageError):
         super().__init__(f"{model} {record_id} is no longer at revision {expected_revision}.")
 
 
+class RecordHeldError(StorageError):
+    """A record that was to be deleted is under a legal hold, or names an object that is."""
+
+    code = "RECORD_HELD"
+
+    def __init__(self, *, model: str, record_id: object, hold_id: object, placed_by: str) -> None:
+        self.model = model
+        self.record_id = str(record_id)
+        self.hold_id = str(hold_id)
+        self.placed_by = placed_by
+        self.hint = f"Ask {placed_by}; once the reason is gone, run 'ami-learning artifacts release {hold_id}'."
+        super().__init__(f"{model} {record_id} is under hold {hold_id}, which {placed_by} has placed.")
+
+
+class RecordInProductionError(StorageError):
+    """A record that was to be deleted is a model in service, or one that it came of.
+
+    Attributes:
+        served_model, served_version: What is in service.
+    """
+
+    code = "RECORD_IN_PRODUCTION"
+
+    def __init__(self, *, model: str, record_id: object, served_model: str, served_version: int) -> None:
+        self.model = model
+        self.record_id = str(record_id)
+        self.served_model = served_model
+        self.served_version = served_version
+        self.hint = f"Put another version of {served_model} into service first, or take this one out of it."
+        super().__init__(f"{model} {record_id} is needed by {served_model} version {served_version}, in production.")
+
+
 class RecordTextError(StorageError):
     """A text that the database cannot hold."""
 

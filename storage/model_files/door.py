@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zipfile
-from enum import StrEnum
 from pathlib import Path
 
 from storage.datasets.errors import PickleRefusedError
@@ -13,18 +12,11 @@ from storage.model_files.errors import ModelFileRefusedError
 from storage.model_files.exported_programs import require_exported_program
 from storage.model_files.onnx_files import require_onnx
 from storage.model_files.safetensors_files import require_safetensors
+from storage.models.enums import ModelFormat
 
 _HEAD_BYTES = 4_096
 _TORCH_LEGACY = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"  # what torch.save wrote before 1.6
 _HDF5 = b"\x89HDF\r\n\x1a\n"
-
-
-class ModelFormat(StrEnum):
-    """What a model file is."""
-
-    SAFETENSORS = "safetensors"
-    ONNX = "onnx"
-    EXPORTED_PROGRAM = "torch.export"
 
 
 def require_safe_model_file(path: Path) -> ModelFormat:
@@ -41,7 +33,7 @@ def require_safe_model_file(path: Path) -> ModelFormat:
     if head.startswith(_HDF5):
         raise ModelFileRefusedError(file=path.name, reason="it is HDF5, whose Keras models hold pickled functions")
     if zipfile.is_zipfile(path):
-        require_exported_program(path)
+        require_exported_program(path, size)
         return ModelFormat.EXPORTED_PROGRAM
     if head[8:9] == b"{":
         require_safetensors(path, size)

@@ -1,9 +1,7 @@
-"""ONNX: one protocol buffer; none of its tensors may lie in a file outside, whose name could be any.
+"""ONNX: one protocol buffer. No tensor may lie in another file, no operator come from a library that is loaded for it.
 
-The fields are those of onnx.proto3: a model has its graph in field 7 and functions in 25; a graph has nodes in 1,
-initial values in 5 and sparse ones in 15; a tensor has `external_data` in 13 and `data_location` in 14. Instead of
-following every path by which a tensor can be reached (attributes, subgraphs, functions, training), every field of every
-message is looked at as if it were a message, and anything that reads as a tensor with data outside is refused.
+Each message is read by its schema. An operator has to be one that runtimes bring along, or a function that the model
+itself defines: operators of other domains are loaded from shared libraries, and some run Python that a model names.
 """
 
 from __future__ import annotations
@@ -14,31 +12,41 @@ from pathlib import Path
 from typing import NamedTuple
 
 from storage.model_files.errors import ModelFileRefusedError
+from storage.model_files.onnx_schema import (
+    DATA_OUTSIDE,
+    FUNCTION_DOMAIN,
+    FUNCTION_NAME,
+    MODEL_FUNCTIONS,
+    MODEL_GRAPH,
+    MODEL_OPERATORS,
+    MODEL_VERSION,
+    NODE_DOMAIN,
+    NODE_OPERATOR,
+    OPERATOR_SET_DOMAIN,
+    SHAPES,
+    STANDARD_DOMAINS,
+    TENSOR_DATA_LOCATION,
+    TENSOR_EXTERNAL_DATA,
+    Message,
+)
+from storage.model_files.protocol_buffers import Field, NotAMessageError, WireType, fields_of
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_MODEL_VERSION, _MODEL_GRAPH, _MODEL_OPERATORS = 1, 7, 8
-_TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION, _OUTSIDE = 13, 14, 1
 _MAXIMUM_BYTES = 2 * 1024**3  # of a protocol buffer
 _MAXIMUM_FIELDS = 5_000_000
 _MAXIMUM_DEPTH = 64
-_LARGEST_MESSAGE_NAME = b"location"
-_MAXIMUM_VARINT_BYTES = 10
+_LONGEST_NAME = 1_000
+_UNKNOWN_FORMAT = "it is of no format that is known here"
 
 
-class _Field(NamedTuple):
-    number: int
-    kind: int
-    value: int
-    start: int
-    end: int
+class _Part(NamedTuple):
+    """A message within the model."""
 
-
-class _NoMessageError(Exception):
-    """These bytes are no protocol buffer."""
+    message: Message
+    fields: tuple[Field, ...]
 
 
 def require_onnx(path: Path, size: int) -> None:
-    """Return if the file is an ONNX model that has all its tensors within.
+    """Return if the file is an ONNX model that brings all it needs, and names nothing that would be loaded for it.
 
     Raises:
         ModelFileRefusedError: It is not.
@@ -46,70 +54,93 @@ def require_onnx(path: Path, size: int) -> None:
     if not 0 < size <= _MAXIMUM_BYTES:
         raise ModelFileRefusedError(file=path.name, reason="it is empty, or larger than a protocol buffer may be")
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        model = _Model(path, content)
         try:
-            top = list(_fields(content, 0, size))
-        except _NoMessageError as error:
-            raise ModelFileRefusedError(file=path.name, reason="it is of no format that is known here") from error
+            model.require(size)
+        except NotAMessageError as error:
+            raise ModelFileRefusedError(file=path.name, reason=_UNKNOWN_FORMAT) from error
+
+
+class _Model:
+    """One file while it is looked through."""
+
+    def __init__(self, path: Path, content: mmap.mmap) -> None:
+        self._path = path
+        self._content = content
+
+    def require(self, size: int) -> None:
+        top = tuple(fields_of(self._content, 0, size))
         kinds = {(field.number, field.kind) for field in top}
-        if not {(_MODEL_VERSION, _VARINT), (_MODEL_GRAPH, _BYTES), (_MODEL_OPERATORS, _BYTES)} <= kinds:
-            raise ModelFileRefusedError(file=path.name, reason="it is of no format that is known here")
-        _require_inside(path, content, top)
+        wanted = {(MODEL_VERSION, WireType.VARINT), (MODEL_GRAPH, WireType.BYTES), (MODEL_OPERATORS, WireType.BYTES)}
+        if not wanted <= kinds:
+            raise NotAMessageError
+        defined = frozenset(self._functions(top))
+        domains = STANDARD_DOMAINS | {domain for domain, _name in defined}
+        for part in self._parts(top):
+            self._require_part(part, defined, domains)
 
+    def _functions(self, top: tuple[Field, ...]) -> Iterator[tuple[str, str]]:
+        """Yield domain and name of the functions that the model defines."""
+        for function in top:
+            if function.number == MODEL_FUNCTIONS:
+                inner = tuple(fields_of(self._content, function.start, function.end))
+                yield self._text(inner, FUNCTION_DOMAIN), self._text(inner, FUNCTION_NAME)
 
-def _require_inside(path: Path, content: mmap.mmap, top: list[_Field]) -> None:
-    waiting = [(field, 1) for field in top]
-    seen = 0
-    while waiting:
-        field, depth = waiting.pop()
-        seen += 1
-        if seen > _MAXIMUM_FIELDS or depth > _MAXIMUM_DEPTH:
-            raise ModelFileRefusedError(file=path.name, reason="it is too large or too deep to be looked through")
-        if field.kind != _BYTES:
-            continue
+    def _parts(self, top: tuple[Field, ...]) -> Iterator[_Part]:
+        """Yield every message, whatever path leads to it."""
+        waiting = [(_Part(Message.MODEL, top), 1)]
+        seen = 0
+        while waiting:
+            part, depth = waiting.pop()
+            yield part
+            shape = SHAPES[part.message]
+            seen += len(part.fields)
+            if seen > _MAXIMUM_FIELDS or depth > _MAXIMUM_DEPTH:
+                raise self._refused("it is too large or too deep to be looked through")
+            for field in part.fields:
+                message = shape.messages.get(field.number)
+                if message is not None and field.kind is WireType.BYTES:
+                    inner = tuple(fields_of(self._content, field.start, field.end))
+                    waiting.append((_Part(message, inner), depth + 1))
+                elif message is not None or field.number not in shape.values:
+                    raise self._refused(f"field {field.number} of a {part.message.name.lower()} is unknown here")
+
+    def _require_part(self, part: _Part, defined: frozenset[tuple[str, str]], domains: frozenset[str]) -> None:
+        match part.message:
+            case Message.TENSOR if any(map(_is_outside, part.fields)):
+                raise self._refused("a tensor's data lies in another file")
+            case Message.OPERATOR_SET:
+                self._require_domain(self._text(part.fields, OPERATOR_SET_DOMAIN), domains)
+            case Message.NODE:
+                domain = self._text(part.fields, NODE_DOMAIN)
+                if domain not in STANDARD_DOMAINS and (domain, self._text(part.fields, NODE_OPERATOR)) not in defined:
+                    raise self._foreign(domain)
+            case _:
+                pass
+
+    def _require_domain(self, domain: str, domains: frozenset[str]) -> None:
+        if domain not in domains:
+            raise self._foreign(domain)
+
+    def _text(self, fields: tuple[Field, ...], number: int) -> str:
+        """Return a text; of several the last counts, as in every parser."""
+        found = [field for field in fields if field.number == number]
+        if any(field.kind is not WireType.BYTES or field.end - field.start > _LONGEST_NAME for field in found):
+            raise self._refused("a name in it is no text, or too long")
+        content = self._content[found[-1].start : found[-1].end] if found else b""
         try:
-            inner = list(_fields(content, field.start, field.end))
-        except _NoMessageError:
-            continue
-        if any(_is_outside(content, part) for part in inner):
-            raise ModelFileRefusedError(file=path.name, reason="a tensor's data lies in another file")
-        waiting.extend((part, depth + 1) for part in inner)
+            return content.decode()
+        except UnicodeDecodeError as error:
+            raise self._refused("a name in it is no text, or too long") from error
+
+    def _foreign(self, domain: str) -> ModelFileRefusedError:
+        return self._refused(f"it needs operators of {domain[:100]!r}, which are loaded from libraries")
+
+    def _refused(self, reason: str) -> ModelFileRefusedError:
+        return ModelFileRefusedError(file=self._path.name, reason=reason)
 
 
-def _is_outside(content: mmap.mmap, field: _Field) -> bool:
-    if field.number == _TENSOR_DATA_LOCATION and field.kind == _VARINT:
-        return field.value == _OUTSIDE
-    if field.number == _TENSOR_EXTERNAL_DATA and field.kind == _BYTES:
-        return _LARGEST_MESSAGE_NAME in content[field.start : min(field.end, field.start + 64)]
-    return False
-
-
-def _fields(content: mmap.mmap, start: int, end: int) -> Iterator[_Field]:
-    place = start
-    while place < end:
-        key, place = _varint(content, place, end)
-        number, kind = key >> 3, key & 7
-        value, first = 0, place
-        if kind == _VARINT:
-            value, place = _varint(content, place, end)
-        elif kind == _BYTES:
-            length, first = _varint(content, place, end)
-            place = first + length
-        elif kind in {_FIXED32, _FIXED64}:
-            place += 4 if kind == _FIXED32 else 8
-        else:
-            raise _NoMessageError
-        if number == 0 or place > end:
-            raise _NoMessageError
-        yield _Field(number, kind, value, first, place)
-
-
-def _varint(content: mmap.mmap, place: int, end: int) -> tuple[int, int]:
-    value = 0
-    for index in range(_MAXIMUM_VARINT_BYTES):
-        if place + index >= end:
-            break
-        byte = content[place + index]
-        value |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:  # noqa: PLR2004 - the highest bit says whether more follows
-            return value, place + index + 1
-    raise _NoMessageError
+def _is_outside(field: Field) -> bool:
+    if field.number == TENSOR_DATA_LOCATION:
+        return field.kind is not WireType.VARINT or field.enumeration == DATA_OUTSIDE
+    return field.number == TENSOR_EXTERNAL_DATA

@@ -11,6 +11,7 @@ from storage.models.enums import (
     EndpointState,
     ExperimentStatus,
     Framework,
+    ModelFormat,
     ModelStatus,
     Mutation,
     NeuronStatus,
@@ -26,7 +27,15 @@ from storage.models.enums import (
 from storage.models.experiments import Experiment, ExperimentId, TrainingRun
 from storage.models.monitoring import DriftReport, DriftReportId, MetricSnapshot
 from storage.models.observations import ObservationId, ObservedPrincipal, ProcessObservation
-from storage.models.registry import EndpointId, ModelArtifact, ModelArtifactId, ModelId, ServingEndpoint
+from storage.models.registry import (
+    IN_PROCESS,
+    EndpointId,
+    ModelArtifact,
+    ModelArtifactId,
+    ModelId,
+    ModelOrigin,
+    ServingEndpoint,
+)
 from storage.models.storage_model import STORED, JsonObject, RecordId, StorageConfig, StorageModel, UtcDatetime
 from storage.models.transitions import TRANSITIONS, may_follow
 
@@ -46,6 +55,7 @@ MODELS: tuple[type[StorageModel], ...] = (
 """All of them."""
 
 __all__ = [
+    "IN_PROCESS",
     "MODELS",
     "STORED",
     "TRANSITIONS",
@@ -73,7 +83,9 @@ __all__ = [
     "MetricSnapshot",
     "ModelArtifact",
     "ModelArtifactId",
+    "ModelFormat",
     "ModelId",
+    "ModelOrigin",
     "ModelStatus",
     "Mutation",
     "NeuronId",

@@ -138,6 +138,14 @@ class Framework(StrEnum):
     LIGHTNING = "lightning"
 
 
+class ModelFormat(StrEnum):
+    """What a model file from outside is."""
+
+    SAFETENSORS = "safetensors"
+    ONNX = "onnx"
+    EXPORTED_PROGRAM = "torch.export"
+
+
 class BreachState(StrEnum):
     """How a metric stands to its threshold."""
 

@@ -48,6 +48,7 @@ class Holds:
         Raises:
             RecordNotFoundError: The tenant has no such record, deleted or not, and none that names such an object.
         """
+        QUERIES.rows(self._connection, "lock_holds", {"tenant_id": self._tenant_id})
         if not self._is_known(subject):
             raise RecordNotFoundError(model="Record or object", record_id=subject)
         values = {"hold_id": hold_id, "tenant_id": self._tenant_id, "subject": subject, "reason": reason}

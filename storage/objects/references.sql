@@ -12,6 +12,10 @@ select pg_advisory_lock(hashtextextended('object garbage', 0))
 -- name: unlock_collection
 select pg_advisory_unlock(hashtextextended('object garbage', 0))
 
+-- name: lock_holds
+-- Deletions of the tenant under way are waited for; those that come later see the hold.
+select pg_advisory_xact_lock(hashtextextended('holds of ' || :tenant_id, 0))
+
 -- name: find_record
 -- Deleted records as well: their objects are what a hold is for.
 select model from document where tenant_id = :tenant_id and cast(id as text) = :subject

@@ -42,8 +42,15 @@ class RetentionPolicy(BaseModel):
 
     def retained_until(self, model: str, data_classification: str, deleted_at: datetime) -> datetime:
         """Return when the objects of a deleted record may go."""
+        return deleted_at + self._period(model, data_classification)
+
+    def retained_since(self, model: str, data_classification: str, now: datetime) -> datetime:
+        """Return the moment since when such records must have been deleted to be retained still."""
+        return now - self._period(model, data_classification)
+
+    def _period(self, model: str, data_classification: str) -> timedelta:
         days = (rule.days for rule in self.rules if rule.matches(model, data_classification))
-        return deleted_at + timedelta(days=max(days, default=0))
+        return timedelta(days=max(days, default=0))
 
 
 def parse_retention(text: str) -> RetentionPolicy:

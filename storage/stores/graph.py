@@ -46,6 +46,12 @@ class GraphStore:
         """Let open edges hold until `at`, now unless given; return how many were open."""
         return self._execute("disconnect_edges", [_key_row(edge) for edge in edges], {"at": at}) if edges else 0
 
+    def part(self, node_id: UUID, kinds: Collection[EdgeKind]) -> int:
+        """Let all open edges of these kinds from and to a node end now; return how many there were."""
+        enter_tenant(self._connection, self._tenant_id)
+        parameters = {"tenant_id": self._tenant_id, "node_id": node_id, "kinds": sorted(kinds)}
+        return _QUERIES.execute(self._connection, "part_node", parameters)
+
     def traverse(
         self,
         start: Node,

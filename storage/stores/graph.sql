@@ -21,6 +21,11 @@ from jsonb_to_recordset(cast(:edges as jsonb)) as n (kind text, source_id uuid, 
 where e.tenant_id = :tenant_id and e.valid_to is null
     and e.source_id = n.source_id and e.kind = n.kind and e.target_id = n.target_id
 
+-- name: part_node
+update graph_edge set valid_to = greatest(valid_from, engine_now())
+where tenant_id = :tenant_id and valid_to is null and kind = any(cast(:kinds as text[]))
+    and (source_id = :node_id or target_id = :node_id)
+
 -- name: traverse
 -- Breadth first, a row for each level: each node is expanded once, whatever cycles there are, and each level keeps the
 -- edges that led to it, up to a number. One level and one node more than asked for are looked for, which tells whether

@@ -61,12 +61,16 @@ class MetricMaintenance:
         rows = _QUERIES.rows(self._connection, "partitions")
         return tuple(Partition(name=row.name, estimated_points=row.estimated_points) for row in rows)
 
+    def lock(self) -> None:
+        """Wait until no other transaction maintains metrics; none does until this one ends."""
+        _QUERIES.rows(self._connection, "lock_rolling_up")
+
     def roll_up(self) -> int:
         """Bring all roll-ups up to date with the points that are committed; return how many changes there were.
 
         Doing it again, or after it was interrupted, gives the same roll-ups: each is computed anew, not added to.
         """
-        _QUERIES.rows(self._connection, "lock_rolling_up")
+        self.lock()
         steps = {
             Resolution.MINUTE: ("roll_up_minutes", None, None),
             Resolution.HOUR: ("roll_up_buckets", Resolution.MINUTE, Resolution.DAY),

@@ -119,6 +119,12 @@ class VectorStore:
         enter_tenant(self._connection, self._tenant_id)
         return _QUERIES.execute(self._connection, "delete_vectors", {**self._key(), "point_ids": list(point_ids)})
 
+    @staticmethod
+    def forget(connection: Connection, tenant_id: str, point_id: UUID) -> int:
+        """Remove the points of an id from all collections of a tenant; return how many there were."""
+        enter_tenant(connection, tenant_id)
+        return _QUERIES.execute(connection, "forget_vectors", {"tenant_id": tenant_id, "point_id": point_id})
+
     def read(self, *point_ids: UUID) -> tuple[VectorPoint, ...]:
         """Return the points that are there, in the order of their ids."""
         enter_tenant(self._connection, self._tenant_id)

@@ -19,6 +19,9 @@ on conflict (tenant_id, collection, point_id) do update set
 delete from vector_point
 where tenant_id = :tenant_id and collection = :collection and point_id = any(cast(:point_ids as uuid[]))
 
+-- name: forget_vectors
+delete from vector_point where tenant_id = :tenant_id and point_id = :point_id
+
 -- name: read_vectors
 select point_id, cast(embedding as text) as embedding, properties from vector_point
 where tenant_id = :tenant_id and collection = :collection and point_id = any(cast(:point_ids as uuid[]))

@@ -4,6 +4,7 @@ REQUIREMENTS = {
     "life-cycle": "One model goes from a file to an approved, served version through MCP, as two principals.",
     "separation-of-duties": "Who requested a model can never approve it.",
     "rollback": "What fails once it is registered or deployed is undone and told; what served before goes on serving.",
+    "outside-models": "A trained model from outside is registered with its origin; what would run when loaded is not.",
     "live-progress": "Training progress is read from the event stream, nothing skipped and nothing repeated.",
     "rejection": "A rejected model never reaches an endpoint.",
     "bad-input": "Bad input gets a specific error with a stable code and a next step; nothing half-registered stays.",

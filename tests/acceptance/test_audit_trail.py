@@ -94,3 +94,21 @@ def test_a_sealer_that_is_killed_is_replaced_and_seals_on(platform: Platform) ->
     assert becomes(lambda: platform.pid_of("sealer") not in {None, first})
 
     assert proved(platform, platform.call("ada", "list_user_tasks")["audit_ref"])
+
+
+@pytest.mark.requirement("audit-trail")
+def test_files_that_cannot_be_read_or_written_are_named_without_a_traceback(platform: Platform, tmp_path: Path) -> None:
+    proved(platform, platform.call("ada", "list_user_tasks")["audit_ref"])
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    out = ("export", "--out", str(tmp_path / "bundle.tar"))
+
+    failures = [
+        run(platform, *out, "--known", str(tmp_path / "absent")),
+        run(platform, *out, "--known", str(tmp_path / "binary")),
+        run(platform, "export", "--out", str(tmp_path / "absent" / "bundle.tar")),
+    ]
+
+    assert [(failed.returncode, failed.stderr.partition(":")[0]) for failed in failures] == [
+        (1, "AUDIT_ARGUMENTS_INVALID")
+    ] * 3
+    assert not (tmp_path / "bundle.tar").exists()

@@ -38,6 +38,7 @@ TOOLS = [
     "learning.stream_events",
     "learning.run_inference",
     "learning.get_metrics",
+    "learning.register_model",
     "learning.list_user_tasks",
     "learning.get_user_task",
     "learning.claim_user_task",

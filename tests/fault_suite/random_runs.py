@@ -129,6 +129,7 @@ class RandomRun:
                 ExternalTask("outside", Value, outside),
             ),
             {},
+            platform_tenant="north",
         )
 
     def _new_worker(self) -> Worker:

@@ -26,7 +26,7 @@ from pydantic import BaseModel, ConfigDict
 from engine import Engine, NotificationHub, Scheduler, SchedulerPolicy, Worker, WorkerPolicy
 from engine.crash_points import armed
 from storage import FolderObjectStore, Storage
-from storage.database import connect
+from storage.database import ENGINE_ROLE, connect
 from storage.errors import DatabaseUnavailableError
 
 logger = logging.getLogger("fault_suite")
@@ -62,12 +62,12 @@ class Settings(BaseModel):
 
 
 def make_engine(outside: Outside) -> Engine:
-    return Engine(registry(outside), {"decision": Decision})
+    return Engine(registry(outside), {"decision": Decision}, platform_tenant="north")
 
 
 @contextmanager
 def open_storage(settings: Settings) -> Iterator[Storage]:
-    pool = connect(settings.database_url, pool_size=3)
+    pool = connect(settings.database_url, pool_size=3, role=ENGINE_ROLE)
     try:
         yield Storage(pool, FolderObjectStore(settings.folder / "objects"))
     finally:

@@ -76,8 +76,8 @@ class SimulatedStorage(Storage):
         self._interruptions = interruptions
 
     @contextmanager
-    def transaction(self) -> Iterator[UnitOfWork]:
-        with self._interrupted(), super().transaction() as work:
+    def transaction(self, tenant_id: str | None = None) -> Iterator[UnitOfWork]:
+        with self._interrupted(), super().transaction(tenant_id) as work:
             yield work
 
     @contextmanager

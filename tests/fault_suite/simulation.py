@@ -31,7 +31,7 @@ from fault_suite.simulated_database import SimulatedStorage, seeded_identifiers,
 from engine import Engine, NotificationHub, Scheduler, SchedulerPolicy, Worker, WorkerPolicy
 from engine.crash_points import CrashPoint, armed
 from storage import FolderObjectStore, Storage, UnitOfWork
-from storage.database import connect
+from storage.database import ENGINE_ROLE, connect
 from storage.errors import DatabaseUnavailableError
 
 _BEGIN = datetime(2030, 1, 1, tzinfo=UTC)
@@ -96,7 +96,7 @@ class Simulation:
         """
         with ExitStack() as stack:
             self._clock = stack.enter_context(psycopg.connect(self._url, autocommit=True))
-            pool = connect(self._url, pool_size=8)
+            pool = connect(self._url, pool_size=8, role=ENGINE_ROLE)
             stack.callback(pool.dispose)
             self._storage = SimulatedStorage(pool, FolderObjectStore(self._folder / "objects"), self)
             stack.enter_context(seeded_identifiers(self._chance, lambda: self._now))
@@ -213,7 +213,7 @@ class Simulation:
 
     def _new_engine(self) -> Engine:
         outside = Outside(self._folder, partial(self.at_boundary, "call"))
-        return Engine(registry(outside), {"decision": Decision})
+        return Engine(registry(outside), {"decision": Decision}, platform_tenant="north")
 
     def _new_worker(self) -> Worker:
         policy = WorkerPolicy(
@@ -267,9 +267,9 @@ def simulate(cluster: Cluster, folder: Path, seed: int) -> History:
 
 
 def _deploy(url: str, folder: Path) -> None:
-    pool = connect(url, pool_size=1)
+    pool = connect(url, pool_size=1, role=ENGINE_ROLE)
     with Storage(pool, FolderObjectStore(folder / "objects")).transaction() as work:
-        engine = Engine(registry(Outside(folder)), {"decision": Decision})
+        engine = Engine(registry(Outside(folder)), {"decision": Decision}, platform_tenant="north")
         engine.deploy(work, *(line.xml for line in LINES), context=CLERK)
     pool.dispose()
 

@@ -248,6 +248,7 @@ def _new_engine() -> Engine:
             ExternalTask("back outside", Put, _put_outside, Before),
         ),
         {},
+        platform_tenant="north",
     )
 
 

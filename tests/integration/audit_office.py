@@ -44,9 +44,7 @@ class AuditOffice:
         """Write leaves, all in one transaction."""
         with self.storage.transaction() as work:
             leaves = [
-                work.audit.record(
-                    AuditEntry.model_validate({"action": "a", "subject": f"thing/{each}", **entry}), context=context
-                )
+                work.audit.record(AuditEntry("a", f"thing/{each}")._replace(**entry), context=context)
                 for each in range(number)
             ]
         if settles:

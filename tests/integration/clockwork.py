@@ -59,7 +59,7 @@ class Clockwork:
 
     def __init__(self, storage: Storage, *diagrams: bytes) -> None:
         self.storage = storage
-        self.engine = Engine(ServiceTaskRegistry(), {})
+        self.engine = Engine(ServiceTaskRegistry(), {}, platform_tenant="north")
         self.book = ScheduleBook(self.engine)
         for content in diagrams or (NIGHTLY,):
             self.deploy(content)

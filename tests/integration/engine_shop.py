@@ -58,7 +58,7 @@ class Shop:
     def __init__(self, storage: Storage, hub: NotificationHub, content: bytes, *tasks: Any) -> None:
         self.storage = storage
         self.hub = hub
-        self.engine = Engine(ServiceTaskRegistry(*tasks), {})
+        self.engine = Engine(ServiceTaskRegistry(*tasks), {}, platform_tenant="north")
         with storage.transaction() as work:
             self.engine.deploy(work, content, context=ADMIN)
 

@@ -6,7 +6,9 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -35,7 +37,7 @@ from runners.subprocess_compute import SubprocessCompute
 from serving.loading import load_model
 from serving.model_cache import ModelCache
 from storage import FolderObjectStore, SealingObjectStore, SecurityContext, Storage
-from storage.database import connect
+from storage.database import ENGINE_ROLE, connect
 from storage.models import ComputeProfile, RoleType, StorageModel
 from storage.objects import object_key, stored_digest_of
 from storage.objects.master_keys import LocalKeys
@@ -82,12 +84,22 @@ class RememberingCompute:
 
 @dataclass(frozen=True)
 class Workshop:
-    """The service layer, a worker, and the folders that it reads."""
+    """The service layer as the doors have it, a worker, and the folders that it reads.
+
+    Attributes:
+        all_tenants: The stores as the worker has them.
+    """
 
     services: Services
+    all_tenants: Storage
     worker: Worker
     inbox: Path
     objects: Path
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self.services.storage._engine.dispose()
+        self.all_tenants._engine.dispose()
 
     def finish_jobs(self) -> None:
         """Run jobs until none is left that could run now."""
@@ -117,7 +129,7 @@ class Workshop:
 
     def decide(self, process_instance_id: UUID, decision: str, comment: str = "") -> None:
         """Decide as the reviewer."""
-        with self.services.storage.transaction() as work:
+        with self.services.storage.transaction("north") as work:
             (task_id,) = self.services.engine.describe(work, process_instance_id, context=GRACE).open_user_task_ids
             submission = {"decision": decision, "comment": comment}
             self.services.engine.complete_user_task(work, task_id, submission, context=GRACE)
@@ -129,22 +141,22 @@ class Workshop:
         return launched
 
     def instance(self, process_instance_id: UUID) -> InstanceDescription:
-        with self.services.storage.transaction() as work:
+        with self.services.storage.transaction("north") as work:
             return self.services.engine.describe(work, process_instance_id, context=ADA)
 
     def variables(self, process_instance_id: UUID) -> dict[str, Any]:
-        with self.services.storage.transaction() as work:
+        with self.services.storage.transaction("north") as work:
             return self.services.engine.variables(work, process_instance_id, context=ADA)
 
     def records(
         self, model: type[ModelT], context: SecurityContext = ADA, **criteria: JsonValue | UUID
     ) -> list[ModelT]:
         """Return the records, oldest first."""
-        with self.services.storage.transaction() as work:
+        with self.services.storage.transaction("north") as work:
             return work.get_crud(model).query(criteria, context=context)[::-1]
 
     def change(self, record: ModelT, **patch: object) -> ModelT:
-        with self.services.storage.transaction() as work:
+        with self.services.storage.transaction("north") as work:
             return work.get_crud(type(record)).update(record, patch, context=ADA)
 
     def damage(self, uri: str) -> None:
@@ -160,12 +172,18 @@ class Workshop:
         (self.objects / object_key(stored_digest_of(uri))).unlink()
 
 
-def open_workshop(database_url: str, folder: Path, compute: RememberingCompute) -> Workshop:
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_workshop(
+    database_url: str, folder: Path, compute: RememberingCompute, clock: Callable[[], datetime] = utc_now
+) -> Workshop:
     """Return a service layer on a migrated database, with the diagrams that ship deployed."""
     inbox, objects_folder = (folder / "inbox").resolve(), folder / "objects"
     inbox.mkdir()
     objects = SealingObjectStore(FolderObjectStore(objects_folder), LocalKeys((b"k" * 32,)))
-    engine = Engine(service_tasks(compute), FORMS)
+    engine = Engine(service_tasks(compute, clock), FORMS, platform_tenant="north")
     services = Services(
         storage=Storage(connect(database_url, pool_size=4), objects),
         engine=engine,
@@ -183,10 +201,11 @@ def open_workshop(database_url: str, folder: Path, compute: RememberingCompute) 
         ),
     )
     diagrams = [path.read_bytes() for path in sorted(_workflows().glob("*.*mn"))]
-    with services.storage.transaction() as work:
+    with services.storage.transaction("north") as work:
         services.engine.deploy(work, *diagrams, context=ADMIN)
-    worker = Worker(services.engine, services.storage, services.hub, WorkerPolicy())
-    return Workshop(services=services, worker=worker, inbox=inbox, objects=objects_folder)
+    all_tenants = Storage(connect(database_url, pool_size=4, role=ENGINE_ROLE), objects)
+    worker = Worker(services.engine, all_tenants, services.hub, WorkerPolicy())
+    return Workshop(services=services, all_tenants=all_tenants, worker=worker, inbox=inbox, objects=objects_folder)
 
 
 def two_clusters(rows: int = 40, words: tuple[str, str] = ("large", "small")) -> str:

@@ -19,7 +19,7 @@ from platform_under_test import free_port
 from handlers import Services
 from learning.application import create_application
 from mcp_server import LearningClient, ToolFailedError
-from storage import SecurityContext
+from storage import SecurityContext, Storage
 from storage.errors import InvalidTokenError
 
 _REVISION = "2026-07-28"
@@ -97,10 +97,10 @@ class Door:
 
 
 @contextmanager
-def open_door(services: Services, people: Mapping[str, SecurityContext]) -> Iterator[Door]:
+def open_door(services: Services, all_tenants: Storage, people: Mapping[str, SecurityContext]) -> Iterator[Door]:
     """Serve the application on a free port of loopback, from a thread of this process."""
     port = free_port()
-    application = create_application(services, People(people), "127.0.0.1")
+    application = create_application(services, People(people), "127.0.0.1", all_tenants)
     config = uvicorn.Config(application, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)

@@ -17,7 +17,7 @@ import pytest
 from audit_office import ADA, SVEN, AuditOffice, audit_office
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from storage import Storage
+from storage import SecurityContext, Storage
 from storage.audit import offline_verifier
 from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint, tenant_tree
 from storage.audit.export import export_bundle
@@ -53,8 +53,9 @@ class Auditor:
         self.key = key
         shutil.copy(offline_verifier.__file__, folder / "offline_verifier.py")
 
-    def verify(self, bundle: Path, *known: str, key: str | None = None) -> Verdict:
+    def verify(self, bundle: Path, *known: str, key: str | None = None, tenant: str | None = None) -> Verdict:
         arguments = [str(bundle), "--key", key or self.key]
+        arguments += [] if tenant is None else ["--tenant", tenant]
         for number, note in enumerate(known):
             path = self.folder / f"known-{number}.txt"
             path.write_text(note, encoding="utf-8")
@@ -74,10 +75,10 @@ class Archive:
         self.office = office
         self.folder = folder
 
-    def export(self, name: str = "bundle.tar", known: str | None = None) -> Path:
+    def export(self, name: str = "bundle.tar", known: str | None = None, context: SecurityContext = ADA) -> Path:
         with self.office.storage.transaction() as work:
             checkpoint = None if known is None else Checkpoint.parse(known)
-            bundle = export_bundle(work.connection, self.folder / name, known=checkpoint, context=ADA)
+            bundle = export_bundle(work.connection, self.folder / name, known=checkpoint, context=context)
         return bundle.path
 
     def checkpoint(self, tree: str) -> str:
@@ -204,6 +205,28 @@ TAMPERED: dict[str, tuple[Callable[[Members], None], list[str], str]] = {
         ["NOT_IN_LOG"], "",
     ),
     "a missing member": (lambda members: members.pop("hashes.bin"), ["BUNDLE_UNREADABLE"], "hashes.bin"),
+    "another format": (replace_json("bundle.json", lambda it: it.update(format=2)), ["BUNDLE_UNREADABLE"], "format 2"),
+    "a key that is a number": (
+        replace_json("keys.json", lambda it: it[0].update(verifier=1)), ["BUNDLE_UNREADABLE"], "",
+    ),
+    "an endless position": (
+        replace_json("global.json", lambda it: it["inclusion"].update(position=float("inf"))),
+        ["BUNDLE_UNREADABLE"], "",
+    ),
+    "a checkpoint that is a list": (
+        replace_json("checkpoints.json", lambda it: it.append([])), ["BUNDLE_UNREADABLE"], "",
+    ),
+    "JSON without end": (lambda members: members.update({"keys.json": b"[" * 100_000}), ["BUNDLE_UNREADABLE"], ""),
+    "a field that is said twice": (
+        lambda members: members.update({"bundle.json": b'{"tenant_id": "south",' + members["bundle.json"][1:]}),
+        ["BUNDLE_UNREADABLE"], "twice",
+    ),
+    "another reason before the true one": (
+        lambda members: members.update(
+            {"personal.jsonl": members["personal.jsonl"].replace(b"because", b"no idea") + members["personal.jsonl"]}
+        ),
+        ["PERSONAL_DATA_CHANGED"], "twice",
+    ),
     "no JSON": (lambda members: members.update({"keys.json": b"{"}), ["BUNDLE_UNREADABLE"], ""),
 }  # fmt: skip
 
@@ -211,7 +234,7 @@ TAMPERED: dict[str, tuple[Callable[[Members], None], list[str], str]] = {
 def test_an_untouched_bundle_verifies_alone(sealed: Archive) -> None:
     bundle = sealed.export()
 
-    assert sealed.auditor().verify(bundle) == Verdict(0, ("OK: 12 leaves, each as it was signed.",))
+    assert sealed.auditor().verify(bundle) == Verdict(0, ("OK: 12 leaves of north, each as it was signed.",))
 
 
 @pytest.mark.parametrize("name", TAMPERED)
@@ -222,6 +245,29 @@ def test_the_verifier_names_what_was_done_to_a_bundle(sealed: Archive, name: str
 
     assert (verdict.code, verdict.findings) == (1, findings)
     assert sentence.lower() in verdict.lines[0].lower()
+
+
+def test_leaves_that_are_there_twice_are_not_taken_for_what_a_reader_finds(sealed: Archive) -> None:
+    bundle, forged = sealed.export(), io.BytesIO(b'{"actor":"eve"}')
+    described = tarfile.TarInfo("leaves.jsonl")
+    described.size = len(forged.getvalue())
+    with tarfile.open(bundle) as tar, tarfile.open(sealed.folder / "twice.tar", "w") as twice:
+        twice.addfile(described, forged)
+        for member in tar:
+            twice.addfile(member, tar.extractfile(member))
+
+    verdict = sealed.auditor().verify(sealed.folder / "twice.tar")
+
+    assert (verdict.code, verdict.findings) == (1, ["BUNDLE_UNREADABLE"])
+
+
+def test_the_bundle_of_another_tenant_does_not_pass_for_the_one_that_was_asked_for(sealed: Archive) -> None:
+    auditor = sealed.auditor()
+
+    verdict = auditor.verify(sealed.export(context=SVEN), tenant="north")
+
+    assert (verdict.code, verdict.findings) == (1, ["ANOTHER_TENANT"])
+    assert auditor.verify(sealed.export(), tenant="north").code == 0
 
 
 def test_every_changed_byte_of_the_leaves_is_found(sealed: Archive) -> None:
@@ -331,7 +377,7 @@ def test_the_verifier_follows_the_keys_from_the_one_that_is_trusted(sealed: Arch
     sealed.office.seal()
     bundle, auditor = sealed.export(), sealed.auditor()
 
-    assert auditor.verify(bundle).lines == ("OK: 14 leaves, each as it was signed.",)
+    assert auditor.verify(bundle).lines == ("OK: 14 leaves of north, each as it was signed.",)
 
     def break_chain(keys: list[dict[str, str]]) -> None:
         keys[2]["endorsement"] = keys[1]["endorsement"]
@@ -366,7 +412,7 @@ def test_the_tree_survives_an_erasure_that_is_itself_on_the_record(sealed: Archi
     sealed.office.seal()
     bundle = sealed.export()
 
-    assert sealed.auditor().verify(bundle, before).lines == ("OK: 15 leaves, each as it was signed.",)
+    assert sealed.auditor().verify(bundle, before).lines == ("OK: 15 leaves of north, each as it was signed.",)
     assert b"because" not in bundle.read_bytes()
     assert b"late" not in bundle.read_bytes()
     with sealed.office.storage.transaction() as work:

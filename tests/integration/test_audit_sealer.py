@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -18,6 +19,7 @@ from sqlalchemy.exc import DatabaseError
 from storage import AuditEntry, Storage
 from storage.audit import sealer as sealer_module
 from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint
+from storage.audit.copies import copy_name
 from storage.audit.merkle import leaf_hash
 from storage.audit.notes import VerifierKey
 from storage.audit.proofs import AuditProofs
@@ -217,8 +219,25 @@ def test_checkpoints_are_copied_to_the_object_store_once(office: AuditOffice) ->
     assert (office.sealer.copy_checkpoints(), office.sealer.copy_checkpoints()) == (2, 0)
 
     copies = office.rows("select c.note, k.uri from audit_checkpoint c join audit_checkpoint_copy k using (tree, size)")
-    assert [office.storage.objects.read_bytes(str(uri)).decode() for _, uri in copies] == [note for note, _ in copies]
+    assert [office.storage.objects.read_record(str(uri)).decode() for _, uri in copies] == [note for note, _ in copies]
+    assert {str(uri) for _, uri in copies} == set(office.storage.objects.record_uris("checkpoints/"))
     assert len(copies) == 2
+
+
+def test_a_second_history_in_the_object_store_hides_neither_itself_nor_the_first(
+    office: AuditOffice, caplog: pytest.LogCaptureFixture
+) -> None:
+    office.record(1)
+    office.seal()
+    ((note,),) = office.rows("select note from audit_checkpoint where tree = 'tenant/north'")
+    checkpoint = Checkpoint.parse(str(note))
+    first = office.storage.objects.create_record(copy_name(checkpoint.origin, checkpoint.size), b"another history")
+
+    office.sealer.copy_checkpoints()
+
+    kept = {office.storage.objects.read_record(uri) for uri in office.storage.objects.record_uris("checkpoints/")}
+    assert {b"another history", str(note).encode()} < kept
+    assert [record.uri for record in caplog.records if record.levelname == "ERROR"] == [first]  # type: ignore[attr-defined]
 
 
 def test_what_a_dead_sealer_did_not_copy_the_next_one_copies(office: AuditOffice) -> None:
@@ -275,6 +294,41 @@ def test_after_a_restore_into_a_younger_database_every_leaf_is_sealed_once(offic
     assert office.seal() == 1
 
     assert sorted(office.order()) == sorted([*sealed, unsealed, *new, *newest])
+
+
+def test_a_leaf_that_is_committed_while_a_restored_trail_is_sealed_is_sealed_too(office: AuditOffice) -> None:
+    sealed = office.record(1)
+    office.seal()
+    with as_owner(office.storage) as connection:
+        connection.execute(text("update audit_log set sealed_xid = '4000000000000'"))
+    unsealed = office.record(1)
+    slow = ExitStack()
+    entry = AuditEntry(action="a", subject="thing/slow")
+    late = slow.enter_context(office.storage.transaction()).audit.record(entry, context=ADA)
+
+    def read_and_be_overtaken(*arguments: Any) -> dict[str, TreeEdge]:
+        slow.close()
+        return load_edges(*arguments)
+
+    with patch.object(sealer_module, "load_edges", side_effect=read_and_be_overtaken):
+        assert office.sealer.seal() == 1
+
+    assert office.seal() == 1
+    assert office.order() == [*sealed, *unsealed, late]
+
+
+def test_the_order_of_transactions_outlives_a_digit_that_their_numbers_gain(office: AuditOffice) -> None:
+    first, second = office.record(2), office.record(2)
+    with as_owner(office.storage) as connection:
+        connection.execute(text("alter table audit_leaf disable trigger user"))
+        move = text("update audit_leaf set xid = cast(:xid as xid8) where audit_ref = any(:leaves)")
+        connection.execute(move, [{"xid": "9", "leaves": first}, {"xid": "10", "leaves": second}])
+    sealer = office.new_sealer("small", batch=3)
+    office.settle()
+
+    assert (sealer.seal(), sealer.seal()) == (3, 1)
+
+    assert office.order() == [*first, *second]
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ class People:
 def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_link_gives_its_object_once_and_without_a_token(
 
 def test_a_link_that_has_expired_gives_nothing(client: TestClient, version: DatasetVersion, shop: Workshop) -> None:
     path = link(client, version)
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         work.connection.execute(text("update object_link set expires_at = now() - interval '1 second'"))
 
     assert outcome(client.get(path)) == (403, "LINK_REFUSED", "it has expired.")
@@ -154,7 +154,7 @@ def test_the_secret_of_a_link_is_not_in_the_database(
     client: TestClient, version: DatasetVersion, shop: Workshop
 ) -> None:
     secret = link(client, version).rpartition("/")[2]
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         (row,) = work.connection.execute(text("select object_link::text from object_link")).all()
 
     assert secret not in row[0]
@@ -164,7 +164,7 @@ def test_a_download_is_on_the_record_of_whom_the_link_was_given_to(
     client: TestClient, version: DatasetVersion, shop: Workshop
 ) -> None:
     client.get(link(client, version))
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         work.connection.execute(text("select set_config('learning.tenant_id', 'north', true)"))
         statement = "select convert_from(canonical_bytes, 'utf8')::jsonb from audit_leaf"
         leaves = [row[0] for row in work.connection.execute(text(statement))]

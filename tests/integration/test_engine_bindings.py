@@ -37,7 +37,7 @@ LATEST, DEPLOYMENT = ("latest", None), ("deployment", None)
 class Deployments:
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
-        self.engine = Engine(ServiceTaskRegistry(), {})
+        self.engine = Engine(ServiceTaskRegistry(), {}, platform_tenant="north")
 
     def deploy(self, *contents: bytes) -> None:
         with self.storage.transaction() as work:

@@ -152,7 +152,7 @@ def test_a_decision_that_fails_is_an_incident_at_its_task_and_goes_on_once_its_v
     deploy(shop, asking(), document(decision("parcels", overlapping)))
     instance = shop.start(size=5, a=10, b=1)
 
-    elsewhere = Worker(Engine(ServiceTaskRegistry(), {}), shop.storage, hub, PATIENT)
+    elsewhere = Worker(Engine(ServiceTaskRegistry(), {}, platform_tenant="north"), shop.storage, hub, PATIENT)
 
     with running(elsewhere, hub):
         assert becomes(lambda: shop.describe(instance).incident is not None)

@@ -18,13 +18,14 @@ from storage.models import RoleType
 
 ADMIN = SecurityContext(user_id="olga", tenant_id="north", roles=frozenset({RoleType.ADMIN}))
 MEMBER = SecurityContext(user_id="mia", tenant_id="north", roles=frozenset({RoleType.MEMBER}))
+STRANGER = ADMIN.model_copy(update={"user_id": "sven", "tenant_id": "south"})
 PLAIN = diagram("plain", start(), path("Begin", "Done"), end())
 CHANGED = PLAIN.replace(b"Done", b"Finished")
 
 
 @pytest.fixture
 def engine() -> Engine:
-    return Engine(ServiceTaskRegistry(), {})
+    return Engine(ServiceTaskRegistry(), {}, platform_tenant="north")
 
 
 def _deploy(engine: Engine, storage: Storage, *diagrams: bytes) -> tuple[DefinitionRef, ...]:
@@ -62,6 +63,21 @@ def test_what_is_deployed_comes_back_to_the_byte_with_what_other_tools_wrote(eng
 
     with storage.transaction() as work:
         assert Definitions(work).xml(deployed.process_definition_id) == content
+
+
+def test_the_administrators_of_the_platforms_tenant_alone_deploy_and_all_tenants_start(
+    engine: Engine, storage: Storage
+) -> None:
+    _deploy(engine, storage, PLAIN)
+
+    with pytest.raises(AccessDeniedError) as refused, storage.transaction("south") as work:
+        engine.deploy(work, CHANGED, context=STRANGER)
+    with storage.transaction("south") as work:
+        instance = engine.start(work, "plain", {}, context=STRANGER)
+        described = engine.describe(work, instance, context=STRANGER)
+
+    assert (refused.value.code, refused.value.reason) == ("FORBIDDEN", "it belongs to another tenant")
+    assert (described.status, _count(storage, "process_definition")) == ("completed", 1)
 
 
 def test_a_refused_deploy_stores_nothing_of_what_came_with_it(engine: Engine, storage: Storage) -> None:

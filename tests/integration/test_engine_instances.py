@@ -74,7 +74,7 @@ JOIN_SECONDS = 20
 
 @pytest.fixture
 def engine(storage: Storage) -> Engine:
-    engine = Engine(ServiceTaskRegistry(), {"review": Review})
+    engine = Engine(ServiceTaskRegistry(), {"review": Review}, platform_tenant="north")
     with storage.transaction() as work:
         engine.deploy(work, REVIEW, PLAIN, ON_MESSAGE, context=ADMIN)
     return engine

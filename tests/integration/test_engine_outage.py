@@ -44,7 +44,7 @@ def outage(database_url: str, cluster_url: str) -> Iterator[Outage]:
 
 @contextmanager
 def started(storage: Storage, database_url: str, task: Any) -> Iterator[tuple[Worker, Engine, Any]]:
-    engine = Engine(ServiceTaskRegistry(task), {})
+    engine = Engine(ServiceTaskRegistry(task), {}, platform_tenant="north")
     with storage.transaction() as work:
         engine.deploy(work, ONE_JOB, context=ADMIN)
         instance_id = engine.start(work, "p", {}, context=ADMIN)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 from database_owner import as_owner
+from forgetful_statements import forgetful_statements
 from handlers_platform import ADA, ADMIN, GRACE, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
 from open_door import Door, open_door
 from rows_and_objects import denials, holdings
@@ -34,12 +36,12 @@ def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) 
     shop = open_workshop(database_url_of_module, folder, RememberingCompute(folder / "jobs"))
     with shop.services.hub:
         yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture(scope="module")
 def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(shop.services, PEOPLE) as door:
+    with open_door(shop.services, shop.all_tenants, PEOPLE) as door:
         yield door
 
 
@@ -123,14 +125,16 @@ def test_every_argument_that_is_an_id_is_tried_below(door: Door) -> None:
     } == {}
 
 
+@pytest.mark.parametrize("statements", [nullcontext, forgetful_statements], ids=["as written", "forgetting the tenant"])
 def test_what_belongs_to_another_tenant_is_answered_as_what_never_was(
-    door: Door, shop: Workshop, theirs: Found
+    door: Door, shop: Workshop, theirs: Found, statements: Callable[[], AbstractContextManager[None]]
 ) -> None:
     unknown, before = nobodys(theirs), holdings(shop)
     calls = [*CALLS.items(), *FURTHER_CALLS]
 
-    of_theirs = door.ask("sven", *((tool, filled_in(arguments, theirs)) for tool, arguments in calls))
-    of_nobody = door.ask("sven", *((tool, filled_in(arguments, unknown)) for tool, arguments in calls))
+    with statements():
+        of_theirs = door.ask("sven", *((tool, filled_in(arguments, theirs)) for tool, arguments in calls))
+        of_nobody = door.ask("sven", *((tool, filled_in(arguments, unknown)) for tool, arguments in calls))
 
     for (tool, _arguments), answer, other in zip(calls, of_theirs, of_nobody, strict=True):
         assert (tool, told(answer, theirs)) == (tool, told(other, unknown))

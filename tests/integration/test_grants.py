@@ -41,12 +41,12 @@ def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) 
     shop = open_workshop(database_url_of_module, folder, RememberingCompute(folder / "jobs"))
     with shop.services.hub:
         yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture(scope="module")
 def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(shop.services, PEOPLE) as door:
+    with open_door(shop.services, shop.all_tenants, PEOPLE) as door:
         yield door
 
 
@@ -60,7 +60,7 @@ def created(shop: Workshop, classification: str = "restricted") -> DatasetVersio
         size_bytes=1, checksum="0" * 64, data_classification=dataset.data_classification,
         validation_status=ValidationStatus.VALIDATED,
     )  # fmt: skip
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         return work.get_crud(DatasetVersion).create(version, context=ADA)
 
 
@@ -85,7 +85,7 @@ def listed(door: Door, who: str, version: DatasetVersion) -> Answer:
 
 
 def leaf(shop: Workshop, audit_ref: str) -> dict[str, Any]:
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         return dict(work.audit.read(UUID(audit_ref), context=ADA))
 
 
@@ -248,7 +248,7 @@ def test_a_change_of_grants_is_observed_without_their_content(door: Door, shop: 
     version = created(shop)
     grants(door, "ada", version, "read")
 
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         seen = work.get_crud(ProcessObservation).query({"entity_uid": version.id}, limit=1, context=LEARNER)
 
     assert [each.changed_fields for each in seen] == [("acl",)]

@@ -24,7 +24,7 @@ def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
 def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, compute)
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 def payload(shop: Workshop) -> DatasetPayload:

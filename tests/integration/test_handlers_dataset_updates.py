@@ -43,11 +43,11 @@ UNFIT = document(
 def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 def deploy(shop: Workshop, content: bytes) -> None:
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         shop.services.engine.deploy(work, content, context=ADMIN)
 
 
@@ -74,7 +74,7 @@ def put_into_service(shop: Workshop, version: DatasetVersion, status: ModelStatu
         status=status,
         **common,
     )
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         work.get_crud(Experiment).create(experiment, context=ADA)
         work.get_crud(ModelArtifact).create(artifact, context=ADA)
     return artifact.model_id
@@ -85,7 +85,7 @@ def announced(shop: Workshop) -> list[tuple[str, dict[str, Any]]]:
     statement = text(
         "select correlation_key, payload from message where name = 'dataset.updated' order by published_at, message_id"
     )
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         return [(row[0], row[1]) for row in work.connection.execute(statement)]
 
 
@@ -113,7 +113,7 @@ def test_a_version_that_no_model_in_service_knows_is_told_under_its_dataset(shop
 def test_a_process_that_waits_for_news_of_its_model_receives_the_version(shop: Workshop) -> None:
     deploy(shop, RETRAIN)
     models = [put_into_service(shop, shop.register(two_clusters()).version) for _ in range(2)]
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         waiting = shop.services.engine.start(work, "retrain", {"model_id": str(models[1])}, context=ADA)
 
     version = shop.register(two_clusters(60)).version

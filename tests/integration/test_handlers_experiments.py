@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,7 @@ def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
 def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, compute)
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture
@@ -89,7 +91,7 @@ def experiment(shop: Workshop, experiment_id: UUID) -> Experiment:
 
 
 def operate(shop: Workshop, operation: Callable[..., object], *arguments: object, **options: object) -> None:
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         operation(shop.services.operations, work, *arguments, reason="for the test", context=ADMIN, **options)
 
 
@@ -129,6 +131,25 @@ def test_a_trained_experiment_waits_for_its_review_with_runs_and_metrics(shop: W
         ask(shop, LARGE, model_id=artifact.model_id)
     with pytest.raises(RecordNotFoundError):
         get_experiment_status(shop.services, launched.experiment.id, context=STRANGER)
+
+
+def test_a_run_says_when_its_job_began_and_ended_on_the_clock_of_its_machine(
+    database_url: str, tmp_path: Path, compute: RememberingCompute
+) -> None:
+    began = datetime(2026, 5, 3, 12, tzinfo=UTC)
+    minutes = (began + timedelta(minutes=number) for number in itertools.count())
+    shop = open_workshop(database_url, tmp_path, compute, lambda: next(minutes))
+    registered = shop.register(two_clusters())
+    shop.finish_jobs()
+
+    launched = shop.train(registered.dataset.id)
+
+    runs = get_experiment_status(shop.services, launched.experiment.id, context=ADA).runs
+    assert [(run.start_time, run.end_time) for run in runs] == [
+        (began, began + timedelta(minutes=1)),
+        (began + timedelta(minutes=2), began + timedelta(minutes=3)),
+    ]
+    shop.services.storage._engine.dispose()
 
 
 def test_the_second_promotion_puts_its_version_in_service_and_the_first_out_of_it(
@@ -352,7 +373,7 @@ def test_each_answer_is_on_the_record_without_the_rows(shop: Workshop, dataset_i
 
     answer = run_inference(shop.services, payload, context=ADA)
 
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         leaf = work.audit.read(answer.audit_ref, context=ADA)
     assert (leaf["action"], leaf["actor"], leaf["details"]) == (
         "inference.run",
@@ -415,6 +436,6 @@ def test_experiments_on_one_dataset_run_side_by_side_without_a_conflict(shop: Wo
 
     instances = [shop.instance(launch.process_instance_id) for launch in launched]
     assert [(instance.status, instance.incident) for instance in instances] == [(InstanceStatus.RUNNING, None)] * 6
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         failures = work.connection.exec_driver_sql("select count(*) from event where kind = 'job.failed'").scalar_one()
     assert failures == 0

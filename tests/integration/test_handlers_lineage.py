@@ -48,7 +48,7 @@ def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
 def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, compute)
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture
@@ -208,17 +208,17 @@ def test_a_promotion_that_is_undone_was_one_for_the_while(shop: Workshop, datase
     first = in_service(shop, dataset_id)
     launched = shop.train(dataset_id, seed=1)
     cancelled = {"reason": "for the test", "context": ADMIN}
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         # Its last step fails, so that the instance still runs once the version is promoted.
         operations, instance_id = shop.services.operations, launched.process_instance_id
         operations.set_variables(work, instance_id, {"evaluation": "lost"}, **cancelled)
     shop.review(launched.process_instance_id, "approve")
     (second,) = shop.records(ModelArtifact, linked_experiment=launched.experiment.id)
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         operations.cancel(work, instance_id, compensate=True, **cancelled)
     shop.finish_jobs()
 
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         periods = AliasStore(work.connection, "north").history(AliasName("clusters"))
     assert [period.model_artifact_id for period in periods] == [first.id, second.id, first.id]
     assert [period.valid_to for period in periods] == [periods[1].valid_from, periods[2].valid_from, None]

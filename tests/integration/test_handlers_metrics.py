@@ -54,12 +54,12 @@ def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
 def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, compute)
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture
 def client(shop: Workshop) -> Iterator[TestClient]:
-    application = create_application(shop.services, People(), "127.0.0.1")
+    application = create_application(shop.services, People(), "127.0.0.1", shop.all_tenants)
     with closing(TestClient(application, "http://127.0.0.1")) as client:
         yield client
 
@@ -81,13 +81,13 @@ def quiet(shop: Workshop) -> ServingEndpoint:
     endpoint = ServingEndpoint(
         tenant_id="north", name="quiet", model_id=new_id(), model_artifact_id=new_id(), uri="/v2/models/quiet"
     )
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         return work.get_crud(ServingEndpoint).create(endpoint, context=ADA)
 
 
 def measure(shop: Workshop, entity_id: UUID, *values: float, threshold: float | None = None) -> list[MetricSnapshot]:
     """Write points of the last minutes."""
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         points = [
             MetricSnapshot(
                 tenant_id="north",
@@ -165,7 +165,7 @@ def test_a_request_that_gets_no_answer_leaves_no_batch(
 
 
 def test_an_endpoint_answers_although_no_month_takes_its_latency(shop: Workshop, endpoint: ServingEndpoint) -> None:
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         work.connection.execute(text("set local role none"))
         for name in work.connection.execute(
             text("select inhrelid::regclass::text from pg_inherits where inhparent = 'metric_point'::regclass")
@@ -190,7 +190,7 @@ def test_breaches_and_the_drift_reports_of_the_model_come_with_the_points(
         severity=RiskSeverity.HIGH,
     )
     other = report.model_copy(update={"id": new_id(), "model_id": new_id()})
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         report, _ = work.get_crud(DriftReport).bulk_create([report, other], context=ADA)
 
     found = metrics(shop, quiet.id)
@@ -228,7 +228,7 @@ def test_a_model_line_is_asked_by_the_id_that_its_versions_share(shop: Workshop,
 
 def test_what_is_gone_strange_or_secret_has_no_metrics(shop: Workshop, quiet: ServingEndpoint) -> None:
     measure(shop, quiet.id, 0.1)
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         restricted = ModelArtifact(
             tenant_id="north", name="m", model_id=new_id(), version=1, artifact_uri="", signature={}, metrics={},
             linked_experiment=new_id(), data_classification=DataClassification.RESTRICTED,
@@ -238,7 +238,7 @@ def test_what_is_gone_strange_or_secret_has_no_metrics(shop: Workshop, quiet: Se
         with pytest.raises(RecordNotFoundError):
             metrics(shop, entity_id, who)
 
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         work.get_crud(ServingEndpoint).delete(quiet.id, context=ADA)
     with pytest.raises(RecordNotFoundError):
         metrics(shop, quiet.id)

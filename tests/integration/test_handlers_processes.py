@@ -20,7 +20,7 @@ JOIN_SECONDS = 20.0
 def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 def test_who_waits_for_an_end_is_told_how_it_stands_when_the_platform_stops(shop: Workshop) -> None:

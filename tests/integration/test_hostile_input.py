@@ -78,12 +78,12 @@ def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory, 
     shop = replace(shop, services=services)
     with services.hub:
         yield shop
-    services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture(scope="module")
 def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(shop.services, {"ada": ADA, "olga": ADMIN}) as door:
+    with open_door(shop.services, shop.all_tenants, {"ada": ADA, "olga": ADMIN}) as door:
         yield door
 
 

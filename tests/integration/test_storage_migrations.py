@@ -13,6 +13,7 @@ from alembic import command
 from sqlalchemy import Engine, make_url, text
 
 from storage.database import (
+    ENGINE_ROLE,
     _alembic_config,
     connect,
     connect_as_owner,
@@ -22,6 +23,7 @@ from storage.database import (
     sqlalchemy_url,
 )
 from storage.errors import DatabaseUnavailableError
+from storage.tenants import enter_tenant
 
 SCHEMA = """
 select 'column', table_name, column_name, data_type, column_default, is_nullable from information_schema.columns
@@ -31,8 +33,18 @@ union all select 'constraint', conrelid::regclass::text, conname, pg_get_constra
 from pg_constraint where connamespace = 'public'::regnamespace
 union all select 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid), null, null
 from pg_trigger where not tgisinternal
+union all select 'policy', tablename, policyname, qual, with_check, array_to_string(roles, ' ') from pg_policies
+union all select 'guarded', relname, null, null, null, null from pg_class where relrowsecurity
 union all select 'function', proname, prosrc, null, null, null from pg_proc where pronamespace = 'public'::regnamespace
 order by 1, 2, 3, 4
+"""
+OLDER_INSTANCES = """
+insert into process_definition (process_definition_id, process_id, version, name, sha256, xml, deployed_by)
+values (gen_random_uuid(), 'p', 1, 'p', '', '', 'olga');
+insert into process_instance (process_instance_id, process_definition_id, pinned_definitions, start_event_id, tenant_id,
+    business_key, started_by, status, process_id)
+select gen_random_uuid(), process_definition_id, '{}', 'Begin', tenant_id, 'of ' || tenant_id, '{}', 'running', 'p'
+from process_definition, unnest(array['north', 'south']) as tenant_id
 """
 
 
@@ -92,6 +104,27 @@ def test_down_to_nothing_and_up_again_gives_the_same_schema(engine: Engine) -> N
 
     assert left == {"alembic_version"}
     assert schema(engine) == made
+
+
+def test_rows_of_an_older_database_are_each_tenants_own_after_the_upgrade(engine: Engine, empty_url: str) -> None:
+    with engine.begin() as connection:
+        config = _alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0013")
+        connection.execute(text(OLDER_INSTANCES))
+
+    migrate(engine)
+
+    doors, loops = connect(empty_url, pool_size=1), connect(empty_url, pool_size=1, role=ENGINE_ROLE)
+    seen = []
+    for pool, tenant_id in ((doors, "north"), (doors, "south"), (doors, "west"), (loops, "")):
+        with pool.begin() as connection:
+            enter_tenant(connection, tenant_id)
+            seen.append(
+                connection.execute(text("select business_key from process_instance order by 1")).scalars().all()
+            )
+        pool.dispose()
+    assert seen == [["of north"], ["of south"], [], ["of north", "of south"]]
 
 
 def test_threads_that_migrate_at_once_all_succeed(engine: Engine, empty_url: str) -> None:

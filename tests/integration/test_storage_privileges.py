@@ -16,7 +16,7 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from storage import AuditEntry, FolderObjectStore, SecurityContext, Storage, documents
-from storage.database import connect, connect_as_owner, current_revision, migrate, newest_revision
+from storage.database import ENGINE_ROLE, connect, connect_as_owner, current_revision, migrate, newest_revision
 from storage.errors import DatabaseExtensionError, DatabaseRoleError, RecordNotFoundError
 from storage.models import Dataset, RoleType
 from storage.tenants import enter_tenant
@@ -26,6 +26,13 @@ SOUTH = SecurityContext(user_id="sven", tenant_id="south", roles=frozenset({Role
 DENIED = "42501"
 WAITING = "select 1 from pg_stat_activity where pid = %s and wait_event_type = 'Lock'"
 TENANT_CONDITION = re.compile(r" and (d\.)?tenant_id = (%\(tenant\)s|tenant)")
+
+
+@pytest.fixture(name="storage")
+def storage_of_doors(database_url: str, tmp_path: Path) -> Iterator[Storage]:
+    engine = connect(database_url)
+    yield Storage(engine, FolderObjectStore(tmp_path / "objects"))
+    engine.dispose()
 
 
 def create(storage: Storage, context: SecurityContext) -> Dataset:
@@ -195,11 +202,13 @@ def test_a_login_that_may_not_act_as_the_role_is_told_so_and_works_once_it_may(l
         migrate(owner)
     with pytest.raises(DatabaseRoleError) as connecting:
         connect(url)
-    roles = "ami_application, ami_sealer, ami_custodian"
-    administrator.execute(f'grant {roles} to "{make_url(url).username}"'.encode())
+    administrator.execute(f'grant ami_application, ami_sealer, ami_custodian to "{make_url(url).username}"'.encode())
     with pytest.raises(DatabaseExtensionError) as lacking:
         migrate(owner)
     add_extension(make_url(url), administrator)
+    with pytest.raises(DatabaseRoleError) as newer:
+        migrate(owner)
+    administrator.execute(f'grant ami_engine to "{make_url(url).username}"'.encode())
     migrate(owner)
     owner.dispose()
     engine = connect(url, pool_size=1)
@@ -209,6 +218,7 @@ def test_a_login_that_may_not_act_as_the_role_is_told_so_and_works_once_it_may(l
 
     assert (lacking.value.code, lacking.value.extension) == ("DATABASE_EXTENSION_MISSING", "vector")
     assert (refused.value.role, connecting.value.role, user) == ("ami_application",) * 3
+    assert newer.value.role == "ami_engine"
     assert refused.value.code == "DATABASE_ROLE_MISSING"
 
 
@@ -221,9 +231,10 @@ def test_a_role_that_nobody_made_is_named(database_url: str) -> None:
 
 def test_a_login_that_owns_nothing_can_run_the_platform_and_not_upgrade_it(cluster_url: str, database_url: str) -> None:
     with psycopg.connect(cluster_url, autocommit=True) as connection:
-        connection.execute(b"create role ami_test_runtime login in role ami_application")
+        connection.execute(b"create role ami_test_runtime login in role ami_application, ami_engine")
         url = make_url(database_url).set(username="ami_test_runtime").render_as_string(hide_password=False)
         owner, engine = connect_as_owner(url), connect(url, pool_size=1)
+        connect(url, pool_size=1, role=ENGINE_ROLE).dispose()
         try:
             assert (
                 current_revision(owner),

@@ -10,6 +10,7 @@ import pytest
 from database_owner import as_owner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import JsonValue
 from sqlalchemy import text
 
 from storage import SecurityContext, Storage, UnifiedCRUD
@@ -202,6 +203,10 @@ def test_sql_in_paths_values_and_cursors_is_only_text(records: UnifiedCRUD[Exper
         (Condition("failure", Operator.LT, BEGIN), FilterInvalidError),
         (Condition("failure", Operator.LT, None), FilterInvalidError),
         (Condition("failure", Operator.GT, True), FilterInvalidError),
+        (Condition("failure", Operator.EQ, 1), FilterInvalidError),
+        (Condition("failure", Operator.IN, ["lost", 1]), FilterInvalidError),
+        (Condition("process_instance_id", Operator.EQ, "not an id"), FilterInvalidError),
+        (Condition("process_instance_id", Operator.EQ, 1), FilterInvalidError),
         (Condition("config.tags", Operator.GE, ["a"]), FilterInvalidError),
         (Condition("failure", Operator.IN, "lost"), FilterInvalidError),
         (Condition("failure", Operator.PREFIX, 1), FilterInvalidError),
@@ -267,3 +272,52 @@ def test_frequent_questions_are_answered_from_an_index_below_row_level_security(
         plan = connection.execute(text(f"{question} and deleted_at is null and name = 'd7'")).scalars().all()
 
     assert "Index Scan using document_by_name on document" in "".join(plan)
+
+
+NESTED = {
+    "rows": [{"loss": 0.5}, "seven", [1, 2]],
+    "0": "by name",
+    "a": {"b": {"c": {"d": {"e": "deep"}}}},
+    "": {"": 1},
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("rows.0.loss", 0.5),
+        ("rows.1", "seven"),
+        ("rows.-1.1", 2),
+        ("rows.+1", "seven"),
+        ("rows. 1", "seven"),
+        ("rows.loss", None),
+        ("rows.1.0", None),
+        ("0", "by name"),
+        ("a.b.c", {"d": {"e": "deep"}}),
+        ("a.b.c.d.e", "deep"),
+        ("a.b.c.d.e.f", None),
+        (".", 1),
+        ("", {"": 1}),
+        (".".join(["a"] * 20_000), None),
+    ],
+)
+def test_a_path_leads_into_objects_by_name_and_into_lists_by_position(
+    storage: Storage, path: str, value: JsonValue
+) -> None:
+    with storage.transaction() as work:
+        crud = work.get_crud(Experiment)
+        crud.create(experiment(0).model_copy(update={"config": NESTED}), context=ADA)
+
+        assert crud.project([f"config.{path}"], {}, context=ADA) == [{f"config.{path}": value}]
+        assert crud.count([Condition(f"config.{path}", Operator.EQ, value)], context=ADA) == 1
+
+
+def test_json_nested_more_deeply_than_pydantic_reads_comes_back_as_it_went(storage: Storage) -> None:
+    config: dict[str, JsonValue] = {"end": True}
+    for _ in range(240):
+        config = {"in": config}
+    with storage.transaction() as work:
+        crud = work.get_crud(Experiment)
+        created = crud.create(experiment(0).model_copy(update={"config": config}), context=ADA)
+
+        assert crud.read(created.id, context=ADA).config == config

@@ -15,12 +15,15 @@ from storage import Storage
 from storage.errors import DatabaseUnavailableError, MetricMonthMissingError
 from storage.identifiers import new_id
 from storage.objects.links import LinkedObject, Links
+from storage.objects.retention import RetentionPolicy
 from storage.stores import MetricMaintenance, MetricPoint, MetricRetention, MetricSeries, Resolution, TimeseriesStore
 from storage.upkeep import Chore, Upkeep, UpkeepPolicy, UpkeepRound, chores
 
 ENTITY = UUID(int=1)
 NOW = datetime.now(UTC)
-EVERY_DEPLOYMENT = ("make_metric_months", "roll_up_metrics", "index_vectors", "forget_download_links")
+EVERY_DEPLOYMENT = (
+    "make_metric_months", "roll_up_metrics", "index_vectors", "forget_download_links", "erase_measures_of_deleted",
+)  # fmt: skip
 
 
 @dataclass
@@ -59,7 +62,7 @@ def upkeep_of(database_url: str, clock: Clock) -> Iterator[MakeUpkeep]:
 
     def make(*own: Chore, retention: MetricRetention | None = None) -> Upkeep:
         policy = UpkeepPolicy(every_seconds=0, retry_seconds=0, lock_seconds=0.1)
-        made.append(Upkeep(database_url, own or chores(retention), clock, policy))
+        made.append(Upkeep(database_url, own or chores(retention, RetentionPolicy()), clock, policy))
         return made[-1]
 
     yield make

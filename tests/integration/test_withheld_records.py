@@ -52,12 +52,12 @@ def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) 
     shop = open_workshop(database_url_of_module, folder, RememberingCompute(folder / "jobs"))
     with shop.services.hub:
         yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture(scope="module")
 def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(shop.services, PEOPLE) as door:
+    with open_door(shop.services, shop.all_tenants, PEOPLE) as door:
         yield door
 
 
@@ -393,7 +393,7 @@ def test_what_becomes_restricted_takes_what_processes_knew_of_it_along(door: Doo
 @contextmanager
 def readable_by(shop: Workshop, process_instance_id: str, entry: ACLEntry) -> Iterator[None]:
     """Grant every record that an instance is about for as long as the block lasts."""
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         ids = Instances(work).ids_named([UUID(process_instance_id)], "north")[UUID(process_instance_id)]
     records = [record for model in RECORDS for record in shop.records(model) if record.id in ids]
     changed = [shop.change(record, acl=(*record.acl, entry)) for record in records]

@@ -42,6 +42,14 @@ CALLS: dict[str, dict[str, Any]] = {
     "learning.explain_production": {"question": {"endpoint_id": "<endpoint>"}},
     "learning.list_downstream": {"dataset_version_id": "<dataset version>"},
     "learning.get_metrics": {"filter": {"entity_id": "<endpoint>"}},
+    "learning.register_model": {
+        "model_payload": {
+            "name": "n",
+            "artifact_uri": "file:///inbox/n.bin",
+            "experiment_id": "<experiment>",
+            "dataset_version_id": "<dataset version>",
+        },
+    },
     "learning.grant_access": {
         "model": "DatasetVersion",
         "record_id": "<dataset version>",

@@ -66,7 +66,7 @@ class ReviewOffice:
 
     def __init__(self, storage: Storage, *diagrams: bytes) -> None:
         self.storage = storage
-        self.engine = Engine(ServiceTaskRegistry(), {"review": Review})
+        self.engine = Engine(ServiceTaskRegistry(), {"review": Review}, platform_tenant="north")
         with storage.transaction() as work:
             self.engine.deploy(work, *diagrams, context=OLGA)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +28,18 @@ TABLE = pa.table(
 )
 
 
-PNG = b"\x89PNG\r\n\x1a\n"
+def png(width: int, height: int, shade: int = 0) -> bytes:
+    """Return a grey picture that every decoder takes."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    pixels = zlib.compress((b"\0" + bytes([shade]) * width) * height)
+    parts = ((b"IHDR", header), (b"IDAT", pixels), (b"IEND", b""))
+    chunks = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in parts
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+PNG = png(2, 3)
 
 
 def write_parquet(path: Path) -> None:

@@ -158,6 +158,29 @@ def broken_zip(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-30])
 
 
+def arrays_before_the_beginning(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, x=np.zeros(3), y=np.zeros(3))
+    content = bytearray(path.read_bytes())
+    (start,) = struct.unpack_from("<I", content, len(content) - 6)
+    struct.pack_into("<I", content, len(content) - 6, start + 5)
+    path.write_bytes(content)
+
+
+def arrays_of_another_century(path: Path) -> None:
+    with path.open("wb") as file:
+        np.savez(file, x=np.zeros(3), y=np.zeros(3))
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 200
+    path.write_bytes(content)
+
+
+def numpy_with_an_open_bracket(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.zeros((3, 2)))
+    path.write_bytes(path.read_bytes().replace(b"}", b"("))
+
+
 def json_document(path: Path) -> None:
     path.write_text('[{"a": 1, "b": 2}]')
 
@@ -193,6 +216,13 @@ def gzipped(path: Path) -> None:
         (linked_image, FileNotTabularError),
         (image_twice, FileNotTabularError),
         (broken_zip, FileNotTabularError),
+        (arrays_before_the_beginning, FileNotTabularError),
+        (arrays_of_another_century, FileNotTabularError),
+        (numpy_with_an_open_bracket, FileNotTabularError),
+        (lambda path: path.write_bytes(b'{"\xff": 1, "b": 2}\n'), FileNotTabularError),
+        (lambda path: path.write_bytes(b'{"a": {"\xff": 1}, "b": 2}\n'), FileNotTabularError),
+        (lambda path: path.write_bytes(b'{"a": [{"\xff": 1}], "b": 2}\n'), FileNotTabularError),
+        (lambda path: path.write_bytes(b'{"a": {"\\u0000": 1}, "b": 2}\n'), FileNotTabularError),
         (json_document, FileFormatUnsupportedError),
         (gzipped, FileFormatUnsupportedError),
         (intervals, ColumnTypeUnsupportedError),

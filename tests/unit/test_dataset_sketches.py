@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage.datasets.canonical import canonical_column
-from storage.datasets.sketches.column import ColumnSketch, ColumnSketchDocument, number_fingerprints, value_fingerprints
+from storage.datasets.column_fingerprints import number_fingerprints, value_fingerprints
+from storage.datasets.sketches.column import ColumnSketch, ColumnSketchDocument
 from storage.datasets.sketches.distinct import CAPACITY, DistinctSketch
 from storage.datasets.sketches.frequent import FrequentSketch
 from storage.datasets.sketches.moments import Moments

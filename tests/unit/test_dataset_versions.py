@@ -50,7 +50,7 @@ def stored(store: ObjectStore, folder: Path, table: pa.Table, name: str = "data"
     work.mkdir(parents=True)
     parquet.write_table(table, folder / f"{name}.parquet", row_group_size=10_007)
     draft = ingest(folder / f"{name}.parquet", work)
-    manifest, written = publish(store, draft, work, folder / f"{name}.parquet")
+    manifest, written = publish(store, draft, work)
     return manifest, written.uri
 
 

@@ -159,6 +159,29 @@ def test_a_rule_that_cannot_be_asked_is_broken_and_says_why(rule: dict[str, Any]
     assert (result.passed, result.checked, result.failed, result.reason is None) == (False, 0, 0, False)
 
 
+@pytest.mark.parametrize(
+    ("condition", "said"),
+    [
+        ("nobody > 1", "null"),
+        ("1 + 1", "number, not boolean"),
+        ("count(for x in 1..1000, y in 1..1000 return x) > 0", "steps"),
+    ],
+)
+def test_a_condition_that_no_row_could_keep_says_why(condition: str, said: str) -> None:
+    result = ask({"kind": "expression", "condition": condition})
+
+    assert result.passed is False
+    assert said in str(result.reason)
+
+
+def test_a_condition_that_costs_too_much_is_not_asked_of_every_row() -> None:
+    condition = "every x in 1..100000 satisfies x > 0"  # true, and 100,000 steps
+
+    result = ask({"kind": "expression", "condition": condition}, table=pa.table({"id": range(100)}), chunk_rows=50)
+
+    assert (result.passed, result.reason is None) == (False, False)
+
+
 def test_values_are_quoted_only_where_the_dataset_may_be() -> None:
     rule = {"kind": "range", "column": "age", "minimum": 18, "name": "adults"}
 
@@ -172,6 +195,7 @@ def test_values_are_quoted_only_where_the_dataset_may_be() -> None:
         {"kind": "range", "column": "age"},
         {"kind": "pattern", "column": "code", "pattern": "(?=look ahead)"},
         {"kind": "pattern", "column": "code", "pattern": r"(a)\1"},
+        {"kind": "pattern", "column": "code", "pattern": "A1)|(?:B2"},
         {"kind": "expression", "condition": "__import__('os')"},
         {"kind": "expression", "condition": "age >"},
         {"kind": "unknown", "column": "age"},

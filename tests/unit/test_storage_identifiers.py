@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise, repeat
@@ -58,3 +60,23 @@ def test_threads_that_share_a_factory_never_get_the_same_identifier() -> None:
 
     assert len({identifier for batch in made for identifier in batch}) == 8_000
     assert all(batch == sorted(batch) for batch in made)
+
+
+def random_bits(identifiers: list[int]) -> set[int]:
+    return {identifier & ((1 << 62) - 1) for identifier in identifiers}
+
+
+def test_a_forked_process_draws_other_random_bits_than_the_one_it_came_from() -> None:
+    new_id()  # the rest of what was drawn for it would be the same in both
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, json.dumps([new_id().int for _ in range(100)]).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        of_child = random_bits(json.load(answer))
+    os.waitpid(child, 0)
+
+    assert len(of_child) == 100
+    assert of_child.isdisjoint(random_bits([new_id().int for _ in range(1_000)]))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -22,6 +24,7 @@ from storage.datasets.reading.streams import TableStream
 
 _COPY_BYTES = 1024 * 1024
 _TABLE_DIMENSIONS = 2
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 _Columns = dict[str, NDArray[Any]]
 
 
@@ -63,7 +66,9 @@ def _unpacked(path: Path, folder: Path, limits: ReadingLimits) -> Iterator[tuple
                 with archive.open(member) as source:
                     left -= _copy(path, source, target, left)
                 yield member.filename.removesuffix(".npy"), target
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+    except (*_DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # as of a place before the file's beginning
+            raise
         raise FileNotTabularError(path=path, reason=f"the archive is damaged ({error})") from error
 
 
@@ -85,7 +90,7 @@ def _mapped(path: Path, file: Path) -> NDArray[Any]:
         if "object" in str(error).lower():  # NumPy has no type of its own for it
             raise PickleRefusedError(file=path.name) from error
         raise FileNotTabularError(path=path, reason=f"it is no NumPy array ({str(error)[:200]})") from error
-    except (OSError, OverflowError, SyntaxError, TypeError, MemoryError) as error:
+    except (OSError, OverflowError, SyntaxError, TokenError, TypeError, MemoryError, RecursionError) as error:
         raise FileNotTabularError(path=path, reason=f"it is no NumPy array ({str(error)[:200]})") from error
 
 

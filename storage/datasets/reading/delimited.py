@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
-from pyarrow import csv
+from pyarrow import csv, dataset, fs
 
 from domain_sdk.errors import FileNotTabularError
 from domain_sdk.tables import (
@@ -27,6 +27,7 @@ from domain_sdk.tables import (
 from storage.datasets.reading.streams import TableStream, WiderTypeNeededError
 
 _BLOCK_BYTES = 8 * 1024 * 1024
+_BLOCKS_AHEAD = 4
 _MISFIT = re.compile(r"In CSV column #(\d+): (?:Row #\d+: )?CSV conversion error")
 _WIDER: tuple[pa.DataType, ...] = (
     pa.null(),
@@ -61,13 +62,12 @@ def delimited(path: Path, head: bytes, types: Mapping[str, pa.DataType]) -> Iter
     reading, parsing = csv.ReadOptions(block_size=_BLOCK_BYTES), parsing_options(delimiter_of(path, head))
     with path.open("rb") as file:
         try:
-            reader = csv.open_csv(file, reading, parsing, conversion)
+            schema = csv.open_csv(file, reading, parsing, conversion).schema
         except (pa.ArrowException, UnicodeDecodeError) as error:  # of the first block, which fits no type but its own
             file.seek(0)
             raise _refusal(path, error, _first_schema(file, reading, parsing, types)) from error
-        with reader:
-            require_utf8(path, reader.schema)
-            yield TableStream("csv", reader.schema, _blocks(path, reader))
+    require_utf8(path, schema)
+    yield TableStream("csv", schema, _blocks(path, schema, reading, parsing))
 
 
 def _first_schema(
@@ -80,11 +80,20 @@ def _first_schema(
     return pa.schema([field.with_type(types.get(field.name, field.type)) for field in found])
 
 
-def _blocks(path: Path, reader: csv.CSVStreamingReader) -> Iterator[pa.RecordBatch]:
+def _blocks(
+    path: Path, schema: pa.Schema, reading: csv.ReadOptions, parsing: csv.ParseOptions
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows in their order; several blocks are parsed at a time, which `csv.open_csv` never does."""
+    conversion = conversion_options()
+    conversion.column_types = schema
+    file_format = dataset.CsvFileFormat(
+        parsing, default_fragment_scan_options=dataset.CsvFragmentScanOptions(conversion, reading)
+    )
+    fragment = file_format.make_fragment(str(path), fs.LocalFileSystem())
     try:
-        yield from reader
+        yield from fragment.to_batches(schema, batch_readahead=_BLOCKS_AHEAD, cache_metadata=False)
     except pa.ArrowInvalid as error:
-        raise _refusal(path, error, reader.schema) from error
+        raise _refusal(path, error, schema) from error
 
 
 def _refusal(path: Path, error: Exception, schema: pa.Schema) -> FileNotTabularError | WiderTypeNeededError:

@@ -1,17 +1,21 @@
 """A folder of images in a zip or tar file: one row for each, its folder being its label.
 
-Nothing is unpacked: members are read one at a time, up to a limit, and never written under a name of their own.
+Nothing is unpacked under a name of its own: members are read one at a time, up to a limit, and go into packs. Nothing
+is decoded either; what a picture says of its size is read from its header and held against a limit, because whoever
+decodes it later has to have that much memory.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import lzma
 import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -21,6 +25,8 @@ import pyarrow as pa
 from domain_sdk.errors import FileNotTabularError, FileTooLargeError
 from storage.datasets.errors import PickleRefusedError
 from storage.datasets.limits import ReadingLimits
+from storage.datasets.packs import PackWriter
+from storage.datasets.reading.image_headers import ImageHeader, image_header
 from storage.datasets.reading.streams import TableStream
 
 _TYPES: dict[str, pa.DataType] = {
@@ -28,12 +34,25 @@ _TYPES: dict[str, pa.DataType] = {
     "label": pa.string(),
     "size_bytes": pa.int64(),
     "sha256": pa.string(),
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "mode": pa.string(),
 }
 SCHEMA = pa.schema(_TYPES)
-_SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\x00", b"MM\x00*")
-_WEBP = (b"RIFF", b"WEBP")
-_COPY_BYTES = 1024 * 1024
+_BATCH_ROWS = 4_096
 _PARTS = 2
+_LONGEST_NAME_BYTES, _LONGEST_PART_BYTES = 1_024, 255
+_DAMAGES = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+)
+_Row = dict[str, str | int]
 
 
 @dataclass(frozen=True)
@@ -45,22 +64,31 @@ class _Member:
 
 
 @contextmanager
-def image_folder(path: Path, limits: ReadingLimits) -> Iterator[TableStream]:
+def image_folder(path: Path, limits: ReadingLimits, packs: PackWriter | None) -> Iterator[TableStream]:
     """Open an archive of images: `label/name.png`, in any folder that all of them share.
 
     The rows are in the order of their paths, so that the same images packed in another order are the same dataset.
 
+    Args:
+        path: The archive.
+        limits: Of what is read.
+        packs: Where the images themselves go as the rows are taken, if anywhere.
+
     Raises:
         FileNotTabularError: A member is no image, is in no folder, is a link, or has a name that leads elsewhere.
-        FileTooLargeError: There are too many, or they unpack to more than the limits allow.
+        FileTooLargeError: There are too many, one is too large, or they unpack to more than the limits allow.
         PickleRefusedError: The archive is of pickled objects.
     """
-    try:
-        with _opened(path) as members:
-            rows = sorted(_rows(path, members, limits), key=lambda row: row["path"])
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise FileNotTabularError(path=path, reason=f"the archive is damaged ({error})") from error
-    yield TableStream("images", SCHEMA, iter(pa.Table.from_pylist(rows, schema=SCHEMA).to_batches()))
+    with ExitStack() as archive:
+        try:
+            images = _listed(path, archive.enter_context(_opened(path)), limits)
+        except _DAMAGES as error:
+            raise _damaged(path, error) from error
+        yield TableStream("images", SCHEMA, _batches(path, images, limits, packs))
+
+
+def _damaged(path: Path, error: Exception) -> FileNotTabularError:
+    return FileNotTabularError(path=path, reason=f"the archive is damaged ({str(error)[:200]})")
 
 
 @contextmanager
@@ -74,36 +102,40 @@ def _opened(path: Path) -> Iterator[Iterator[_Member]]:
 
 
 def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
-    is_link = stat.S_ISLNK(info.external_attr >> 16)
-    return _Member(info.filename, lambda: archive.open(info), not info.is_dir() and not is_link, info.is_dir())
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    is_file = kind in {0, stat.S_IFREG} and not info.is_dir()  # 0: written where files have no kinds
+    return _Member(info.filename, lambda: archive.open(info), is_file, info.is_dir())
 
 
 def _tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:
     return _Member(info.name, lambda: tar.extractfile(info), info.isreg(), info.isdir())
 
 
-def _rows(path: Path, members: Iterator[_Member], limits: ReadingLimits) -> Iterator[dict[str, str | int]]:
-    left, seen = limits.table.maximum_file_bytes, set[str]()
+def _listed(path: Path, members: Iterator[_Member], limits: ReadingLimits) -> list[tuple[str, _Member]]:
+    """Return the images in the order of their names, none of them opened yet."""
+    images: dict[str, _Member] = {}
     for count, member in enumerate(members, start=1):
         if count > limits.maximum_members:
             raise FileTooLargeError(path=path, actual=count, limit=limits.maximum_members, unit="files")
         if member.is_folder:
             continue
         name = _safe_name(path, member)
-        if name in seen:
+        if name in images:
             raise FileNotTabularError(path=path, reason=f"the name {name!r} occurs more than once")
-        seen.add(name)
-        size, digest = _measured(path, member, left)
-        left -= size
-        yield {"path": name, "label": PurePosixPath(name).parts[-2], "size_bytes": size, "sha256": digest}
+        images[name] = member
+    for name in images:
+        folder = next((str(parent) for parent in PurePosixPath(name).parents if str(parent) in images), None)
+        if folder is not None:
+            raise FileNotTabularError(path=path, reason=f"the name {folder!r} is that of a file and of a folder")
+    return sorted(images.items())
 
 
 def _safe_name(path: Path, member: _Member) -> str:
     pure = PurePosixPath(member.name)
     if not member.is_file:
         raise FileNotTabularError(path=path, reason=f"{member.name!r} is neither a file nor a folder")
-    if pure.is_absolute() or ".." in pure.parts or "\\" in member.name or "\0" in member.name:
-        raise FileNotTabularError(path=path, reason=f"the name {member.name!r} leads out of the archive")
+    if not is_safe_name(member.name):
+        raise FileNotTabularError(path=path, reason=f"the name {member.name!r} leads out of the archive or is no name")
     if pure.name == "data.pkl" or pure.suffix in {".pkl", ".pickle"}:
         raise PickleRefusedError(file=path.name)
     if len(pure.parts) < _PARTS:
@@ -111,23 +143,70 @@ def _safe_name(path: Path, member: _Member) -> str:
     return str(pure)
 
 
-def _measured(path: Path, member: _Member, limit: int) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    source = member.open()
-    if source is None:
-        raise FileNotTabularError(path=path, reason=f"{member.name!r} cannot be read")
-    with source:
-        while part := source.read(_COPY_BYTES):
-            if size == 0 and not _is_image(part):
-                raise FileNotTabularError(path=path, reason=f"{member.name!r} is no image")
-            size += len(part)
-            if size > limit:
-                raise FileTooLargeError(path=path, actual=size, limit=limit, unit="bytes")
-            digest.update(part)
-    if size == 0:
-        raise FileNotTabularError(path=path, reason=f"{member.name!r} is empty")
-    return size, digest.hexdigest()
+def is_safe_name(name: str) -> bool:
+    r"""Return whether a path within a folder stays in it, and can be written in every file system of ours.
+
+    >>> [is_safe_name(name) for name in ("cat/a.png", "cat/../../a.png", "/cat/a.png", "cat\\a.png", "cat/\udcff.png")]
+    [True, False, False, False, False]
+    """
+    pure = PurePosixPath(name)
+    if pure.is_absolute() or ".." in pure.parts or not name.isprintable() or "\\" in name:
+        return False
+    longest = max((len(part.encode()) for part in pure.parts), default=0)
+    return 0 < longest <= _LONGEST_PART_BYTES and len(name.encode()) <= _LONGEST_NAME_BYTES
 
 
-def _is_image(head: bytes) -> bool:
-    return head.startswith(_SIGNATURES) or (head[:4], head[8:12]) == _WEBP
+def _batches(
+    path: Path, images: list[tuple[str, _Member]], limits: ReadingLimits, packs: PackWriter | None
+) -> Iterator[pa.RecordBatch]:
+    rows = _rows(path, images, limits, packs)
+    while batch := list(itertools.islice(rows, _BATCH_ROWS)):
+        yield pa.RecordBatch.from_pylist(batch, schema=SCHEMA)
+
+
+def _rows(
+    path: Path, images: list[tuple[str, _Member]], limits: ReadingLimits, packs: PackWriter | None
+) -> Iterator[_Row]:
+    total = 0
+    for name, member in images:
+        content = _content(path, member, limits)
+        total += len(content)
+        limits.require_file(path, total)
+        header = _header(path, name, content, limits)
+        digest = hashlib.sha256(content)
+        if packs is not None:
+            packs.add(content, digest.digest())
+        yield {
+            "path": name,
+            "label": PurePosixPath(name).parts[-2],
+            "size_bytes": len(content),
+            "sha256": digest.hexdigest(),
+            "width": header.width,
+            "height": header.height,
+            "mode": header.mode,
+        }
+
+
+def _content(path: Path, member: _Member, limits: ReadingLimits) -> bytes:
+    try:
+        source = member.open()
+        if source is None:
+            raise FileNotTabularError(path=path, reason=f"{member.name!r} cannot be read")
+        with source:
+            content = source.read(limits.maximum_image_bytes + 1)
+    except _DAMAGES as error:
+        raise _damaged(path, error) from error
+    if len(content) > limits.maximum_image_bytes:
+        limit = limits.maximum_image_bytes
+        raise FileTooLargeError(path=path, actual=len(content), limit=limit, unit=f"bytes in {member.name!r}")
+    return content
+
+
+def _header(path: Path, name: str, content: bytes, limits: ReadingLimits) -> ImageHeader:
+    header = image_header(content)
+    if header is None:
+        raise FileNotTabularError(path=path, reason=f"{name!r} is no PNG, JPEG, GIF, BMP or WebP image, or is damaged")
+    pixels = header.width * header.height
+    if pixels > limits.maximum_image_pixels:
+        raise FileTooLargeError(path=path, actual=pixels, limit=limits.maximum_image_pixels, unit=f"pixels in {name!r}")
+    return header

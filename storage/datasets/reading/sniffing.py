@@ -88,7 +88,7 @@ def _archive_kind(path: Path) -> FileKind:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
         raise FileNotTabularError(path=path, reason=f"the archive is damaged ({error})") from error
     _refuse_pickles(path, names)
     is_arrays = bool(names) and all(name.endswith(".npy") for name in names)

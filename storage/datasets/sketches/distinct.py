@@ -50,6 +50,11 @@ class DistinctSketch:
         return self.with_values(other.smallest)
 
     @property
+    def ceiling(self) -> np.uint64 | None:
+        """Fingerprints from here on are not taken in; `None` where all are."""
+        return None if self.is_exact else self.smallest[-1]
+
+    @property
     def estimate(self) -> int:
         """The number of distinct values."""
         if len(self.smallest) < CAPACITY:
@@ -69,3 +74,14 @@ class DistinctSketch:
     def from_text(cls, text: str) -> DistinctSketch:
         """Return the sketch that `as_text` wrote."""
         return cls(np.frombuffer(base64.b64decode(text), "<u8").astype(np.uint64))
+
+
+def smallest(fingerprints: Fingerprints, ceiling: np.uint64 | None, *, are_distinct: bool = False) -> Fingerprints:
+    """Return those of many fingerprints that a sketch with this ceiling may take in, as an array of its own."""
+    if ceiling is not None:
+        return fingerprints[fingerprints < ceiling]
+    if len(fingerprints) <= CAPACITY:
+        return fingerprints.copy()
+    if are_distinct:
+        return np.partition(fingerprints, CAPACITY)[:CAPACITY].copy()
+    return DistinctSketch().with_values(fingerprints).smallest.copy()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -11,6 +11,14 @@ from numpy.typing import NDArray
 
 CAPACITY = 256
 Key: TypeAlias = str | float | bool
+
+
+@dataclass(frozen=True)
+class CommonValues:
+    """What a chunk has most of: `counts` are already too low by `surplus`."""
+
+    counts: Mapping[Key, int] = field(default_factory=dict)
+    surplus: int = 0
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,20 @@ class FrequentSketch:
 
     def merged(self, other: FrequentSketch) -> FrequentSketch:
         """Return the sketch of both together."""
-        together = dict(self.counts)
-        for key, count in other.counts.items():
-            together[key] = together.get(key, 0) + count
-        surplus = 0
-        if len(together) > CAPACITY:
-            surplus = sorted(together.values())[-CAPACITY - 1]
-            together = {key: count - surplus for key, count in together.items() if count > surplus}
-        return FrequentSketch(together, self.error + other.error + surplus)
+        return self.with_chunks([CommonValues(other.counts, other.error)])
+
+    def with_chunks(self, chunks: Iterable[CommonValues]) -> FrequentSketch:
+        """Return the sketch with these seen as well; taken in together, they lose no more than one by one."""
+        together, error = dict(self.counts), self.error
+        for chunk in chunks:
+            error += chunk.surplus
+            for key, count in chunk.counts.items():
+                together[key] = together.get(key, 0) + count
+        if len(together) <= CAPACITY:
+            return FrequentSketch(together, error)
+        surplus = sorted(together.values())[-CAPACITY - 1]
+        kept = {key: count - surplus for key, count in together.items() if count > surplus}
+        return FrequentSketch(kept, error + surplus)
 
     def top(self, number: int) -> tuple[tuple[Key, int], ...]:
         """Return the commonest values and their counts, commonest first."""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
 
 
-class Moments(BaseModel):
+@dataclass(frozen=True)
+class Moments:
     """Of finite numbers.
 
     Source: Chan, Golub, LeVeque: Updating Formulae and a Pairwise Algorithm for Computing Sample Variances, 1979.
@@ -22,8 +23,6 @@ class Moments(BaseModel):
         squares: Sum of the squared distances from the mean.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     count: int = 0
     mean: float = 0.0
     squares: float = 0.0
@@ -33,20 +32,21 @@ class Moments(BaseModel):
     @classmethod
     def of(cls, values: NDArray[Any]) -> Moments:
         """Return the moments of finite numbers, int64 or float64; beyond float64's range they are infinite."""
-        if len(values) == 0:
-            return cls()
+        return cls._of(values, float(values.min()), float(values.max())) if len(values) else cls()
+
+    @classmethod
+    def of_ascending(cls, values: NDArray[Any]) -> Moments:
+        """Return `of` numbers in ascending order."""
+        return cls._of(values, float(values[0]), float(values[-1])) if len(values) else cls()
+
+    @classmethod
+    def _of(cls, values: NDArray[Any], minimum: float, maximum: float) -> Moments:
         with np.errstate(over="ignore", invalid="ignore"):
             floats = values.astype(np.float64, copy=False)
             mean = float(floats.mean())
             away = floats - mean
-            squares = float(np.multiply(away, away, out=away).sum())  # not np.dot: BLAS brings threads of its own
-        return cls(
-            count=len(values),
-            mean=mean,
-            squares=squares,
-            minimum=float(values.min()),
-            maximum=float(values.max()),
-        )
+            squares = float(np.einsum("i,i->", away, away))  # not np.dot: BLAS brings threads of its own
+        return cls(len(values), mean, squares, minimum, maximum)
 
     def merged(self, other: Moments) -> Moments:
         """Return the moments of both together."""

@@ -11,12 +11,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.datasets.fingerprints import mixed
+from storage.datasets.fingerprints import mixed_number
 
 WIDTH = 512
 _SHRINK = 2 / 3
 _SMALLEST_LEVEL = 8
 Level = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class QuantileSample:
+    """Of a block of `count` numbers: those picked stand for `2**height` each, the rest for themselves."""
+
+    height: int
+    picked: Level
+    rest: Level
+    count: int
 
 
 @dataclass(frozen=True)
@@ -40,17 +50,17 @@ class QuantileSketch:
 
     def with_sorted(self, values: NDArray[Any]) -> QuantileSketch:
         """Return the sketch with these ascending finite numbers seen as well."""
-        if len(values) == 0:
-            return self
-        height = max((len(values) // WIDTH).bit_length() - 1, 0)
-        step = 1 << height
-        whole = len(values) - len(values) % step
-        coin = self._coin(height) % step
-        levels = [[own] for own in self.levels]
-        levels += [[] for _ in range(height + 1 - len(levels))]
-        levels[height].append(values[coin:whole:step].astype(np.float64))
-        levels[0].append(values[whole:].astype(np.float64))
-        return _compacted([_joined(parts) for parts in levels], self.count + len(values))
+        return self.with_samples([sample_of(values, self.count)])
+
+    def with_samples(self, samples: Iterable[QuantileSample]) -> QuantileSketch:
+        """Return the sketch with the numbers seen as well that the samples are of."""
+        levels, count = [[own] for own in self.levels] or [[]], self.count
+        for sample in samples:
+            levels += [[] for _ in range(sample.height + 1 - len(levels))]
+            levels[sample.height].append(sample.picked)
+            levels[0].append(sample.rest)
+            count += sample.count
+        return self if count == self.count else _compacted([_joined(parts) for parts in levels], count)
 
     def merged(self, other: QuantileSketch) -> QuantileSketch:
         """Return the sketch of both streams together."""
@@ -87,12 +97,18 @@ class QuantileSketch:
         order = np.argsort(values, kind="stable")
         return values[order], np.cumsum(weights[order])
 
-    def _coin(self, level: int) -> int:
-        return _coin(self.count, level)
+
+def sample_of(values: NDArray[Any], first: int) -> QuantileSample:
+    """Return the sample of a block of ascending finite numbers, its first place decided by a hash of `first`."""
+    height = max((len(values) // WIDTH).bit_length() - 1, 0)
+    step = 1 << height
+    whole = len(values) - len(values) % step
+    picked = values[_coin(first, height) % step : whole : step]
+    return QuantileSample(height, picked.astype(np.float64), values[whole:].astype(np.float64), len(values))
 
 
 def _coin(count: int, level: int) -> int:
-    return int(mixed(np.array([count * 64 + level + 1], np.uint64))[0] >> np.uint64(8))
+    return mixed_number(count * 64 + level + 1) >> 8
 
 
 def _joined(parts: Iterable[Level]) -> Level:

@@ -21,10 +21,10 @@ class RepeatedRows:
     def add(self, rows: Fingerprints) -> None:
         """Take note of more rows."""
         self._rows += len(rows)
-        self._sketch = self._sketch.with_values(rows)
-        if self._rows <= EXACT_ROWS:
-            self._kept.append(rows)
-        else:
+        self._kept.append(rows)
+        if self._rows > EXACT_ROWS:
+            for kept in self._kept:
+                self._sketch = self._sketch.with_values(kept)
             self._kept.clear()
 
     def count(self) -> int:
