@@ -166,9 +166,11 @@ def _launch(
     started = services.engine.describe(work, instance_id, context=context)
     replayed = started.business_key != str(experiment.id)
     if replayed:
+        if started.business_key is None:  # it is about what is no longer granted to the principal
+            raise IdempotencyConflictError(idempotency_key=str(idempotency_key))
         asked_for, experiment = (
             experiment,
-            work.get_crud(Experiment).read(UUID(str(started.business_key)), context=context),
+            work.get_crud(Experiment).read(UUID(started.business_key), context=context),
         )
         if any(getattr(asked_for, field) != getattr(experiment, field) for field in _WHAT_WAS_ASKED_FOR):
             raise IdempotencyConflictError(idempotency_key=str(idempotency_key))

@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0014"
-down_revision = "0018"
+down_revision = "0017"
 
 # The application no longer says what a leaf's hash is, and nothing has to be hashed while it waits for its commit.
 # What is about persons stands beside few leaves: the others are not searched for it.
