@@ -58,6 +58,9 @@ CALLS: dict[str, dict[str, Any]] = {
         "reason": WHY,
     },
     "learning.migrate_instances": {"process_id": "supervised-training", "from_version": 1, "after": "<instance>"},
+    "learning.register_model": {
+        "model_payload": {"name": "n", "artifact_uri": "file:///inbox/n.onnx", "experiment_id": "<experiment>"}
+    },
     "learning.explain_production": {"question": {"endpoint_id": "<endpoint>"}},
     "learning.list_downstream": {"dataset_version_id": "<dataset version>"},
     "learning.get_metrics": {"filter": {"entity_id": "<endpoint>"}},
@@ -82,6 +85,10 @@ OTHER_CALLS: dict[str, dict[str, Any]] = {
 
 FURTHER_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("learning.run_inference", {"inference_payload": {"model_id": "<model>", "instances": [{"width": 1}]}}),
+    (
+        "learning.register_model",
+        {"model_payload": {"name": "n", "artifact_uri": "file:///n.onnx", "dataset_version_id": "<dataset version>"}},
+    ),
     ("learning.explain_production", {"question": {"model_name": "<model name>"}}),
     ("learning.list_instances", {"business_key": "<experiment>"}),
     ("learning.list_instances", {"process_id": "<process>"}),
