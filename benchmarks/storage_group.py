@@ -121,12 +121,16 @@ def _figures(laboratory: Laboratory, peer: ChildProcess | None, work: Comparison
         return _seconds(work.plain(laboratory))
 
     rounds = _ROUNDS[work.in_mlflow]
-    ratio = _ratio(rounds, lambda: _seconds(work.ours(laboratory)), plain)
-    figures = [Measurement(f"storage.{work.name}", ratio, "x", work.bar, "lower", work.against)]
+    figures = [_figure(work, "", work.bar, *_medians(rounds, lambda: _seconds(work.ours(laboratory)), plain))]
     if peer is not None:
-        ratio = _ratio(rounds, lambda: peer.ask(work.in_mlflow), plain)
-        figures.append(Measurement(f"storage.{work.name}, MLflow", ratio, "x", None, "lower", work.against))
+        medians = _medians(rounds, lambda: peer.ask(work.in_mlflow), plain)
+        figures.append(_figure(work, ", MLflow", None, *medians))
     return figures
+
+
+def _figure(work: Comparison, who: str, bar: float | None, seconds: float, floor: float) -> Measurement:
+    against = f"{work.against}: {1_000 * floor:.2f} ms"
+    return Measurement(f"storage.{work.name}{who}", seconds / floor, "x", bar, "lower", against)
 
 
 @contextmanager
@@ -142,13 +146,13 @@ def _laboratory(url: str) -> Iterator[Laboratory]:
         engine.dispose()
 
 
-def _ratio(rounds: int, measured: Callable[[], float], floor: Callable[[], float]) -> float:
-    """Return the ratio of medians over alternating rounds, after a few that warm both up."""
+def _medians(rounds: int, measured: Callable[[], float], floor: Callable[[], float]) -> tuple[float, float]:
+    """Return the median seconds of both over alternating rounds, after a few that warm both up."""
     for _ in range(5):
         measured()
         floor()
     seconds = [(measured(), floor()) for _ in range(rounds)]
-    return median(pair[0] for pair in seconds) / median(pair[1] for pair in seconds)
+    return median(pair[0] for pair in seconds), median(pair[1] for pair in seconds)
 
 
 def _seconds(work: Callable[[], None]) -> float:

@@ -4,20 +4,31 @@ Commands and queries are plain functions over `Services`; what processes do are 
 No rule lives in a transport above, none in a store below.
 """
 
+from datetime import UTC, datetime
+
 from engine import ServiceTaskRegistry
 from handlers import datasets, demotions, endpoint_probe, endpoints, experiments, models
-from handlers.experiment_runs import run_tasks
+from handlers.experiment_runs import Clock, run_tasks
 from handlers.forms import FORMS
 from handlers.services import Limits, Services
 from runners.compute import Compute
 
 
-def service_tasks(compute: Compute) -> ServiceTaskRegistry:
-    """Return every service task of the platform."""
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def service_tasks(compute: Compute, clock: Clock = _utc_now) -> ServiceTaskRegistry:
+    """Return every service task of the platform.
+
+    Args:
+        compute: Where jobs run.
+        clock: Returns the time (aware) at which jobs begin and end.
+    """
     return ServiceTaskRegistry(
         *datasets.SERVICE_TASKS,
         *experiments.SERVICE_TASKS,
-        *run_tasks(compute),
+        *run_tasks(compute, clock),
         *models.SERVICE_TASKS,
         *demotions.SERVICE_TASKS,
         *endpoints.SERVICE_TASKS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from handlers.remote_sources import download, is_remote, resolve_host
 from handlers.services import Limits
 from handlers.workplaces import workplace
 from storage.datasets.limits import DEFAULT_READING_LIMITS
+
+_COPY_BYTES = 1024 * 1024
 
 
 def local_source(source_uri: str, roots: tuple[Path, ...]) -> Path:
@@ -85,7 +86,9 @@ def _copy_unswapped(path: Path, copy: Path) -> None:
             raise _SwappedError
         DEFAULT_READING_LIMITS.require_file(path, opened.st_size)
         with copy.open("wb") as target:
-            shutil.copyfileobj(source, target)
+            while part := source.read(_COPY_BYTES):
+                target.write(part)
+                DEFAULT_READING_LIMITS.require_file(path, target.tell())  # it may be growing
 
 
 class _SwappedError(Exception):

@@ -17,6 +17,7 @@ HandlerError
 ├── DatasetNotValidatedError       DATASET_NOT_VALIDATED
 ├── ProfileNotAllowedError         COMPUTE_PROFILE_NOT_ALLOWED
 ├── JobFailedError                 JOB_FAILED
+├── ModelNameTakenError            MODEL_NAME_TAKEN
 ├── ModelClassificationError       MODEL_CLASSIFICATION_TOO_LOW
 ├── ModelRegisteredOtherwiseError  MODEL_REGISTERED_OTHERWISE
 ├── ModelNotServableError          MODEL_NOT_SERVABLE
@@ -208,6 +209,17 @@ class JobFailedError(HandlerError):
         self.exit_code = exit_code
         self.log_tail = log_tail
         super().__init__(f"{module} {ending} (exit code {exit_code}). {log_tail[-500:]}".strip())
+
+
+class ModelNameTakenError(HandlerError):
+    """A model's name, under which there is a version that the caller may not read."""
+
+    code = "MODEL_NAME_TAKEN"
+    hint = "Choose another name, or ask its owner for a grant."
+
+    def __init__(self, *, model: str) -> None:
+        self.model = model
+        super().__init__(f"The model name {model!r} is taken.")
 
 
 class ModelClassificationError(HandlerError):

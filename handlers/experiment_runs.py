@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from uuid import UUID
@@ -25,7 +26,10 @@ from runners.specification import EvaluationSpecification, TrainingSpecification
 from serving.packages import fetch_package, publish_package
 from storage import ObjectStore
 from storage.datasets.versions import fetch_dataset
-from storage.models import DatasetVersion, Experiment, JsonObject
+from storage.models import DatasetVersion, Experiment, JsonObject, UtcDatetime
+
+Clock = Callable[[], datetime]
+"""Returns the time, aware."""
 
 PROGRESS_EVENT = "training.progress"
 _SAMPLE_ROWS = 5
@@ -46,6 +50,7 @@ class TrainingSummary(BaseModel):
         split: Which rows were held back; `None` where an older release trained.
         history_uri: What each epoch measured; `None` where an older release trained.
         log_uri: The job's log.
+        started_at: On the clock of the machine that ran the job; `None` where an older release trained.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -61,6 +66,8 @@ class TrainingSummary(BaseModel):
     log_uri: str
     exit_code: int
     duration_seconds: float
+    started_at: UtcDatetime | None = None
+    ended_at: UtcDatetime | None = None
 
 
 class EvaluationSummary(BaseModel):
@@ -82,6 +89,8 @@ class EvaluationSummary(BaseModel):
     log_uri: str
     exit_code: int
     duration_seconds: float
+    started_at: UtcDatetime | None = None
+    ended_at: UtcDatetime | None = None
 
 
 class TrainOutput(BaseModel):
@@ -102,7 +111,7 @@ class EvaluateOutput(BaseModel):
     evaluation: EvaluationSummary
 
 
-def train_model(context: JobContext, request: RunInput, *, compute: Compute) -> TrainOutput:
+def train_model(context: JobContext, request: RunInput, *, compute: Compute, clock: Clock) -> TrainOutput:
     """Train on the version; report each epoch as an event.
 
     Raises:
@@ -121,7 +130,9 @@ def train_model(context: JobContext, request: RunInput, *, compute: Compute) -> 
         )
         job = training_job(specification, folder / "job", experiment.compute_profile)
         lines: list[JsonObject] = []
+        started_at = clock()
         outcome = _run(compute, job, context, lines.append)
+        ended_at = clock()
         result = read_result(TrainingResult, specification.output_dir)
         objects = context.storage.objects.for_classification(experiment.data_classification)
         package = publish_package(objects, specification.output_dir / result.package_dir)
@@ -140,11 +151,13 @@ def train_model(context: JobContext, request: RunInput, *, compute: Compute) -> 
             log_uri=log.uri,
             exit_code=outcome.exit_code,
             duration_seconds=outcome.duration_seconds,
+            started_at=started_at,
+            ended_at=ended_at,
         )
     )
 
 
-def evaluate_model(context: JobContext, request: EvaluateInput, *, compute: Compute) -> EvaluateOutput:
+def evaluate_model(context: JobContext, request: EvaluateInput, *, compute: Compute, clock: Clock) -> EvaluateOutput:
     """Measure the model on the rows that its training held back.
 
     Raises:
@@ -164,7 +177,9 @@ def evaluate_model(context: JobContext, request: EvaluateInput, *, compute: Comp
                 "threads": experiment.config["threads"],
             }
         )
+        started_at = clock()
         outcome = _run(compute, evaluation_job(specification, folder / "job"), context)
+        ended_at = clock()
         result = read_result(EvaluationResult, specification.output_dir)
         objects = context.storage.objects.for_classification(experiment.data_classification)
         report = objects.put_bytes(result.model_dump_json().encode())
@@ -181,6 +196,8 @@ def evaluate_model(context: JobContext, request: EvaluateInput, *, compute: Comp
             log_uri=log.uri,
             exit_code=outcome.exit_code,
             duration_seconds=outcome.duration_seconds,
+            started_at=started_at,
+            ended_at=ended_at,
         )
     )
 
@@ -240,18 +257,21 @@ def _training_failed(outcome: ComputeOutcome) -> BpmnError:
 
 
 def run_tasks(
-    compute: Compute,
+    compute: Compute, clock: Clock
 ) -> tuple[ExternalTask[RunInput, TrainOutput], ExternalTask[EvaluateInput, EvaluateOutput]]:
-    """Return the service tasks that need a compute."""
+    """Return the service tasks that need a compute and, for when their jobs began and ended, a clock."""
     return (
         ExternalTask(
             "experiments.train_model",
             RunInput,
-            partial(train_model, compute=compute),
+            partial(train_model, compute=compute, clock=clock),
             TrainOutput,
             errors=("TRAINING_FAILED",),
         ),
         ExternalTask(
-            "experiments.evaluate_model", EvaluateInput, partial(evaluate_model, compute=compute), EvaluateOutput
+            "experiments.evaluate_model",
+            EvaluateInput,
+            partial(evaluate_model, compute=compute, clock=clock),
+            EvaluateOutput,
         ),
     )

@@ -31,7 +31,7 @@ _FACTS: dict[str, set[str]] = {
     "Dataset": {"name", "source_uri"},
     "DatasetVersion": {"version", "checksum", "row_count", "validation_status", "lineage_refs"},
     "Experiment": {"task_name", "model_name", "config", "owner", "status", "metrics_summary"},
-    "TrainingRun": {"stage", "duration_seconds", "exit_code", "artifacts", "logs_uri"},
+    "TrainingRun": {"stage", "start_time", "end_time", "duration_seconds", "exit_code", "artifacts", "logs_uri"},
     "ModelArtifact": {"name", "version", "artifact_uri", "status", "metrics", "approved_by", "origin"},
     "ServingEndpoint": {"name", "uri", "health_state", "last_validation"},
 }

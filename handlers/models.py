@@ -235,6 +235,8 @@ def _record_run(
             "acl": experiment.acl,
             "experiment_id": experiment.id,
             "stage": stage,
+            "start_time": summary.started_at,
+            "end_time": summary.ended_at,
             "duration_seconds": summary.duration_seconds,
             "logs_uri": summary.log_uri,
             "exit_code": summary.exit_code,

@@ -1,7 +1,7 @@
 """Models from outside: a trained model's file, looked through and registered as a version that nobody trained here.
 
 It is kept, told of and downloaded like any other version. The platform does not answer with it: what it was measured
-on, and whether it says what its reviewer was shown, nobody here can repeat (docs/decisions/0022).
+on, and whether it says what its reviewer was shown, nobody here can repeat (docs/decisions/0023).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def register_outside_model(
     """
     require(context, Permission.WRITE, Resource(kind=f"model {payload.name}", tenant_id=context.tenant_id))
     require_storable(payload.model_dump(mode="json"), model="ModelArtifact")
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         classification = _classification(payload, _linked(work, payload, context))
     with source_copy(payload.artifact_uri, services.limits) as path:
         outside = _Outside(
@@ -108,7 +108,7 @@ def register_outside_model(
         if known is not None:
             return known
         stored = services.storage.objects.for_classification(classification).put_file(path)
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
         request = _request(outside, context)
         found = fulfil_once(work, request, _Registered, lambda: _register(work, outside, stored, context))
         return _registration(work, found, context)
@@ -147,7 +147,7 @@ def _classification(payload: ModelPayload, linked: list[StorageModel]) -> DataCl
 def _registered_before(services: Services, outside: _Outside, context: SecurityContext) -> ModelRegistration | None:
     """Return the version of an earlier request, before anything is stored for this one."""
     try:
-        with services.storage.transaction() as work:
+        with services.storage.transaction(context.tenant_id) as work:
             request = _request(outside, context)
             found = fulfil_once(work, request, _Registered, lambda: _same_content(work, outside, context))
             return _registration(work, found.model_copy(update={"replayed": True}), context)

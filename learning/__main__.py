@@ -1,5 +1,16 @@
-"""`python -m learning`: the command line."""
+"""`ami-learning`, or `python -m learning`: the command line."""
 
-from learning.cli import main
+from __future__ import annotations
 
-main()
+from learning.loading import loading
+
+
+def main() -> None:
+    """Load the command line and run it."""
+    with loading():
+        from learning import cli
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

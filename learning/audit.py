@@ -83,10 +83,21 @@ def export(
     known: Annotated[Path | None, typer.Option(help="A checkpoint of the whole log, from before.")] = None,
 ) -> None:
     """Write everything that an auditor needs to verify a tenant's trail without this program."""
-    from_before = None if known is None else Checkpoint.parse(known.read_text(encoding="utf-8"))
+    from_before = None if known is None else Checkpoint.parse(_text_in(known))
     with audit_storage(LearningSettings()) as storage, storage.transaction() as work:
-        bundle = export_bundle(work.connection, out, known=from_before, context=_context(tenant))
+        try:
+            bundle = export_bundle(work.connection, out, known=from_before, context=_context(tenant))
+        except OSError as error:
+            raise AuditArgumentsError(reason=f"{out} cannot be written ({error.strerror})") from error
     typer.echo(f"{bundle.path} {bundle.leaves} leaves; verify it with {offline_verifier.__file__}")
+
+
+def _text_in(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise AuditArgumentsError(reason=f"{path} cannot be read ({reason})") from error
 
 
 @app.command()

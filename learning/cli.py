@@ -27,6 +27,7 @@ from learning import (
     schedules,
     schema,
 )
+from learning.loading import loading
 from learning.settings import LearningSettings, PlatformSettings
 from storage import ReportedError
 
@@ -89,10 +90,11 @@ def up() -> None:
 @app.command()
 def serve() -> None:
     """Run the application: MCP, Open Inference Protocol and console on one port."""
-    from learning.application import create_application
-    from learning.bootstrap import authenticator, configure_logging, deploy_shipped, running_application
-    from learning.web_server import run_web_server
-    from storage.authentication import require_loopback
+    with loading():
+        from learning.application import create_application
+        from learning.bootstrap import authenticator, configure_logging, deploy_shipped, running_application
+        from learning.web_server import run_web_server
+        from storage.authentication import require_loopback
 
     settings, host = LearningSettings(), PlatformSettings().host
     require_loopback(host)
@@ -151,7 +153,8 @@ def demo(
     result: Annotated[Path, typer.Option(help="Where to write the result.")] = Path("demo-result.json"),
 ) -> None:
     """Walk one model from a dataset to an approved endpoint, through MCP, as two principals."""
-    from learning.demo import run_demo
+    with loading():
+        from learning.demo import run_demo
 
     try:
         run_demo(LearningSettings(), data, target, result)

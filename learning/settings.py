@@ -25,7 +25,7 @@ class LearningSettings(BaseSettings):
         master_key: Keys that wrap those of sealed objects, in base64; the newest first, separated by white space.
         master_key_file: The same keys in a file, one a line; without both, a local folder gets `home`/master.key.
         key_command: A program that wraps and opens keys with master keys that this machine never sees.
-        retention: Days that the objects of deleted records are kept, as `MODEL/classification=days`.
+        retention: Days that the objects and metrics of deleted records are kept, as `MODEL/classification=days`.
         metric_retention: Days that metric points and their roll-ups are kept; for good unless given.
         import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
         source_origins: The only web servers from which `https://` and `http://` dataset sources are fetched.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -15,9 +15,17 @@ import pytest
 from platform_under_test import Platform, running_platform, two_clusters
 from sqlalchemy import make_url
 
+from learning.loading import loading
 from storage import FolderObjectStore, Storage
 from storage.database import ENGINE_ROLE, connect, connect_as_owner, migrate
 from storage.embedded_postgres import embedded_postgres
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the garbage collector: thousands of tests are much to look through, and stay until the end."""
+    with loading():
+        return (yield)
 
 
 @pytest.fixture(scope="session")

@@ -123,7 +123,7 @@ def running_platform(home: Path, **settings: str) -> Iterator[Platform]:
         yield Platform(address=f"http://127.0.0.1:{port}", home=home, process=process, printed=printed)
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(40)
+        process.wait(60)
 
 
 def free_port() -> int:

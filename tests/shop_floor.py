@@ -81,4 +81,4 @@ def refusal(platform: Platform, user_id: str, tool: str, **arguments: Any) -> To
 def becomes(condition: Callable[[], bool]) -> bool:
     """Ask until the condition holds; False where it does not within the time limit."""
     pause = threading.Event()
-    return any(condition() or pause.wait(0.05) for _ in range(400))
+    return any(condition() or pause.wait(0.05) for _ in range(1_200))

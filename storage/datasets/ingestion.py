@@ -168,7 +168,14 @@ def _written(chunk: ScannedChunk, folder: Path, number: int) -> ChunkDescription
     table = pa.Table.from_arrays(columns, names=chunk.rows.schema.names)
     kinds = (pa.types.is_string, pa.types.is_binary)
     texts: Any = [field.name for field in table.schema if any(fits(field.type) for fits in kinds)]
-    parquet.write_table(table, folder / name, compression="zstd", compression_level=1, use_dictionary=texts or False)
+    parquet.write_table(
+        table,
+        folder / name,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=texts or False,
+        write_statistics=False,  # a chunk is read whole
+    )
     return ChunkDescription(file=name, row_count=table.num_rows, digest=chunk.digest.hex())
 
 

@@ -30,6 +30,7 @@ StorageError
 │   ├── ObjectRangeError                  OBJECT_RANGE_INVALID
 │   ├── RecordExistsError                 RECORD_EXISTS
 │   ├── ObjectStoreUnavailableError       OBJECT_STORE_UNAVAILABLE
+│   ├── ObjectClientUnsupportedError      OBJECT_CLIENT_UNSUPPORTED
 │   ├── ReferencesUnreadableError         OBJECT_REFERENCES_UNREADABLE
 │   ├── RetentionPolicyError              RETENTION_POLICY_INVALID
 │   ├── ArchiveRefusedError               ARCHIVE_REFUSED
@@ -76,6 +77,7 @@ from storage.errors.database import DatabaseExtensionError, DatabaseRoleError, D
 from storage.errors.objects import (
     ArchiveRefusedError,
     LinkRefusedError,
+    ObjectClientUnsupportedError,
     ObjectCorruptError,
     ObjectNotFoundError,
     ObjectRangeError,
@@ -136,6 +138,7 @@ __all__ = [
     "MetricMonthClosedError",
     "MetricMonthMissingError",
     "NotLoopbackError",
+    "ObjectClientUnsupportedError",
     "ObjectCorruptError",
     "ObjectNotFoundError",
     "ObjectRangeError",

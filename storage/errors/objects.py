@@ -101,6 +101,18 @@ class ObjectStoreUnavailableError(StorageError):
         super().__init__(f"The object store at {endpoint} is not available: {reason}.")
 
 
+class ObjectClientUnsupportedError(StorageError):
+    """The installed S3 client lacks requests that uploads in parts are made of."""
+
+    code = "OBJECT_CLIENT_UNSUPPORTED"
+    hint = "Install the version of minio that requirements.pinned.txt names."
+
+    def __init__(self, *, client: str, methods: tuple[str, ...]) -> None:
+        self.client = client
+        self.methods = methods
+        super().__init__(f"{client} does not have {', '.join(methods)} as they are used here.")
+
+
 class ReferencesUnreadableError(StorageError):
     """Objects that may name others cannot be read, so nobody knows what else is needed; nothing was collected."""
 

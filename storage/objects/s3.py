@@ -26,15 +26,9 @@ from storage.errors import ObjectNotFoundError, ObjectStoreUnavailableError
 from storage.objects.addressed import AddressedObjects, ListedKey
 from storage.objects.keys import OBJECTS, object_key, plain_uri
 from storage.objects.port import ByteSource, StoredObject
+from storage.objects.s3_multipart import MultipartRequests, require_known_client
 from storage.objects.s3_requests import S3Location, create_only_pool
-from storage.objects.s3_uploads import (
-    PART_BYTES,
-    UnchangedSource,
-    abort_upload,
-    complete_upload,
-    send_parts,
-    unfinished_uploads,
-)
+from storage.objects.s3_uploads import PART_BYTES, UnchangedSource, send_parts
 
 __all__ = ["S3Location", "S3ObjectStore"]
 
@@ -49,8 +43,10 @@ class S3ObjectStore(AddressedObjects):
         """Connect, and make the bucket where there is none.
 
         Raises:
+            ObjectClientUnsupportedError: The installed client is not one that this module knows.
             ObjectStoreUnavailableError: Nothing answers at the endpoint, or it refuses us.
         """
+        require_known_client()
         self._endpoint = location.endpoint
         self._bucket = location.bucket
         self._client = Minio(
@@ -61,6 +57,7 @@ class S3ObjectStore(AddressedObjects):
             region=location.region,
             http_client=create_only_pool(location.read_seconds),
         )
+        self._uploads = MultipartRequests(self._client, self._bucket)
         with self._translated():
             self._ensure_bucket()
 
@@ -90,10 +87,10 @@ class S3ObjectStore(AddressedObjects):
         """See `ObjectHousekeeping.remove_unfinished`."""
         removed = 0
         with self._translated():
-            for upload in unfinished_uploads(self._client, self._bucket, f"{OBJECTS}/"):
-                if upload.initiated_time < before:
+            for upload in self._uploads.unfinished(f"{OBJECTS}/"):
+                if upload.begun_at < before:
                     with contextlib.suppress(S3Error):  # completed meanwhile
-                        abort_upload(self._client, self._bucket, upload)
+                        self._uploads.abort(upload)
                         removed += 1
         return removed
 
@@ -113,9 +110,9 @@ class S3ObjectStore(AddressedObjects):
     def _upload(self, described: StoredObject, source: UnchangedSource) -> None:
         key = object_key(described.sha256)
         with self._translated(), self._unless_it_exists(key):
-            upload_id, parts = send_parts(self._client, self._bucket, key, source)
+            upload_id, parts = send_parts(self._uploads, key, source)
             # S3 may answer "complete the upload" with status 200 and then an error.
-            if not complete_upload(self._client, self._bucket, key, upload_id, parts) and not self._is_there(key):
+            if not self._uploads.complete(key, upload_id, parts) and not self._is_there(key):
                 raise ObjectStoreUnavailableError(endpoint=self._endpoint, reason="CompleteMultipartUpload failed")
 
     @contextlib.contextmanager

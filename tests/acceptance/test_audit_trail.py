@@ -14,6 +14,7 @@ from uuid import UUID
 import pytest
 from platform_under_test import Platform
 from shop_floor import becomes
+from terminal import typed
 
 from storage.audit import offline_verifier
 from storage.audit.notes import VerifierKey
@@ -21,16 +22,12 @@ from storage.audit.proofs import AuditProof, verify_proof
 
 
 def run(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "learning", "audit", *arguments],
-        env={**os.environ, "LEARNING_HOME": str(platform.home)},
-        cwd=platform.home, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return typed(platform.home, "audit", *arguments, LEARNING_HOME=str(platform.home))
 
 
 def proved(platform: Platform, audit_ref: str) -> AuditProof:
     """Ask until the leaf is in its tree."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while (asked := run(platform, "prove", audit_ref)).returncode and time.monotonic() < deadline:
         assert asked.stderr.startswith("AUDIT_NOT_SEALED")
     return AuditProof.model_validate_json(asked.stdout)
@@ -94,3 +91,21 @@ def test_a_sealer_that_is_killed_is_replaced_and_seals_on(platform: Platform) ->
     assert becomes(lambda: platform.pid_of("sealer") not in {None, first})
 
     assert proved(platform, platform.call("ada", "list_user_tasks")["audit_ref"])
+
+
+@pytest.mark.requirement("audit-trail")
+def test_files_that_cannot_be_read_or_written_are_named_without_a_traceback(platform: Platform, tmp_path: Path) -> None:
+    proved(platform, platform.call("ada", "list_user_tasks")["audit_ref"])
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    out = ("export", "--out", str(tmp_path / "bundle.tar"))
+
+    failures = [
+        run(platform, *out, "--known", str(tmp_path / "absent")),
+        run(platform, *out, "--known", str(tmp_path / "binary")),
+        run(platform, "export", "--out", str(tmp_path / "absent" / "bundle.tar")),
+    ]
+
+    assert [(failed.returncode, failed.stderr.partition(":")[0]) for failed in failures] == [
+        (1, "AUDIT_ARGUMENTS_INVALID")
+    ] * 3
+    assert not (tmp_path / "bundle.tar").exists()

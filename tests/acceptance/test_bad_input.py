@@ -288,7 +288,7 @@ def test_a_path_that_leads_nowhere_is_answered_in_json(platform: Platform, path:
 @pytest.mark.requirement("bad-input")
 def test_a_request_line_without_a_path_is_no_server_error(platform: Platform) -> None:
     host, port = platform.address.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(b"GET * HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
         status_line = connection.makefile("rb").readline()
 
@@ -327,7 +327,7 @@ async def _while_many_wait(platform: Platform, number: int, arguments: dict[str,
         for _ in range(number):
             group.start_soon(wait)
         await refused.wait()
-        async with httpx2.AsyncClient(timeout=5) as http:
+        async with httpx2.AsyncClient(timeout=15) as http:
             answered["healthy"] = (await http.get(f"{platform.address}/healthz")).status_code
         group.cancel_scope.cancel()
     return answered

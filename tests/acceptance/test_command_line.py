@@ -22,6 +22,7 @@ from experiment_steps import launch, review_task
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
 from platform_under_test import Platform, free_port, processes_of, running_platform, two_clusters
+from terminal import typed
 
 from mcp_server import LearningClient, ToolFailedError
 
@@ -71,11 +72,7 @@ TOOLS = [
 
 
 def run_demo(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "LEARNING_HOME": str(home), "LEARNING_PORT": str(free_port()), **settings}
-    return subprocess.run(
-        [sys.executable, "-m", "learning", "demo"],
-        env=environment, cwd=home, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+    return typed(home, "demo", **{"LEARNING_HOME": str(home), "LEARNING_PORT": str(free_port()), **settings})
 
 
 def result_of(home: Path) -> dict[str, Any]:
@@ -101,7 +98,7 @@ def starting(home: Path, *command: str, **settings: str) -> Iterator[subprocess.
 def becomes(condition: Callable[[], bool]) -> bool:
     """Ask until the condition holds; False where it does not within the time limit."""
     pause = threading.Event()
-    return any(condition() or pause.wait(0.02) for _ in range(2_000))
+    return any(condition() or pause.wait(0.02) for _ in range(3_000))
 
 
 def postmaster_of(home: Path) -> int:
@@ -247,7 +244,7 @@ def test_a_setting_that_is_no_port_is_named(tmp_path: Path) -> None:
 def test_up_stops_cleanly_and_can_be_started_again(home: Path, number: signal.Signals) -> None:
     with running_platform(home) as platform:
         platform.process.send_signal(number)
-        exit_code = platform.process.wait(40)
+        exit_code = platform.process.wait(60)
 
     assert (exit_code, processes_of(home), (home / "up.lock").exists()) == (0, [], False)
 
@@ -257,7 +254,7 @@ def test_a_killed_supervisor_takes_its_parts_along_and_the_next_one_stops_the_da
     with running_platform(home) as platform:
         parts = psutil.Process(platform.process.pid).children()
         platform.process.kill()
-        _, alive = psutil.wait_procs(parts, timeout=20)
+        _, alive = psutil.wait_procs(parts, timeout=60)
     with running_platform(home) as platform:
         answer = httpx2.get(f"{platform.address}/healthz")
 
@@ -274,7 +271,7 @@ def test_up_starts_a_killed_database_again_and_still_stops_it(home: Path) -> Non
         assert becomes(lambda: postmaster_of(home) not in {0, killed})
         assert becomes(lambda: httpx2.get(f"{platform.address}/healthz").status_code == 200)
         platform.process.terminate()
-        exit_code = platform.process.wait(40)
+        exit_code = platform.process.wait(60)
 
     assert (exit_code, processes_of(home)) == (0, [])
 
@@ -288,7 +285,7 @@ def test_up_answers_those_who_wait_for_news_and_stops_soon(home: Path) -> None:
 
         answers, refusals = anyio.run(wait_in_a_crowd_until_told_to_stop, platform, experiment["experiment_id"])
 
-        exit_code = platform.process.wait(12)
+        exit_code = platform.process.wait(20)
     assert (answers, refusals) == ([[]] * WAITERS_OF_ONE_PRINCIPAL, ["TOO_MANY_WAITING"])
     assert (exit_code, processes_of(home)) == (0, [])
 
@@ -299,7 +296,7 @@ def test_a_command_told_to_end_while_it_starts_takes_the_database_along(home: Pa
     with starting(home, command) as process:
         assert becomes(lambda: postmaster_of(home) != 0)
         process.terminate()
-        exit_code = process.wait(40)
+        exit_code = process.wait(60)
 
     assert (exit_code, processes_of(home)) == (128 + signal.SIGTERM, [])
 
@@ -308,11 +305,11 @@ def test_a_command_told_to_end_while_it_starts_takes_the_database_along(home: Pa
 def test_a_lone_server_told_to_end_takes_the_database_along(home: Path) -> None:
     port = str(free_port())
     with starting(home, "db", "upgrade") as process:
-        assert process.wait(40) == 0
+        assert process.wait(60) == 0
     with starting(home, "serve", LEARNING_PORT=port) as process:
         assert becomes(lambda: answers_at(f"http://127.0.0.1:{port}/healthz"))
         process.terminate()
-        exit_code = process.wait(40)
+        exit_code = process.wait(60)
 
     assert (exit_code, processes_of(home)) == (128 + signal.SIGTERM, [])
 

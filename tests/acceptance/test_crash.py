@@ -16,7 +16,7 @@ def test_a_worker_killed_during_training_leaves_no_trainer_and_the_experiment_co
 
     descendants = crash_at(platform, experiment, "training.progress", "Task_TrainModel")
 
-    _, alive = psutil.wait_procs(descendants, timeout=10)
+    _, alive = psutil.wait_procs(descendants, timeout=60)
     assert (bool(descendants), alive) == (True, [])
     approve(platform, experiment)
     assert_nothing_lost_or_doubled(platform, experiment)

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from experiment_steps import decide, launch, review_task, to_the_end
 from platform_under_test import Platform
+from terminal import typed
 
 
 def run(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "learning", *arguments],
-        env={**os.environ, "LEARNING_HOME": str(platform.home)},
-        cwd=platform.home, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return typed(platform.home, *arguments, LEARNING_HOME=str(platform.home))
 
 
 @pytest.mark.requirement("lineage")

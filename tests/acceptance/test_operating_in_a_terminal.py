@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from typing import Any
 from uuid import uuid4
 
@@ -13,14 +11,11 @@ import pytest
 from diagrams import document, end, path, process, start, user_task
 from platform_under_test import Platform
 from shop_floor import WHY, becomes, deployed, failing, instance, review, started, status, two_reviews
+from terminal import typed
 
 
 def run(platform: Platform, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "learning", *arguments],
-        env={**os.environ, "LEARNING_HOME": str(platform.home), "COLUMNS": "200"},
-        cwd=platform.home, input=given, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+    return typed(platform.home, *arguments, given=given, LEARNING_HOME=str(platform.home), COLUMNS="200")
 
 
 def listed(platform: Platform, *arguments: str) -> list[dict[str, Any]]:

@@ -1,9 +1,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import httpx2
 import outside_models as made
 import pytest
 from platform_under_test import Platform
+from terminal import typed
 
 from mcp_server import ToolFailedError
 
@@ -69,9 +68,7 @@ def test_what_would_run_when_loaded_is_refused_with_a_code_and_not_registered(
 
 
 def in_terminal(platform: Platform, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "learning", "model", "register", *arguments]
-    environment = {**os.environ, "LEARNING_HOME": str(platform.home)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return typed(Path.cwd(), "model", "register", *arguments, LEARNING_HOME=str(platform.home))
 
 
 @pytest.mark.requirement("outside-models")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from diagrams import boundary, call_activity, diagram, duration, end, path, service_task, start, user_task
+from terminal import typed
 
 _WORKFLOWS = Path(__file__).resolve().parents[2] / "workflows"
 _ORDER = diagram(
@@ -38,11 +37,7 @@ def files(tmp_path: Path) -> Path:
 
 def simulate(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command where nothing was ever set up."""
-    environment = {**os.environ, "LEARNING_HOME": str(folder / "home")}
-    command = [sys.executable, "-m", "learning", "diagram", "simulate", *arguments]
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
-    )
+    return typed(folder, "diagram", "simulate", *arguments, LEARNING_HOME=str(folder / "home"))
 
 
 @pytest.mark.requirement("simulation")

@@ -18,7 +18,7 @@ from storage.database import connect_as_owner, migrate
 from storage.embedded_postgres import EmbeddedPostgres, embedded_postgres
 from storage.errors import DatabaseUnavailableError
 
-_DEADLINE_SECONDS = 30.0
+_DEADLINE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.02
 
 

@@ -34,7 +34,7 @@ OPERATOR = SecurityContext(user_id="olga", tenant_id="north", roles=frozenset({R
 VIEWER = SecurityContext(user_id="vera", tenant_id="north", roles=frozenset({RoleType.VIEWER}))
 STRANGER = SecurityContext(user_id="sven", tenant_id="south", roles=frozenset({RoleType.ADMIN}))
 NIGHTLY = diagram("nightly", start(), path("Begin", "Done"), end())
-JOIN_SECONDS = 20
+JOIN_SECONDS = 60
 
 
 def ago(**length: float) -> datetime:

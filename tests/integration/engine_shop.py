@@ -30,7 +30,7 @@ from storage import SecurityContext, Storage
 from storage.models import Dataset, RoleType
 
 ADMIN = SecurityContext(user_id="olga", tenant_id="north", roles=frozenset({RoleType.ADMIN}))
-JOIN_SECONDS = 20
+JOIN_SECONDS = 60
 PATIENT = WorkerPolicy(lease_seconds=60, backoff_seconds=1_000, chance=lambda: 0.5)
 EAGER = WorkerPolicy(lease_seconds=60, backoff_seconds=0)
 ONE_JOB = diagram("p", start(), path("Begin", "Work", "Done"), service_task("Work", "t", retries=3), end())

@@ -6,7 +6,9 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -170,12 +172,18 @@ class Workshop:
         (self.objects / object_key(stored_digest_of(uri))).unlink()
 
 
-def open_workshop(database_url: str, folder: Path, compute: RememberingCompute) -> Workshop:
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def open_workshop(
+    database_url: str, folder: Path, compute: RememberingCompute, clock: Callable[[], datetime] = utc_now
+) -> Workshop:
     """Return a service layer on a migrated database, with the diagrams that ship deployed."""
     inbox, objects_folder = (folder / "inbox").resolve(), folder / "objects"
     inbox.mkdir()
     objects = SealingObjectStore(FolderObjectStore(objects_folder), LocalKeys((b"k" * 32,)))
-    engine = Engine(service_tasks(compute), FORMS, platform_tenant="north")
+    engine = Engine(service_tasks(compute, clock), FORMS, platform_tenant="north")
     services = Services(
         storage=Storage(connect(database_url, pool_size=4), objects),
         engine=engine,

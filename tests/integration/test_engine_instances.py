@@ -69,7 +69,7 @@ ON_MESSAGE = document(
     process("message-only", start("OnMessage2", "M"), path("OnMessage2", "Done2"), end("Done2")),
     message("M", "arrived"),
 )
-JOIN_SECONDS = 20
+JOIN_SECONDS = 60
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from engine import NotificationHub
 
-JOIN_SECONDS = 20.0
+JOIN_SECONDS = 60.0
 LISTENERS = "select pid from pg_stat_activity where datname = current_database() and query ilike 'listen %'"
 
 

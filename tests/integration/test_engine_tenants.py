@@ -13,7 +13,7 @@ from clockwork import ago, every
 from database_owner import as_owner
 from diagrams import boundary, catch, document, duration, end, message, path, process, service_task, signal, start
 from diagrams import user_task as asking
-from engine_shop import Nothing, Result
+from engine_shop import Nothing, Result, becomes
 from forgetful_statements import forgetful_statements
 from pydantic import BaseModel
 from sqlalchemy import text
@@ -174,8 +174,16 @@ def open_office(storage: Storage, hub: NotificationHub) -> Office:
 def office(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     database = connect(database_url_of_module, pool_size=2, role=ENGINE_ROLE)
     storage = Storage(database, FolderObjectStore(tmp_path_factory.mktemp("objects")))
-    yield open_office(storage, NotificationHub(database_url_of_module))
+    opened = open_office(storage, NotificationHub(database_url_of_module))
+    assert becomes(lambda: shows_its_events(opened))
+    yield opened
     database.dispose()
+
+
+def shows_its_events(office: Office) -> bool:
+    """Return whether every event is shown to its tenant: transactions of other tests can hold it up."""
+    with office.storage.transaction() as work:
+        return not office.engine.has_unsettled_events(work, context=NORTH)
 
 
 @pytest.fixture(scope="module")

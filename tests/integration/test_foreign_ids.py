@@ -32,6 +32,9 @@ CALLS: dict[str, dict[str, Any]] = {
     "learning.get_experiment_status": {"experiment_id": "<experiment>"},
     "learning.stream_events": {"experiment_id": "<experiment>", "wait_seconds": 0},
     "learning.run_inference": {"inference_payload": {"endpoint_id": "<endpoint>", "instances": [{"width": 1}]}},
+    "learning.register_model": {
+        "model_payload": {"name": "m", "artifact_uri": "file:///inbox/m", "experiment_id": "<experiment>"}
+    },
     "learning.get_user_task": {"user_task_id": "<user task>"},
     "learning.claim_user_task": {"user_task_id": "<user task>"},
     "learning.unclaim_user_task": {"user_task_id": "<user task>"},
@@ -82,6 +85,10 @@ OTHER_CALLS: dict[str, dict[str, Any]] = {
 
 FURTHER_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("learning.run_inference", {"inference_payload": {"model_id": "<model>", "instances": [{"width": 1}]}}),
+    (
+        "learning.register_model",
+        {"model_payload": {"name": "m", "artifact_uri": "file:///inbox/m", "dataset_version_id": "<dataset version>"}},
+    ),
     ("learning.explain_production", {"question": {"model_name": "<model name>"}}),
     ("learning.list_instances", {"business_key": "<experiment>"}),
     ("learning.list_instances", {"process_id": "<process>"}),

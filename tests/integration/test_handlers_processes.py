@@ -13,7 +13,7 @@ from engine import InstanceStatus
 from handlers.processes import wait_for_end
 
 LONG_SECONDS = 60.0
-JOIN_SECONDS = 20.0
+JOIN_SECONDS = 60.0
 
 
 @pytest.fixture

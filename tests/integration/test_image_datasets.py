@@ -24,7 +24,7 @@ from storage.models import DataClassification, Dataset, DatasetVersion, Validati
 def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
     yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 def picture(width: int, shade: int) -> bytes:

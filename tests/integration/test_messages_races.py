@@ -20,7 +20,7 @@ from engine.messages import MessageOutcome
 from engine.persistence import Subscriptions
 from storage import Storage
 
-JOIN_SECONDS = 20
+JOIN_SECONDS = 60
 
 
 @pytest.fixture(name="post")

@@ -37,12 +37,14 @@ def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) 
     shop = open_workshop(database_url_of_module, folder, RememberingCompute(folder / "jobs"))
     with shop.services.hub:
         yield shop
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 @pytest.fixture(scope="module")
 def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(shop.services, {"ada": ADA, "olga": ADMIN, "vera": VIEWER, "sven": STRANGER}) as door:
+    with open_door(
+        shop.services, shop.all_tenants, {"ada": ADA, "olga": ADMIN, "vera": VIEWER, "sven": STRANGER}
+    ) as door:
         yield door
 
 
@@ -187,7 +189,7 @@ def test_a_key_gives_the_same_version_again_and_a_conflict_for_another_file(door
 
 def test_what_is_confidential_is_encrypted_and_no_less_protected_than_its_data(door: Door, shop: Workshop) -> None:
     version = shop.register(two_clusters(28), name="secret data").version
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         patch = {"data_classification": DataClassification.CONFIDENTIAL}
         version = work.get_crud(type(version)).update(version, patch, context=ADMIN)
     content = made.onnx(made.field(12, b"secret"))
@@ -214,7 +216,7 @@ def test_what_is_said_of_a_model_is_in_its_lineage_with_who_says_so(door: Door, 
         dataset_version_id=str(registered.version.id),
     )  # fmt: skip
 
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         graph = GraphStore(work.connection, "north")
         start = Node("ModelArtifact", shop.records(ModelArtifact, name="stated elsewhere")[0].id)
         edges = [edge for edge in graph.traverse(start, Direction.UPSTREAM).edges if edge.target == start]
@@ -230,7 +232,7 @@ def test_nobody_of_another_tenant_finds_it(door: Door, shop: Workshop) -> None:
     answer = register(door, name="north only", artifact_uri=put(shop, made.onnx(made.field(12, b"n")), "north"))
     (record,) = shop.records(ModelArtifact, name="north only")
 
-    with pytest.raises(RecordNotFoundError), shop.services.storage.transaction() as work:
+    with pytest.raises(RecordNotFoundError), shop.services.storage.transaction("south") as work:
         work.get_crud(ModelArtifact).read(record.id, context=STRANGER)
 
     request = {"model": "ModelArtifact", "record_id": answer["model_artifact_id"], "uri": answer["artifact_uri"]}
@@ -247,7 +249,7 @@ def test_a_promotion_of_it_stops_before_anything_is_deployed(door: Door, shop: W
     started = start_process(shop.services, request, None, context=ADMIN)
     shop.finish_jobs()
 
-    with shop.services.storage.transaction() as work:
+    with shop.services.storage.transaction("north") as work:
         instance = shop.services.engine.describe(work, started.process_instance_id, context=ADMIN)
     assert instance.status is InstanceStatus.INCIDENT
     assert instance.incident is not None

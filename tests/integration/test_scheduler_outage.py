@@ -26,7 +26,7 @@ class OnceInterrupted(Engine):
     """An engine under whose first start the database goes away."""
 
     def __init__(self, outage: Outage) -> None:
-        super().__init__(ServiceTaskRegistry(), {})
+        super().__init__(ServiceTaskRegistry(), {}, platform_tenant="north")
         self.outage = outage
         self.starts = 0
 

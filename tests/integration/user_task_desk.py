@@ -20,7 +20,7 @@ from engine.user_tasks import UserTaskDesk
 from storage import SecurityContext, Storage, UnitOfWork
 from storage.models import RoleType
 
-JOIN_SECONDS = 20
+JOIN_SECONDS = 60
 REVIEW = diagram(
     "review",
     start(),

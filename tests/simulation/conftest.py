@@ -4,8 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from fault_suite.cluster import Cluster, running_cluster
+from hypothesis import settings
 
 SEEDS = range(6)
+
+settings.register_profile("long", max_examples=2_000)  # of which random processes take a tenth
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

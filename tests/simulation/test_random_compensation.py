@@ -14,7 +14,7 @@ from sqlalchemy import text
 from engine import InstanceStatus
 from storage import Storage
 
-EXAMPLES = 30
+EXAMPLES = settings().max_examples // 10
 UNTOUCHED = {"a": 0, "b": 0, "c": 0}
 OF_EVERY_KIND = Group(
     "sequence",

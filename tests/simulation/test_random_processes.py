@@ -15,7 +15,7 @@ from sqlalchemy import text
 from engine import InstanceStatus
 from storage import Storage
 
-EXAMPLES = 30
+EXAMPLES = settings().max_examples // 10
 
 
 def test_random_processes_do_what_they_do_on_paper(storage: Storage) -> None:

@@ -27,12 +27,14 @@ from table_files import (
 )
 
 from domain_sdk.errors import FileNotTabularError, FileTooLargeError, ReportedError
+from storage.datasets.chunks import CHUNK_ROWS
 from storage.datasets.confinement import ingest_confined
 from storage.datasets.errors import (
     ColumnTypeUnsupportedError,
     DatasetReaderFailedError,
 )
 from storage.datasets.ingestion import ingest
+from storage.datasets.limits import ReadingLimits
 from storage.datasets.reading import open_table
 
 
@@ -195,6 +197,19 @@ def test_a_folder_of_images_is_a_table_of_labels_in_whatever_order_it_was_packed
 
     assert [(row["path"], row["label"]) for row in rows] == [(name, name.split("/")[1]) for name in sorted(IMAGES)]
     assert digest_of(tmp_path / "images.zip") == digest_of(tmp_path / "images.tar")
+
+
+def test_an_arrow_file_with_all_rows_in_one_batch_is_read_piece_by_piece(tmp_path: Path) -> None:
+    table = pa.table({"a": np.arange(3 * CHUNK_ROWS + 5), "b": np.arange(3 * CHUNK_ROWS + 5)})
+    with ipc.new_file(tmp_path / "data", table.schema) as writer:
+        writer.write_table(table)
+    limits = ReadingLimits(maximum_chunk_bytes=2 * 8 * CHUNK_ROWS)
+
+    with open_table(tmp_path / "data", limits) as stream:
+        batches = list(stream.batches)
+
+    assert pa.Table.from_batches(batches).equals(table)
+    assert [batch.num_rows for batch in batches] == [CHUNK_ROWS] * 3 + [5]
 
 
 def text_bomb(path: Path) -> None:

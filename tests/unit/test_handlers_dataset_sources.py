@@ -10,7 +10,7 @@ import pytest
 from domain_sdk.errors import FileTooLargeError, FileUnreadableError
 from handlers.dataset_sources import _copy_unswapped, _SwappedError, local_source, private_copy
 from handlers.errors import SourceNotAllowedError
-from storage.datasets.limits import DEFAULT_READING_LIMITS
+from storage.datasets.limits import DEFAULT_READING_LIMITS, ReadingLimits
 
 
 @pytest.fixture
@@ -174,3 +174,14 @@ def test_a_refusal_does_not_repeat_what_was_given_in_confidence(inbox: Path, uri
 @pytest.mark.parametrize("uri", ["file:///inbox/me@home.csv", "https://data.example/set.csv", "data.csv", ""])
 def test_a_refusal_names_the_source_where_nothing_in_it_is_secret(uri: str) -> None:
     assert SourceNotAllowedError(source_uri=uri).source_uri == uri
+
+
+def test_a_file_with_more_in_it_than_it_says_is_copied_no_further_than_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("handlers.dataset_sources.DEFAULT_READING_LIMITS", ReadingLimits(maximum_file_bytes=100))
+    process = Path("/proc").resolve() / str(os.getpid()) / "status"  # says that it is empty, as a growing file may
+
+    assert process.stat().st_size == 0
+    with pytest.raises(FileTooLargeError), private_copy(process.as_uri(), (process.parent,)):
+        pass

@@ -216,7 +216,7 @@ def test_a_server_that_does_not_give_the_file_leaves_nothing(
 
 def test_a_silent_server_is_not_waited_for(tmp_path: Path) -> None:
     is_over = threading.Event()
-    with serving(lambda _handler: is_over.wait(20) and None) as (port, _asked):
+    with serving(lambda _handler: is_over.wait(60) and None) as (port, _asked):
         with pytest.raises(SourceUnreachableError):
             fetch(port, tmp_path, silence_seconds=0.05)
         is_over.set()

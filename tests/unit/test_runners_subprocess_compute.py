@@ -22,7 +22,7 @@ from runners.subprocess_compute import SubprocessCompute
 from storage.models.enums import ComputeProfile
 
 _SOURCE_ROOT = Path(__file__).parents[2]
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 60
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
 

@@ -136,7 +136,7 @@ class Loader:
 
     def __call__(self, artifact_uri: str) -> LoadedModel:
         self.loaded.append(artifact_uri)
-        assert self.may_finish.wait(30)
+        assert self.may_finish.wait(60)
         if artifact_uri.startswith("bad"):
             raise ObjectNotFoundError(uri=artifact_uri)
         return LoadedModel(artifact_uri, self._classifier)
@@ -162,7 +162,7 @@ def test_threads_that_ask_for_one_model_at_once_share_one_load(loader: Loader) -
     all_ask = threading.Barrier(9, action=loader.may_finish.set)
 
     def ask() -> LoadedModel:
-        all_ask.wait(30)
+        all_ask.wait(60)
         return cache.get("a")
 
     with ThreadPoolExecutor(9) as threads:

@@ -12,6 +12,7 @@ from pyarrow import compute
 
 from domain_sdk.errors import FileNotTabularError
 from domain_sdk.tables import first_line, require_table_shape
+from storage.datasets.chunks import CHUNK_ROWS
 from storage.datasets.limits import ReadingLimits
 
 
@@ -48,7 +49,7 @@ def checked(path: Path, stream: TableStream, limits: ReadingLimits) -> Iterator[
     limits.table.require_columns(path, len(stream.schema))
     require_table_shape(path, stream.schema)
     rows = size_bytes = 0
-    for batch in _translated(path, stream.batches):
+    for batch in _sliced(_translated(path, stream.batches)):
         size_bytes += limits.require_batch(path, batch)
         rows += batch.num_rows
         limits.table.require_cells(path, rows * batch.num_columns)
@@ -92,6 +93,13 @@ def _translated(path: Path, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
         yield from batches
     except (pa.ArrowException, OSError, UnicodeDecodeError, OverflowError) as error:
         raise FileNotTabularError(path=path, reason=first_line(error)) from error
+
+
+def _sliced(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows in batches of at most 65,536; an Arrow file may have all of its rows in one."""
+    for batch in batches:
+        for start in range(0, batch.num_rows, CHUNK_ROWS):
+            yield batch.slice(start, CHUNK_ROWS)
 
 
 def _require_sound(path: Path, batch: pa.RecordBatch) -> None:

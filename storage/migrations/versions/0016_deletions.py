@@ -5,7 +5,7 @@ from alembic import op
 revision = "0016"
 down_revision = "0013"
 
-# Deletions share the lock among them; whoever places a hold waits for those under way, and those that come later see it.
+# Deletions share the lock among them; whoever places a hold waits for those under way; those that come later see it.
 _WHAT_KEEPS = """
 create function what_keeps_record(tenant text, wanted uuid, kind text, uris text[])
 returns table (reason text, id uuid, name text, number integer) language plpgsql as $$
