@@ -21,8 +21,8 @@ _ADA = SecurityContext(user_id="ada", tenant_id="north", roles=frozenset({RoleTy
 _BODY = '{"name": "iris", "rows": 150}'
 _PLAIN = b"insert into thing (body) values (%(body)s)"
 _AUDITED = (
-    b"with leaf as (insert into audit_leaf (audit_ref, tenant_id, canonical_bytes, leaf_hash) values"
-    b" (%(audit_ref)s, %(tenant_id)s, %(canonical_bytes)s, %(leaf_hash)s)) " + _PLAIN
+    b"with leaf as (insert into audit_leaf (audit_ref, tenant_id, canonical_bytes) values"
+    b" (%(audit_ref)s, %(tenant_id)s, %(canonical_bytes)s)) " + _PLAIN
 )
 
 

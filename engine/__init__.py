@@ -15,6 +15,7 @@ from engine.bpmn import (
 from engine.compensations import CompensationAccount
 from engine.deployment import Deployment
 from engine.description import InstanceDescription, InstanceSummary, StepDescription, UserTaskDescription
+from engine.discretion import WITHHELD, Discretion
 from engine.dmn import DecisionRef
 from engine.engine import Engine, Forms
 from engine.errors import (
@@ -55,7 +56,7 @@ from engine.persistence import (
     schedule_statistics,
 )
 from engine.process_statistics import process_statistics
-from engine.requests import Request, fulfil_once
+from engine.requests import Request, fulfil_once, require_reason
 from engine.schedule_book import ScheduleBook
 from engine.schedule_definition import CronTrigger, DateTrigger, IntervalTrigger, MissedFires, ScheduleDefinition
 from engine.scheduler import Scheduler, SchedulerPolicy
@@ -67,6 +68,7 @@ from engine.worker import Worker
 from engine.worker_policy import WorkerPolicy
 
 __all__ = [
+    "WITHHELD",
     "AbsolutePeriod",
     "BpmnError",
     "BroadcastSignal",
@@ -78,6 +80,7 @@ __all__ = [
     "DefinitionRef",
     "Deployment",
     "DiagramError",
+    "Discretion",
     "Document",
     "Engine",
     "EngineError",
@@ -153,6 +156,7 @@ __all__ = [
     "queue_depths",
     "read_diagram",
     "read_document",
+    "require_reason",
     "schedule_statistics",
     "verify",
 ]

@@ -9,6 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from engine.compensations import CompensationAccount, accounts_of
+from engine.discretion import WITHHELD, Confidence
 from engine.dmn import DecisionRef
 from engine.duties import refused_work
 from engine.errors import FormMissingError, InstanceNotActiveError
@@ -19,6 +20,7 @@ from engine.persistence import (
     Definitions,
     Event,
     EventLog,
+    Incident,
     Incidents,
     IncidentStatus,
     InstanceRow,
@@ -71,6 +73,7 @@ class UserTaskDescription(BaseModel):
         comments: How many there are.
         can_complete: Whether the principal that asks may complete it.
         refusal: Why not.
+        is_withheld: Whether what it is about is kept from the principal that asks.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -101,6 +104,7 @@ class UserTaskDescription(BaseModel):
     created_at: datetime | None
     completed_by: str | None
     completed_at: datetime | None
+    is_withheld: bool = False
 
 
 class InstanceDescription(BaseModel):
@@ -109,6 +113,7 @@ class InstanceDescription(BaseModel):
     Attributes:
         definitions: The versions of its process, and of all that it may call, to which it is bound.
         decisions: Those of the decisions that they may ask.
+        is_withheld: Whether what it knows is kept from the principal that asks.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -127,10 +132,15 @@ class InstanceDescription(BaseModel):
     completed_by: dict[str, str]
     incident: dict[str, JsonValue] | None
     compensations: tuple[CompensationAccount, ...] = ()
+    is_withheld: bool = False
 
 
 class InstanceSummary(BaseModel):
-    """One process instance in a list."""
+    """One process instance in a list.
+
+    Attributes:
+        is_withheld: Whether what it knows, its business key too, is kept from the principal that asks.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -143,24 +153,26 @@ class InstanceSummary(BaseModel):
     started_by: str
     started_at: datetime | None
     ended_at: datetime | None
+    is_withheld: bool = False
 
 
-def summarise_instance(row: InstanceRow) -> InstanceSummary:
+def summarise_instance(row: InstanceRow, *, is_withheld: bool) -> InstanceSummary:
     """Return what a list says of an instance that the caller may see."""
     return InstanceSummary(
         process_instance_id=row.process_instance_id,
         process_definition_id=row.process_definition_id,
         process_id=row.process_id,
-        business_key=row.business_key,
+        business_key=None if is_withheld else row.business_key,
         status=row.shown_status,
         open_incidents=row.open_incidents,
         started_by=row.started_by.user_id,
         started_at=row.started_at,
         ended_at=row.ended_at,
+        is_withheld=is_withheld,
     )
 
 
-def describe_instance(work: UnitOfWork, row: InstanceRow) -> InstanceDescription:
+def describe_instance(work: UnitOfWork, row: InstanceRow, *, is_withheld: bool) -> InstanceDescription:
     """Return the description of an instance that the caller may see."""
     pinned = list(row.pinned_definitions.values())
     definitions = Definitions(work).by_id(pinned)
@@ -170,7 +182,7 @@ def describe_instance(work: UnitOfWork, row: InstanceRow) -> InstanceDescription
     return InstanceDescription(
         process_instance_id=row.process_instance_id,
         process_id=own.process_id,
-        business_key=row.business_key,
+        business_key=None if is_withheld else row.business_key,
         status=row.shown_status,
         started_by=row.started_by.user_id,
         started_at=row.started_at,
@@ -181,19 +193,26 @@ def describe_instance(work: UnitOfWork, row: InstanceRow) -> InstanceDescription
         compensations=accounts_of(events),
         open_user_task_ids=tuple(task.user_task_id for task in tasks if task.status is UserTaskStatus.OPEN),
         completed_by={task.element_id: task.completed_by for task in tasks if task.completed_by is not None},
-        incident=_oldest_incident(work, row),
+        incident=_oldest_incident(work, row, is_withheld=is_withheld),
+        is_withheld=is_withheld,
     )
 
 
-def _oldest_incident(work: UnitOfWork, row: InstanceRow) -> dict[str, JsonValue] | None:
+def discreet(incident: Incident) -> Incident:
+    """Return an incident without what it says of the records that its instance is about."""
+    return incident.model_copy(update={"message": WITHHELD})
+
+
+def _oldest_incident(work: UnitOfWork, row: InstanceRow, *, is_withheld: bool) -> dict[str, JsonValue] | None:
     if row.open_incidents == 0:
         return None
     incidents = Incidents(work).of_instance(row.process_instance_id)
     oldest = next((incident for incident in incidents if incident.status is not IncidentStatus.RESOLVED), None)
     if oldest is None:  # it was resolved between the two looks
         return None
-    shown = oldest.model_dump(mode="json", include={"incident_id", "element_id", "code", "message"})
-    return {**shown, "status": oldest.status.value}
+    told = discreet(oldest) if is_withheld else oldest
+    shown = told.model_dump(mode="json", include={"incident_id", "element_id", "code", "message"})
+    return {**shown, "status": told.status.value}
 
 
 def steps_of(events: list[Event]) -> tuple[StepDescription, ...]:
@@ -220,15 +239,18 @@ def steps_of(events: list[Event]) -> tuple[StepDescription, ...]:
     return tuple(steps.values())
 
 
-def describe_user_task(task: UserTaskForPerson, forms: FormCatalogue, context: SecurityContext) -> UserTaskDescription:
+def describe_user_task(
+    task: UserTaskForPerson, forms: FormCatalogue, confidence: Confidence, context: SecurityContext
+) -> UserTaskDescription:
     """Return what a principal is told of a user task."""
     schema, missing = _form_schema(task.form_id, forms)
-    error = _refused_completion(task, context) or missing
+    error = _refused_completion(task, confidence, context) or missing
+    is_withheld = task.process_instance_id in confidence.unreadable
     return UserTaskDescription(
         user_task_id=task.user_task_id,
         process_instance_id=task.process_instance_id,
         process_id=task.process_id,
-        business_key=task.business_key,
+        business_key=None if is_withheld else task.business_key,
         element_id=task.element_id,
         name=task.name,
         lane=task.lane,
@@ -244,22 +266,25 @@ def describe_user_task(task: UserTaskForPerson, forms: FormCatalogue, context: S
         follow_up_at=task.follow_up_at,
         can_complete=error is None,
         refusal=None if error is None else Refusal(code=error.code, message=str(error), hint=error.hint),
-        context=task.context,
-        draft=task.draft if error is None else None,
+        context={} if is_withheld else task.context,
+        draft=task.draft if error is None and not is_withheld else None,
         comments=task.comments,
         form_schema=schema,
         created_at=task.created_at,
         completed_by=task.completed_by,
         completed_at=task.completed_at,
+        is_withheld=is_withheld,
     )
 
 
-def _refused_completion(task: UserTaskForPerson, context: SecurityContext) -> ReportedError | None:
+def _refused_completion(
+    task: UserTaskForPerson, confidence: Confidence, context: SecurityContext
+) -> ReportedError | None:
     try:
         require(context, Permission.EXECUTE, Resource(kind="user tasks", tenant_id=context.tenant_id))
     except AccessDeniedError as error:
         return error
-    refusal = refused_work(task, context, task.performed)
+    refusal = confidence.refusal(task, context) or refused_work(task, context, task.performed)
     if refusal is None and task.instance_status != "running":
         return InstanceNotActiveError(process_instance_id=task.process_instance_id, status=task.instance_status)
     return refusal

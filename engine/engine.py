@@ -24,6 +24,7 @@ from engine.description import (
     describe_instance,
     summarise_instance,
 )
+from engine.discretion import Discretion
 from engine.errors import (
     IdempotencyConflictError,
     InstanceNotActiveError,
@@ -218,12 +219,14 @@ class Engine:
         return list(self.desk.inbox(work, InboxQuery(limit=limit), context=context).user_tasks)
 
     def describe(self, work: UnitOfWork, process_instance_id: UUID, *, context: SecurityContext) -> InstanceDescription:
-        """Return what an instance has done, does and waits for.
+        """Return what an instance has done, does and waits for; what it knows, to those alone who may hear of it.
 
         Raises:
             UnknownInstanceError: There is none in the principal's tenant.
         """
-        return describe_instance(work, _readable(work, process_instance_id, context))
+        row = _readable(work, process_instance_id, context)
+        is_withheld = Discretion(work, context).is_withheld(process_instance_id)
+        return describe_instance(work, row, is_withheld=is_withheld)
 
     def list_instances(
         self, work: UnitOfWork, selection: InstanceSelection, *, context: SecurityContext
@@ -234,7 +237,11 @@ class Engine:
             AccessDeniedError: No READ permission.
         """
         _require_read(context)
-        return [summarise_instance(row) for row in Instances(work).page(selection, context.tenant_id)]
+        rows = Instances(work).page(selection, context.tenant_id)
+        withheld = Discretion(work, context).withheld([row.process_instance_id for row in rows])
+        if selection.business_key is not None:  # else asking for a key would tell whether it is theirs
+            rows = [row for row in rows if row.process_instance_id not in withheld]
+        return [summarise_instance(row, is_withheld=row.process_instance_id in withheld) for row in rows]
 
     def instances_of(self, work: UnitOfWork, business_key: str, *, context: SecurityContext) -> list[UUID]:
         """Return the ids of the instances of a business key, oldest first."""
@@ -248,8 +255,10 @@ class Engine:
 
         Raises:
             UnknownInstanceError: There is none in the principal's tenant.
+            RecordNotGrantedError: It is about a restricted record that the principal may not read.
         """
         row = _readable(work, process_instance_id, context)
+        Discretion(work, context).require(process_instance_id, Permission.READ)
         return Instances(work).variables(row.process_instance_id, row.process_instance_id)
 
     def events_after(
@@ -264,19 +273,27 @@ class Engine:
     ) -> list[Event]:
         """Return the tenant's events behind a cursor (0: from the start); none can appear behind it later.
 
-        Events appear once every transaction older than theirs has ended: see `has_unsettled_events`.
+        Events appear once every transaction older than theirs has ended: see `has_unsettled_events`. Those of an
+        instance that is about a restricted record come without payload to whoever may not read that.
 
         Raises:
             UnknownCursorError: No event has that sequence number.
         """
         _require_read(context)
-        return EventLog(work).after(
+        events = EventLog(work).after(
             sequence,
             tenant_id=context.tenant_id,
             process_instance_id=process_instance_id,
             business_key=business_key,
             limit=limit,
         )
+        withheld = Discretion(work, context).withheld({event.process_instance_id for event in events})
+        return [
+            event.model_copy(update={"payload": {}, "business_key": None})
+            if event.process_instance_id in withheld
+            else event
+            for event in events
+        ]
 
     def has_unsettled_events(
         self, work: UnitOfWork, *, context: SecurityContext, business_key: str | None = None

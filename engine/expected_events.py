@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from engine.discretion import Discretion
 from engine.errors import UnknownInstanceError
 from engine.persistence import EventKind, Instances, Subscriptions, TimerRow, Timers, WaitingEvent
 from storage import SecurityContext, UnitOfWork
@@ -28,7 +29,7 @@ class ExpectedEvent(BaseModel):
 
     Attributes:
         name: Of a message or signal.
-        correlation_key: Of a message.
+        correlation_key: Of a message; `None` where it is withheld.
         due_at: Of a timer.
     """
 
@@ -58,7 +59,7 @@ def expected_by_instance(
     waiting = Subscriptions(work).of_tenant(
         context.tenant_id, process_id=None, process_instance_id=process_instance_id, limit=limit
     )
-    return _listed(timers, waiting, limit)
+    return _discreet(work, _listed(timers, waiting, limit), context)
 
 
 def expected_by_process(
@@ -74,7 +75,16 @@ def expected_by_process(
     waiting = Subscriptions(work).of_tenant(
         context.tenant_id, process_id=process_id, process_instance_id=None, limit=limit
     )
-    return _listed(timers, waiting, limit)
+    return _discreet(work, _listed(timers, waiting, limit), context)
+
+
+def _discreet(work: UnitOfWork, events: list[ExpectedEvent], context: SecurityContext) -> list[ExpectedEvent]:
+    """Return events without the keys of instances that are about what is kept from the principal."""
+    withheld = Discretion(work, context).withheld({event.process_instance_id for event in events})
+    return [
+        event.model_copy(update={"correlation_key": None}) if event.process_instance_id in withheld else event
+        for event in events
+    ]
 
 
 def _listed(timers: list[TimerRow], waiting: list[WaitingEvent], limit: int) -> list[ExpectedEvent]:

@@ -15,6 +15,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from engine.bpmn import UserTask, is_decision_key, process_of
+from engine.discretion import WITHHELD, Discretion
 from engine.engine import Engine
 from engine.errors import (
     CorruptStateError,
@@ -110,7 +111,12 @@ class Migrations:
         live = self.live_instances(work, from_definition_id, context=context, after=after, limit=limit)
         target = self._target(work, from_definition_id, to_definition_id, mapping)
         rows = (Instances(work).read(instance, context.tenant_id) for instance in live)
-        return tuple(self._judge(work, row, target)[0] for row in rows if row is not None)
+        withheld = Discretion(work, context).withheld(live, Permission.ADMIN)
+        return tuple(
+            _withheld(row) if row.process_instance_id in withheld else self._judge(work, row, target)[0]
+            for row in rows
+            if row is not None
+        )
 
     def migrate(
         self,
@@ -143,6 +149,8 @@ class Migrations:
         def act() -> Verdict:
             row = _locked(work, process_instance_id, context)
             target = self._target(work, row.process_definition_id, to_definition_id, mapping)
+            if Discretion(work, context).is_withheld(process_instance_id, Permission.ADMIN):
+                return _withheld(row)
             verdict, migrated = self._judge(work, row, target)
             if not verdict.reasons:
                 write_migration(work, migrated, target.renamed)
@@ -254,6 +262,10 @@ class Migrations:
             for node in self._engine.library.model(work, ref_id, process_of(key)).nodes.values():
                 if isinstance(node, UserTask) and target.renamed.keys() & set(node.excluded):
                     yield f"{node.id} of {process_of(key)} excludes the performers of an element by its old name"
+
+
+def _withheld(row: InstanceRow) -> Verdict:
+    return Verdict(process_instance_id=row.process_instance_id, reasons=(WITHHELD,))
 
 
 def _locked(work: UnitOfWork, process_instance_id: UUID, context: SecurityContext) -> InstanceRow:

@@ -12,6 +12,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from engine.description import discreet
+from engine.discretion import Discretion
 from engine.engine import Engine
 from engine.errors import (
     CompensationMissingError,
@@ -68,7 +70,8 @@ class _Operation:
 class Operations:
     """The operator's acts on the instances of one engine.
 
-    All but `retry_incident`, `incidents` and `outcome` need ADMIN: they can lead an instance past its diagram.
+    All but `retry_incident`, `incidents` and `outcome` need ADMIN: they can lead an instance past its diagram. Where
+    the instance is about restricted records, all but `suspend` and `resume` need the same permission on each of these.
     Every act raises AccessDeniedError, ReasonInvalidError, IdempotencyConflictError and UnknownInstanceError.
     """
 
@@ -99,7 +102,7 @@ class Operations:
             OperationLog(work).mark_suspended(process_instance_id, is_suspended=True)
             return _finish(step, request, {}, InstanceStatus.SUSPENDED)
 
-        return self._once(work, request, OperationResult, act)
+        return self._once(work, request, OperationResult, act, about=None)
 
     def resume(
         self,
@@ -126,7 +129,7 @@ class Operations:
             OperationLog(work).mark_suspended(process_instance_id, is_suspended=False)
             return _finish(step, request, {}, InstanceStatus.RUNNING)
 
-        return self._once(work, request, OperationResult, act)
+        return self._once(work, request, OperationResult, act, about=None)
 
     def cancel(
         self,
@@ -167,7 +170,7 @@ class Operations:
             step.tree.cancel()
             return _finish(step, request, {}, InstanceStatus.CANCELLED)
 
-        return self._once(work, request, OperationResult, act)
+        return self._once(work, request, OperationResult, act, about=process_instance_id)
 
     def set_variables(
         self,
@@ -186,6 +189,7 @@ class Operations:
         Raises:
             InstanceNotActiveError: It is over.
             VariableNameError: No expression could read a variable of that name.
+            RecordNotFoundError: A value names a restricted record that the principal may not know of.
             RecordTextError, RecordNumberError: The database cannot hold a value.
         """
         jsonb_text(dict(values), model="variables")
@@ -201,7 +205,9 @@ class Operations:
             names: list[JsonValue] = [*sorted(values)]
             return _finish(step, request, {"variables": names, "request_sha256": request.asked.sha256})
 
-        return self._once(work, request, OperationResult, act)
+        _require(context, Permission.ADMIN)
+        Discretion(work, context).require_named(values, Permission.ADMIN)
+        return self._once(work, request, OperationResult, act, about=process_instance_id)
 
     def move_token(
         self,
@@ -229,7 +235,7 @@ class Operations:
             move_token(step, move, context)
             return _finish(step, request, arguments)
 
-        return self._once(work, request, OperationResult, act)
+        return self._once(work, request, OperationResult, act, about=process_instance_id)
 
     def retry_incident(
         self,
@@ -271,12 +277,19 @@ class Operations:
                 raise TaskGoneError(task_id=incident.task_id)
             return _found(Incidents(work).read(incident_id, context.tenant_id), incident_id)
 
-        return self._once(work, request, Incident, act, Permission.EXECUTE)
+        known = Incidents(work).read(incident_id, context.tenant_id)
+        about = None if known is None else known.process_instance_id
+        return self._told(work, self._once(work, request, Incident, act, Permission.EXECUTE, about=about), context)
 
     def incidents(self, work: UnitOfWork, *, context: SecurityContext, limit: int = 100) -> list[Incident]:
-        """Return the tenant's unresolved incidents, oldest first; needs READ."""
+        """Return the tenant's unresolved incidents, oldest first; needs READ.
+
+        What they say of restricted records is left out for those who may not read these.
+        """
         _require(context, Permission.READ)
-        return Incidents(work).open_of_tenant(context.tenant_id, limit)
+        found = Incidents(work).open_of_tenant(context.tenant_id, limit)
+        withheld = Discretion(work, context).withheld({incident.process_instance_id for incident in found})
+        return [discreet(incident) if incident.process_instance_id in withheld else incident for incident in found]
 
     def outcome(self, work: UnitOfWork, incident_id: UUID, *, context: SecurityContext) -> Incident:
         """Return an incident as it is now: retrying, resolved, or open with its last error; needs READ.
@@ -285,7 +298,11 @@ class Operations:
             UnknownIncidentError: There is none in the principal's tenant.
         """
         _require(context, Permission.READ)
-        return _found(Incidents(work).read(incident_id, context.tenant_id), incident_id)
+        return self._told(work, _found(Incidents(work).read(incident_id, context.tenant_id), incident_id), context)
+
+    def _told(self, work: UnitOfWork, incident: Incident, context: SecurityContext) -> Incident:
+        is_withheld = Discretion(work, context).is_withheld(incident.process_instance_id)
+        return discreet(incident) if is_withheld else incident
 
     def _once(
         self,
@@ -294,8 +311,13 @@ class Operations:
         model: type[ResultT],
         act: Callable[[], ResultT],
         permission: Permission = Permission.ADMIN,
+        *,
+        about: UUID | None,
     ) -> ResultT:
+        """Fulfil a request of somebody who holds the permission, on the records too that an instance is about."""
         _require(request.context, permission)
+        if about is not None:
+            Discretion(work, request.context).require(about, permission)
         require_reason(request.reason)
         return fulfil_once(work, request.asked, model, act)
 

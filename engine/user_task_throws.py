@@ -11,12 +11,14 @@ from uuid import UUID
 
 from pydantic import JsonValue
 
+from engine.discretion import Discretion
 from engine.engine import Engine, require_running
 from engine.errors import BpmnError, UncaughtBpmnError
 from engine.escalations import Escalation
 from engine.execution import Step, append_event, audit_transition, finish_step, load_step
 from engine.persistence import UserTaskRow, UserTasks
 from storage import SecurityContext, UnitOfWork
+from storage.models import Permission
 
 
 class UserTaskThrows:
@@ -37,6 +39,7 @@ class UserTaskThrows:
             RecordTextError, RecordNumberError: The database cannot hold a value.
         """
         step, task = self._locked(work, user_task_id, context)
+        Discretion(work, context).require_named(error.variables, Permission.EXECUTE)
         if not step.tree.raise_error(task.task_id, error.error_code, error.variables):
             raise UncaughtBpmnError(error_code=error.error_code, reason=error.message)
         facts: dict[str, JsonValue] = {"error_code": error.error_code, "message": error.message}
@@ -61,6 +64,7 @@ class UserTaskThrows:
         """
         escalation = Escalation(escalation_code=escalation_code, variables=dict(variables))
         step, task = self._locked(work, user_task_id, context)
+        Discretion(work, context).require_named(escalation.variables, Permission.EXECUTE)
         step.tree.raise_escalation(task.task_id, escalation.escalation_code, escalation.variables)
         if not step.tree.is_waiting(task.task_id):
             UserTasks(work).complete(user_task_id, {}, context.user_id)

@@ -1,7 +1,8 @@
 """The desk at which people work on user tasks: find, claim, delegate, draft, discuss and complete them.
 
-Every call runs on the caller's unit of work. Who may do what is decided in `engine/duties.py`, on a locked row. What
-follows from a completed task in the process is the engine's.
+Every call runs on the caller's unit of work. Who may do what is decided in `engine/duties.py`, on a locked row; where
+the instance is about restricted records, `engine/discretion.py` has a say before. What follows from a completed task in
+the process is the engine's.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pydantic import BaseModel, JsonValue
 from engine.assignment import LONGEST_NAME, is_name
 from engine.denials import DENIALS, note_denial
 from engine.description import UserTaskDescription, describe_user_task
+from engine.discretion import Discretion
 from engine.duties import (
     barred,
     claimed_by_another,
@@ -72,8 +74,9 @@ class UserTaskDesk:
         _require(Permission.READ, context)
         found = UserTasks(work).page(query.selection(), context)
         tasks = found[: query.limit]
+        confidence = Discretion(work, context).confidence({task.process_instance_id for task in tasks})
         return InboxPage(
-            user_tasks=tuple(describe_user_task(task, self._forms, context) for task in tasks),
+            user_tasks=tuple(describe_user_task(task, self._forms, confidence, context) for task in tasks),
             next_cursor=cursor_behind(tasks[-1]) if len(found) > len(tasks) else None,
         )
 
@@ -88,7 +91,8 @@ class UserTaskDesk:
         task = UserTasks(work).read(user_task_id, context)
         if task is None:
             raise UnknownUserTaskError(user_task_id=user_task_id)
-        return describe_user_task(task, self._forms, context)
+        confidence = Discretion(work, context).confidence([task.process_instance_id])
+        return describe_user_task(task, self._forms, confidence, context)
 
     def claim(self, work: UnitOfWork, user_task_id: UUID, *, context: SecurityContext) -> None:
         """Take a task; of several who try at once one gets it. Claiming one's own task again changes nothing.
@@ -211,14 +215,14 @@ class UserTaskDesk:
         return comment_id
 
     def comments(self, work: UnitOfWork, user_task_id: UUID, *, context: SecurityContext) -> list[UserTaskComment]:
-        """Return what was said about a task of the principal's tenant, oldest first.
+        """Return what was said about a task of the principal's tenant, oldest first; nothing where that is withheld.
 
         Raises:
             AccessDeniedError: No READ permission.
             UnknownUserTaskError: There is no such task.
         """
-        self.describe(work, user_task_id, context=context)
-        return UserTasks(work).comments(user_task_id)
+        task = self.describe(work, user_task_id, context=context)
+        return [] if task.is_withheld else UserTasks(work).comments(user_task_id)
 
     def instance_of(self, work: UnitOfWork, user_task_id: UUID, *, context: SecurityContext) -> UUID:
         """Return the instance that has to be locked before its task is completed.
@@ -259,11 +263,12 @@ class UserTaskDesk:
             AccessDeniedError, UnknownUserTaskError, UserTaskClosedError: As `lock_workable`.
             SeparationOfDutiesError, NotACandidateError, ClaimedByAnotherError: As `lock_workable`.
             FormInvalidError, FormMissingError: The submission does not fit the form, or there is no such form.
+            RecordNotFoundError, RecordNotGrantedError: The submission names a record that is kept from the principal.
         """
         task = self.lock_workable(work, user_task_id, context=context)
-        if task.form_id is None:
-            return task, dict(submission)
-        return task, self._forms.parse(task.form_id, submission)
+        values = dict(submission) if task.form_id is None else self._forms.parse(task.form_id, submission)
+        Discretion(work, context).require_named(values, Permission.EXECUTE)
+        return task, values
 
     def close_completed(
         self,
@@ -298,6 +303,7 @@ class UserTaskDesk:
         task = UserTasks(work).lock(user_task_id, context.tenant_id)
         if task is None:
             raise UnknownUserTaskError(user_task_id=user_task_id)
+        Discretion(work, context).require(task.process_instance_id, Permission.EXECUTE)
         return task
 
     def _record(

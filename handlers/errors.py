@@ -17,10 +17,16 @@ HandlerError
 ├── DatasetNotValidatedError       DATASET_NOT_VALIDATED
 ├── ProfileNotAllowedError         COMPUTE_PROFILE_NOT_ALLOWED
 ├── JobFailedError                 JOB_FAILED
+├── ModelNameTakenError            MODEL_NAME_TAKEN
 ├── ModelClassificationError       MODEL_CLASSIFICATION_TOO_LOW
 ├── ModelRegisteredOtherwiseError  MODEL_REGISTERED_OTHERWISE
 ├── ModelNotServableError          MODEL_NOT_SERVABLE
-└── EndpointNotFoundError          ENDPOINT_NOT_FOUND
+├── EndpointNotFoundError          ENDPOINT_NOT_FOUND
+└── GrantRefusedError              GRANT_REFUSED
+    ├── GrantExceedsOwnError       GRANT_EXCEEDS_OWN
+    ├── GrantToOneselfError        GRANT_TO_ONESELF
+    ├── GrantOverError             GRANT_OVER
+    └── LastAdministratorError     GRANT_LAST_ADMINISTRATOR
 """
 
 from __future__ import annotations
@@ -210,6 +216,17 @@ class JobFailedError(HandlerError):
         super().__init__(f"{module} {ending} (exit code {exit_code}). {log_tail[-500:]}".strip())
 
 
+class ModelNameTakenError(HandlerError):
+    """A model's name, under which there is a version that the caller may not read."""
+
+    code = "MODEL_NAME_TAKEN"
+    hint = "Choose another name, or ask its owner for a grant."
+
+    def __init__(self, *, model: str) -> None:
+        self.model = model
+        super().__init__(f"The model name {model!r} is taken.")
+
+
 class ModelClassificationError(HandlerError):
     """A model from outside would be less protected than the data that it was made of."""
 
@@ -262,3 +279,58 @@ class EndpointNotFoundError(HandlerError):
     def __init__(self, *, asked_for: str) -> None:
         self.asked_for = asked_for
         super().__init__(f"No healthy endpoint serves {asked_for}.")
+
+
+class GrantRefusedError(HandlerError):
+    """Grants of a record that are not changed so."""
+
+    code = "GRANT_REFUSED"
+
+
+class GrantExceedsOwnError(GrantRefusedError):
+    """A grant of more than the granter holds, or for longer, or with fewer conditions.
+
+    Attributes:
+        permissions: Those that the granter does not hold so.
+    """
+
+    code = "GRANT_EXCEEDS_OWN"
+    hint = "Grant what you hold, within the time, networks and claims to which your own grant is bound."
+
+    def __init__(self, *, user_id: str, permissions: tuple[str, ...]) -> None:
+        self.user_id = user_id
+        self.permissions = permissions
+        super().__init__(f"{user_id} does not hold {', '.join(permissions)} as widely as the grant would give it.")
+
+
+class GrantToOneselfError(GrantRefusedError):
+    """A grant to the granter, which would outlast the role or ownership that allows it."""
+
+    code = "GRANT_TO_ONESELF"
+    hint = "Ask somebody else who may grant the record."
+
+    def __init__(self, *, user_id: str) -> None:
+        self.user_id = user_id
+        super().__init__(f"{user_id} cannot grant anything to {user_id}.")
+
+
+class GrantOverError(GrantRefusedError):
+    """A grant that would never count: it ends before it begins, or has ended."""
+
+    code = "GRANT_OVER"
+    hint = "Let expires_at lie in the future, and behind not_before."
+
+    def __init__(self, *, expires_at: str) -> None:
+        self.expires_at = expires_at
+        super().__init__(f"A grant until {expires_at} would never count.")
+
+
+class LastAdministratorError(GrantRefusedError):
+    """Without this grant nobody could grant a RESTRICTED record any more."""
+
+    code = "GRANT_LAST_ADMINISTRATOR"
+    hint = "Grant admin on the record to somebody else first, without end and conditions."
+
+    def __init__(self, *, record: str) -> None:
+        self.record = record
+        super().__init__(f"Nobody else is granted admin on {record} for good.")

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError, model_validator
 
-from engine import Engine, PublishedMessage, Request, fulfil_once
+from engine import Discretion, Engine, PublishedMessage, Request, fulfil_once
 from storage import Resource, SecurityContext, UnitOfWork, require
 from storage.identifiers import new_id
 from storage.models import JsonObject, Permission, RiskSeverity
@@ -168,8 +168,19 @@ class EventGateway:
 
         Raises:
             UnknownInstanceError, MessageNotAwaitedError: The instance that is named cannot receive it.
+            RecordNotFoundError, RecordNotGrantedError: It names a restricted record, or reaches an instance that is
+                about one, on which the publisher holds no EXECUTE. Nothing may stay of the transaction.
             MessageInvalidError: No message can have this name.
         """
+        require(context, Permission.EXECUTE, Resource(kind="messages", tenant_id=context.tenant_id))
+        discretion = Discretion(work, context)
+        discretion.require_named({**trigger.payload, "": trigger.business_key}, Permission.EXECUTE)
+        published = self._publish(work, trigger, context)
+        if published.process_instance_id is not None:
+            discretion.require(published.process_instance_id, Permission.EXECUTE)
+        return published
+
+    def _publish(self, work: UnitOfWork, trigger: EventTrigger, context: SecurityContext) -> PublishedMessage:
         event = trigger.platform_event(context)
         if event is not None:
             return self.dispatch(work, event, context=context)
@@ -188,7 +199,7 @@ class EventGateway:
     def _send(
         self, work: UnitOfWork, instance_id: UUID, trigger: EventTrigger, context: SecurityContext
     ) -> PublishedMessage:
-        require(context, Permission.EXECUTE, Resource(kind="messages", tenant_id=context.tenant_id))
+        Discretion(work, context).require(instance_id, Permission.EXECUTE)
         arguments: JsonObject = {"event_type": trigger.event_type, "payload": trigger.payload}
         request = Request("event.triggered", str(instance_id), arguments, context, trigger.idempotency_key)
 

@@ -13,6 +13,7 @@ from handlers.datasets import Name, Nothing, find_version
 from handlers.errors import DatasetNotValidatedError, ProfileNotAllowedError
 from handlers.experiment_runs import EvaluationSummary
 from handlers.lineage_edges import LineageScope, node_of, record_lineage
+from handlers.model_versions import require_line
 from handlers.services import Limits, Services
 from runners.errors import ComputeProfileUnavailableError
 from runners.specification import SplitSpecification
@@ -103,6 +104,7 @@ def launch_experiment(
         AccessDeniedError: No WRITE or EXECUTE permission.
         RecordNotFoundError, DatasetNotValidatedError: There is nothing to train on.
         ProfileNotAllowedError, ComputeProfileUnavailableError: There is nowhere to train.
+        ModelNameTakenError: There is a version of the model that the principal may not know of.
         IdempotencyConflictError: The key was used for another request.
     """
     require(context, Permission.WRITE, Resource(kind="experiments", tenant_id=context.tenant_id))
@@ -164,13 +166,16 @@ def _launch(
     started = services.engine.describe(work, instance_id, context=context)
     replayed = started.business_key != str(experiment.id)
     if replayed:
+        if started.business_key is None:  # it is about what is no longer granted to the principal
+            raise IdempotencyConflictError(idempotency_key=str(idempotency_key))
         asked_for, experiment = (
             experiment,
-            work.get_crud(Experiment).read(UUID(str(started.business_key)), context=context),
+            work.get_crud(Experiment).read(UUID(started.business_key), context=context),
         )
         if any(getattr(asked_for, field) != getattr(experiment, field) for field in _WHAT_WAS_ASKED_FOR):
             raise IdempotencyConflictError(idempotency_key=str(idempotency_key))
     else:
+        require_line(work, experiment.model_name, context)
         experiment = experiment.model_copy(update={"process_instance_id": instance_id})
         experiment = work.get_crud(Experiment).create(experiment, context=context)
         _record_lineage(work, experiment, instance_id, context)

@@ -111,19 +111,19 @@ class InProduction(BaseModel):
 def why_in_production(services: Services, question: WhyQuestion, *, context: SecurityContext) -> ProductionStory | None:
     """Return everything that led to the version that an alias names, or that answers at an endpoint.
 
-    `None` where the alias names nothing at that time.
+    `None` where the alias names nothing at that time, or nothing that the principal may read.
 
     Raises:
-        RecordNotFoundError: There is no such endpoint, or the principal may not read it or the version.
+        RecordNotFoundError: There is no such endpoint, or none that the principal may read.
     """
     with services.storage.transaction(context.tenant_id) as work:
         if question.endpoint_id is not None:
             endpoint = work.get_crud(ServingEndpoint).read(question.endpoint_id, context=context)
             return ProductionStory(period=None, lineage=_lineage(work, endpoint, Direction.UPSTREAM, context))
         period = _period(work, question, context)
-        if period is None:
+        version = None if period is None else _readable_version(work, period, context)
+        if version is None:
             return None
-        version = work.get_crud(ModelArtifact).read(period.model_artifact_id, context=context)
         return ProductionStory(period=period, lineage=_lineage(work, version, Direction.UPSTREAM, context))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
+from handlers.errors import ModelNameTakenError
 from storage import SecurityContext, UnitOfWork
+from storage.filters import Order
 from storage.identifiers import new_id
 from storage.models import ModelArtifact
 
@@ -30,9 +32,28 @@ def versions_of(work: UnitOfWork, name: str, context: SecurityContext) -> list[M
     return work.get_crud(ModelArtifact).query({"name": name}, limit=_ALL_VERSIONS, context=context)
 
 
+def require_line(work: UnitOfWork, name: str, context: SecurityContext) -> None:
+    """Return if the principal may read the newest version of that name, or there is none.
+
+    A version beside one that its maker does not know of would be put into service beside it.
+
+    Raises:
+        ModelNameTakenError: There is one that they may not know of.
+    """
+    crud = work.get_crud(ModelArtifact)
+    newest = crud.query({"name": name}, limit=1, order=[Order("version", is_descending=True)], context=context)
+    if crud.highest("version", {"name": name}, context=context) > max((found.version for found in newest), default=0):
+        raise ModelNameTakenError(model=name)
+
+
 def next_version_of(work: UnitOfWork, name: str, context: SecurityContext) -> NextVersion:
-    """Return what the next version is to be; until the transaction ends, nobody else is told the same."""
+    """Return what the next version is to be; until the transaction ends, nobody else is told the same.
+
+    Raises:
+        ModelNameTakenError: As `require_line`.
+    """
     work.lock(model_lock(name, context))
+    require_line(work, name, context)
     # Ids come from the clocks of several machines; only the number tells which version is the newest.
     newest = max(versions_of(work, name, context), key=lambda found: found.version, default=None)
     if newest is None:

@@ -10,6 +10,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from engine import (
+    WITHHELD,
+    Discretion,
     ExpectedEvent,
     FireOutcome,
     FireSelection,
@@ -25,7 +27,12 @@ from storage.models import JsonObject
 
 
 class ScheduleDescription(BaseModel):
-    """A schedule, whose instances are started as `started_by`, and what became of its fires so far."""
+    """A schedule, whose instances are started as `started_by`, and what became of its fires so far.
+
+    Attributes:
+        variables: Of the instances; nothing where they name a restricted record that the caller may not read.
+        is_withheld: Whether that is so.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,6 +49,7 @@ class ScheduleDescription(BaseModel):
     skipped: int
     failed: int
     sla_breaches: int
+    is_withheld: bool = False
 
 
 class EventState(StrEnum):
@@ -113,7 +121,8 @@ def list_schedules(
     """Return the tenant's schedules, oldest first; needs READ."""
     with services.storage.transaction(context.tenant_id) as work:
         rows = services.schedules.schedules(work, context=context, process_id=process_id)
-    return tuple(map(_description, rows))
+        discretion = Discretion(work, context)
+        return tuple(_description(row, discretion) for row in rows)
 
 
 def set_schedule_status(
@@ -137,7 +146,7 @@ def set_schedule_status(
                 book.deactivate(work, schedule_id, context=context)
             case _:
                 assert_never(status)
-        return _description(book.read(work, schedule_id, context=context))
+        return _description(book.read(work, schedule_id, context=context), Discretion(work, context))
 
 
 def scheduled_events(services: Services, query: EventQuery, *, context: SecurityContext) -> tuple[ScheduledEvent, ...]:
@@ -178,7 +187,11 @@ def _fires(services: Services, work: UnitOfWork, query: EventQuery, context: Sec
     selection = FireSelection(
         process_id=query.process_id, process_instance_id=query.instance_id, outcomes=outcomes, limit=query.limit
     )
-    return list(map(_fired, services.schedules.fires(work, selection, context=context)))
+    fires, discretion = services.schedules.fires(work, selection, context=context), Discretion(work, context)
+    failed = {fire.schedule_id for fire in fires if fire.error is not None}
+    rows = (services.schedules.read(work, schedule_id, context=context) for schedule_id in failed)
+    withheld = {row.schedule_id for row in rows if discretion.names_withheld(row.variables)}
+    return [_fired(fire, is_withheld=fire.schedule_id in withheld) for fire in fires]
 
 
 def _in_order(events: list[ScheduledEvent]) -> list[ScheduledEvent]:
@@ -186,8 +199,10 @@ def _in_order(events: list[ScheduledEvent]) -> list[ScheduledEvent]:
     return sorted(events, key=lambda event: (event.at is None, event.at and event.at.timestamp()))
 
 
-def _description(row: ScheduleRow) -> ScheduleDescription:
+def _description(row: ScheduleRow, discretion: Discretion) -> ScheduleDescription:
     fields = row.model_dump(include=set(ScheduleDescription.model_fields) - {"definition", "started_by"})
+    if discretion.names_withheld(row.variables):
+        fields |= {"variables": {}, "last_error": _discreet(row.last_error), "is_withheld": True}
     definition = row.definition.model_dump(mode="json", exclude_none=True)
     return ScheduleDescription(definition=definition, started_by=row.started_by.user_id, **fields)
 
@@ -208,7 +223,11 @@ def _expected(event: ExpectedEvent) -> ScheduledEvent:
     )
 
 
-def _fired(fire: ScheduleFire) -> ScheduledEvent:
+def _discreet(error: dict[str, JsonValue] | None) -> dict[str, JsonValue] | None:
+    return None if error is None else {"code": error.get("code"), "message": WITHHELD}
+
+
+def _fired(fire: ScheduleFire, *, is_withheld: bool) -> ScheduledEvent:
     return ScheduledEvent(
         state=EventState(fire.outcome.value),
         kind="schedule",
@@ -216,5 +235,5 @@ def _fired(fire: ScheduleFire) -> ScheduledEvent:
         process_instance_id=fire.process_instance_id,
         schedule_id=fire.schedule_id,
         reason=fire.reason,
-        error=fire.error,
+        error=_discreet(fire.error) if is_withheld else fire.error,
     )

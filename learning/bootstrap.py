@@ -61,7 +61,7 @@ from storage.identifiers import new_id
 from storage.models import RoleType
 from storage.objects.addressed import AddressedObjects
 from storage.objects.envelope import KEY_BYTES
-from storage.objects.key_command import CommandKeys
+from storage.objects.key_command import CommandKeys, key_command_environment
 from storage.objects.master_keys import KeyService, make_master_key_file, parse_master_keys, read_master_keys
 from storage.objects.retention import parse_retention
 from storage.stores import MetricMaintenance
@@ -278,7 +278,7 @@ def master_keys(settings: LearningSettings) -> KeyService | None:
         MasterKeyUnusableError: They cannot be used.
     """
     if settings.key_command is not None:
-        return CommandKeys(settings.key_command)
+        return CommandKeys(settings.key_command, key_command_environment(os.environ, settings.key_command_environment))
     keys = "\n".join(settings.master_key.get_secret_value().split()) if settings.master_key is not None else ""
     if keys:
         return parse_master_keys(keys, "LEARNING_MASTER_KEY")

@@ -15,6 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from learning import (
+    access,
     artifacts,
     audit,
     decisions,
@@ -36,6 +37,7 @@ app.add_typer(diagrams.app, name="diagram")
 app.add_typer(decisions.app, name="decision")
 app.add_typer(schema.app, name="db")
 app.add_typer(instances.app, name="instance")
+app.add_typer(access.app, name="access")
 app.add_typer(artifacts.app, name="artifacts")
 app.add_typer(incidents.app, name="incident")
 app.add_typer(schedules.app, name="schedule")

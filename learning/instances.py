@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from engine import InstanceSelection, InstanceStatus, OperationResult, TokenMove, expected_by_instance
 from handlers.migrations import MigrationReport, MigrationRequest, migrate_instances
+from handlers.processes import readable_variables
 from learning.bootstrap import OPERATOR, running_services
 from learning.printing import AsJson, print_rows
 from learning.settings import LearningSettings
@@ -50,7 +51,7 @@ def show(instance: InstanceId) -> None:
     """Print, as JSON, what an instance has done, its variables, and what it waits for."""
     with running_services(LearningSettings()) as services, services.storage.transaction(OPERATOR.tenant_id) as work:
         described = services.engine.describe(work, instance, context=OPERATOR)
-        variables = services.engine.variables(work, instance, context=OPERATOR)
+        variables = readable_variables(services, work, described, context=OPERATOR)
         expected = expected_by_instance(work, instance, context=OPERATOR)
     document = {
         **described.model_dump(mode="json"),

@@ -25,7 +25,8 @@ class LearningSettings(BaseSettings):
         master_key: Keys that wrap those of sealed objects, in base64; the newest first, separated by white space.
         master_key_file: The same keys in a file, one a line; without both, a local folder gets `home`/master.key.
         key_command: A program that wraps and opens keys with master keys that this machine never sees.
-        retention: Days that the objects of deleted records are kept, as `MODEL/classification=days`.
+        key_command_environment: Names of the variables that it sees besides `PATH` and `HOME`.
+        retention: Days that the objects and metrics of deleted records are kept, as `MODEL/classification=days`.
         metric_retention: Days that metric points and their roll-ups are kept; for good unless given.
         import_roots: The only folders from which `file://` dataset sources are read; `home`/inbox unless given.
         source_origins: The only web servers from which `https://` and `http://` dataset sources are fetched.
@@ -51,6 +52,7 @@ class LearningSettings(BaseSettings):
     master_key: SecretStr | None = None
     master_key_file: Path | None = None
     key_command: Path | None = None
+    key_command_environment: Annotated[tuple[str, ...], NoDecode] = ()
     retention: str = "default=30"
     metric_retention: Annotated[MetricRetention | None, NoDecode] = None
     import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
@@ -66,7 +68,15 @@ class LearningSettings(BaseSettings):
     job_limits: Annotated[dict[str, Annotated[int, Field(ge=1)]], NoDecode] = {}
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
-    @field_validator("import_roots", "source_origins", "source_networks", "allowed_profiles", "groups", mode="before")
+    @field_validator(
+        "import_roots",
+        "source_origins",
+        "source_networks",
+        "allowed_profiles",
+        "groups",
+        "key_command_environment",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value

@@ -83,7 +83,11 @@ class LaunchAnswer(Answer):
 
 
 class ExperimentAnswer(Answer):
-    """How an experiment and its process stand."""
+    """How an experiment and its process stand.
+
+    Attributes:
+        variables: Null where the process is about a RESTRICTED record that the caller may not read.
+    """
 
     experiment_id: UUID
     status: ExperimentStatus
@@ -97,7 +101,7 @@ class ExperimentAnswer(Answer):
     open_user_task_ids: tuple[UUID, ...]
     completed_by: dict[str, str]
     incident: JsonObject | None
-    variables: dict[str, JsonValue]
+    variables: dict[str, JsonValue] | None
     runs: tuple[TrainingRun, ...]
 
 

@@ -16,6 +16,7 @@ from starlette.applications import Starlette
 from engine import DiagramError
 from handlers import Services
 from handlers.errors import DatasetRejectedError
+from mcp_server.access_tools import AccessTools
 from mcp_server.answers import ErrorAnswer
 from mcp_server.errors import ArgumentsInvalidError, ToolBrokenError, ToolNotFoundError
 from mcp_server.lineage_tools import LineageTools
@@ -89,7 +90,7 @@ def create_mcp_server(services: Services, version: str) -> LearningServer:
     """Return the server with all tools."""
     server = LearningServer(services, version)
     waiting = WaitingRoom()
-    for toolbox in (LearningTools, ModelTools, UserTaskTools, SchedulerTools, OperatorTools, LineageTools):
+    for toolbox in (LearningTools, ModelTools, UserTaskTools, SchedulerTools, OperatorTools, LineageTools, AccessTools):
         toolbox(services, waiting).add_to(server)
     return server
 

@@ -16,7 +16,7 @@ from handlers.errors import ValidationIncidentError, rejection
 from handlers.experiments import ExperimentPayload, get_experiment_status, launch_experiment
 from handlers.inference import InferencePayload, run_inference
 from handlers.metrics import MetricsFilter, get_metrics
-from handlers.processes import experiment_events, wait_for_end
+from handlers.processes import experiment_events, readable_variables, wait_for_end
 from mcp_server.answers import (
     DatasetAnswer,
     EventAnswer,
@@ -97,7 +97,7 @@ class LearningTools(Toolbox):
         report = get_experiment_status(self._services, experiment_id, context=context)
         instance = report.instance
         with self._services.storage.transaction(context.tenant_id) as work:
-            variables = self._services.engine.variables(work, instance.process_instance_id, context=context)
+            variables = readable_variables(self._services, work, instance, context=context)
         return ExperimentAnswer(
             audit_ref=self._audited("get_experiment_status", f"Experiment/{experiment_id}", context),
             experiment_id=experiment_id,

@@ -11,6 +11,7 @@ from typing import assert_never
 from storage.errors import AccessDeniedError
 from storage.models.access_control import ACLEntry, GrantConditions
 from storage.models.enums import DataClassification, Permission, PrincipalType, RoleType
+from storage.models.storage_model import StorageModel
 from storage.security import SecurityContext
 
 _EVERYTHING = frozenset(Permission)
@@ -48,6 +49,18 @@ class Resource:
     def name(self) -> str:
         """How messages call it."""
         return self.kind if self.resource_id is None else f"{self.kind} {self.resource_id}"
+
+
+def resource_of(record: StorageModel) -> Resource:
+    """Return a record as the access decision sees it."""
+    return Resource(
+        kind=type(record).__name__,
+        tenant_id=record.tenant_id,
+        data_classification=record.data_classification,
+        resource_id=str(record.id),
+        owner=record.owner,
+        acl=record.acl,
+    )
 
 
 @dataclass(frozen=True)
@@ -101,9 +114,14 @@ def _by_standing(context: SecurityContext, permission: Permission, resource: Res
 def _grant(context: SecurityContext, permission: Permission, resource: Resource, now: datetime | None) -> str | None:
     """Return the reason that a grant gives, `None` where none counts."""
     for entry in resource.acl:
-        if permission in entry.permissions and _names(entry, context) and _holds(entry, context, now):
+        if permission in entry.permissions and counts(entry, context, now):
             return f"{entry.granted_by} granted {permission} to {entry.principal_type} {entry.principal}"
     return None
+
+
+def counts(entry: ACLEntry, context: SecurityContext, now: datetime | None) -> bool:
+    """Return whether a grant is to the principal, and all that it is bound to holds at that moment."""
+    return _names(entry, context) and _holds(entry, context, now)
 
 
 def _names(entry: ACLEntry, context: SecurityContext) -> bool:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Row
 from sqlalchemy.exc import IntegrityError
 
 from storage.audit import AuditLeaf
-from storage.errors import DuplicateRecordError
+from storage.errors import DuplicateRecordError, RecordNumberError, RecordTextError
 from storage.filters import Condition, Order, write_cursor
 from storage.json_documents import jsonb_text
 from storage.models import JsonObject, ProcessObservation, StorageModel
@@ -27,6 +27,8 @@ from storage.record_queries import Statement, is_json
 from storage.tenants import enter_tenant
 
 _TABLES: Mapping[type[StorageModel], str] = {ProcessObservation: "process_observation"}
+_INTEGERS = 2**31
+_LONGEST_NAME = 2_000
 _MOST_ROWS = 2**62  # what the database can count to, and no caller can want
 _CREATE = "select create_records(%(tenant)s, %(records)s::jsonb, %(observations)s::jsonb, %(leaves)s::jsonb)"
 _CHANGE = (
@@ -189,6 +191,7 @@ class DocumentStore:
         Raises:
             RecordTextError, RecordNumberError: A value that the database cannot hold.
         """
+        _require_indexable(record)
         body = jsonb_text(record.model_dump(exclude={"revision"}), model=self._model.__name__)
         head = {
             "id": record.id,
@@ -206,6 +209,16 @@ class DocumentStore:
             "observations": f"[{observation.model_dump_json()}]",
             "leaves": to_json([leaf.as_row() for leaf in leaves]).decode(),
         }
+
+
+def _require_indexable(record: StorageModel) -> None:
+    """Return if the columns that are made of a record's fields, and their indexes, can hold them."""
+    for name, column in record.Meta.indexed.items():
+        value, model = getattr(record, name), type(record).__name__
+        if column == "version" and not -_INTEGERS <= value < _INTEGERS:
+            raise RecordNumberError(model=model, field=name, value=value)
+        if column == "name" and len(value.encode(errors="replace")) > _LONGEST_NAME:
+            raise RecordTextError(model=model, field=name, reason=f"more than {_LONGEST_NAME} bytes")
 
 
 def _projected(statement: Statement, name: str) -> str:

@@ -12,6 +12,7 @@ from pydantic_core import to_jsonable_python
 from storage.errors import RecordNumberError, RecordTextError
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
+_TOO_LONG = 10**4_000
 _HALF_CHARACTER = "half of a surrogate pair"
 
 
@@ -24,13 +25,36 @@ def jsonb_text(document: object, *, model: str) -> str:
 
     Raises:
         RecordTextError: A text or a key holds NUL or half of a surrogate pair.
-        RecordNumberError: A number is NaN or infinite.
+        RecordNumberError: A number is NaN or infinite, or has more digits than Python reads.
     """
     value = json_value(document, model=model)
-    text = _ENCODER.encode(value)
+    try:
+        text = _ENCODER.encode(value)
+    except ValueError:
+        require_storable(value, model=model)
+        raise
+    if "e+" in text:
+        text = _with_fractions(value)
     if "\\u0000" in text or "NaN" in text or "Infinity" in text or not _is_encodable(text):
         require_storable(value, model=model)
     return text
+
+
+def _with_fractions(value: JsonValue) -> str:
+    """Return JSON text in which a large fraction is written out, `.0` at its end.
+
+    `jsonb` keeps 1e+23 as a whole number, which is read as another number than the fraction that is nearest to it.
+    """
+    match value:
+        case dict():
+            members = (f"{_ENCODER.encode(name)}: {_with_fractions(item)}" for name, item in value.items())
+            return f"{{{', '.join(members)}}}"
+        case list():
+            return f"[{', '.join(map(_with_fractions, value))}]"
+        case float() if math.isfinite(value) and "e+" in repr(value):
+            return f"{value:.1f}"
+        case _:
+            return _ENCODER.encode(value)
 
 
 def json_value(document: object, *, model: str) -> JsonValue:
@@ -49,6 +73,8 @@ def json_value(document: object, *, model: str) -> JsonValue:
 def require_storable(value: JsonValue, *, model: str) -> None:
     """Return if `jsonb` can hold `value`; raises as `jsonb_text`."""
     for path, leaf in _leaves(value):
+        if isinstance(leaf, int) and abs(leaf) >= _TOO_LONG:
+            raise RecordNumberError(model=model, field=path, value="a whole number of more than 4,000 digits")
         if isinstance(leaf, float) and not math.isfinite(leaf):
             raise RecordNumberError(model=model, field=path, value=leaf)
         if isinstance(leaf, str) and ("\0" in leaf or not _is_encodable(leaf)):

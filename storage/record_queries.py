@@ -58,6 +58,7 @@ _TYPES: Mapping[Any, str] = MappingProxyType(
     }
 )
 _MOST_CONDITIONS = 50
+_MOST_CHOICES = 1_000
 _LARGEST_INTEGER = 2**31 - 1
 _MOST_STEPS = 4
 _POSITION = re.compile(r"\s*[+-]?\d+\s*")
@@ -268,6 +269,8 @@ class Statement:
     def _several(self, condition: Condition) -> Sequence[Operand]:
         if isinstance(condition.value, str) or not isinstance(condition.value, Sequence):
             raise self._invalid(condition.field, "`in` takes a list")
+        if len(condition.value) > _MOST_CHOICES:
+            raise self._invalid(condition.field, f"`in` takes at most {_MOST_CHOICES} values")
         return condition.value
 
     def _flag(self, condition: Condition) -> bool:

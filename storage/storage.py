@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from storage.access import Decision, Resource, decide
 from storage.audit import AuditLeaf, AuditTrail, denial_leaves
 from storage.errors import AccessDeniedError, DatabaseUnavailableError
-from storage.models import StorageModel
+from storage.models import Permission, StorageModel
 from storage.objects import ObjectStore
 from storage.security import SecurityContext
 from storage.sql import Queries
 from storage.tenants import enter_tenant
 from storage.unified_crud import UnifiedCRUD
-from storage.withheld import names_withheld_record
+from storage.withheld import has_restricted_records, restricted_records
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +56,21 @@ class UnitOfWork:
         """Return the records of `model` on this transaction."""
         return UnifiedCRUD(model, self.connection, self.audit, self._clock)
 
-    def names_withheld_record(self, content: str, *, context: SecurityContext) -> bool:
-        """Return whether a text names a RESTRICTED record that the principal may not read."""
-        return names_withheld_record(self.connection, self.audit, content, now=self._clock(), context=context)
+    def has_restricted_records(self, *, context: SecurityContext) -> bool:
+        """Return whether the principal's tenant has any record that is RESTRICTED; a look at one row of an index."""
+        return has_restricted_records(self.connection, context)
+
+    def restricted_records(self, ids: Collection[UUID], *, context: SecurityContext) -> dict[UUID, Resource]:
+        """Return those that are RESTRICTED records of the principal's tenant, deleted ones included."""
+        return restricted_records(self.connection, ids, context)
+
+    def clock(self) -> datetime:
+        """Return the time (aware) that grants are measured against."""
+        return self._clock()
+
+    def decide(self, permission: Permission, resource: Resource, *, context: SecurityContext) -> Decision:
+        """Return the access decision as of now."""
+        return decide(context, permission, resource, now=self._clock())
 
     def lock(self, name: str) -> None:
         """Wait until no other transaction holds `name`; hold it until this one ends."""

@@ -17,7 +17,7 @@ from uuid import UUID
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from storage.access import Resource, decide, principals
+from storage.access import Resource, decide, principals, resource_of
 from storage.audit import AuditTrail, denial_entry, make_leaf
 from storage.deletions import require_deletable
 from storage.documents import DocumentStore, Question, Readable
@@ -278,7 +278,7 @@ class UnifiedCRUD(Generic[ModelT]):
         )
 
     def _require(self, context: SecurityContext, permission: Permission, record: ModelT) -> None:
-        resource = _resource(record)
+        resource = resource_of(record)
         is_known = (
             permission is not Permission.READ and decide(context, Permission.READ, resource, now=self._clock()).allowed
         )
@@ -328,17 +328,6 @@ class UnifiedCRUD(Generic[ModelT]):
             return self._model.model_validate_json(f'{{"revision":{revision},{body[1:]}', context=STORED)
         except ValidationError:  # JSON may be nested more deeply than this parser goes
             return self._model.model_validate({**json.loads(body), "revision": revision}, context=STORED)
-
-
-def _resource(record: StorageModel) -> Resource:
-    return Resource(
-        kind=type(record).__name__,
-        tenant_id=record.tenant_id,
-        data_classification=record.data_classification,
-        resource_id=str(record.id),
-        owner=record.owner,
-        acl=record.acl,
-    )
 
 
 def _owned(payload: ModelT, context: SecurityContext, now: datetime) -> ModelT:

@@ -52,6 +52,7 @@ class Secrets:
         forms = [form.decode() for secret in self.kept.values() for form in _forms(secret) if form.isascii()]
         found = {}
         with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("set row_security = off")  # or rows that a policy hides would count as clean
             for schema, table in connection.execute(_TABLES).fetchall():
                 rows = connection.execute(_hits(schema, table), {"forms": forms}).fetchall()
                 if rows:

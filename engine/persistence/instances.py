@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from engine.errors import CorruptStateError
 from engine.persistence.statements import QUERIES
 from engine.spiff import TaskRow, TreeState, VariableRow
 from storage import SecurityContext, UnitOfWork
+from storage.withheld import ID_PATTERN
 
 _TASKS = TypeAdapter(tuple[TaskRow, ...])
 _VARIABLES = TypeAdapter(tuple[VariableRow, ...])
@@ -162,6 +163,18 @@ class Instances:
             with suppress(CorruptStateError):
                 read.append((row, _state(row, each)))
         return read
+
+    def ids_named(self, process_instance_ids: Collection[UUID], tenant_id: str) -> dict[UUID, frozenset[UUID]]:
+        """Return, of instances of the tenant, the ids that stand in anything they know, whatever has these ids."""
+        parameters = {
+            "process_instance_ids": sorted(process_instance_ids),
+            "tenant_id": tenant_id,
+            "id_pattern": ID_PATTERN,
+        }
+        named: dict[UUID, set[UUID]] = {}
+        for row in QUERIES.rows(self._connection, "ids_named_by_instances", parameters):
+            named.setdefault(row.process_instance_id, set()).add(row.named)
+        return {instance: frozenset(ids) for instance, ids in named.items()}
 
     def variables(self, process_instance_id: UUID, scope_id: UUID) -> dict[str, JsonValue]:
         """Return the variables of one scope."""

@@ -119,6 +119,26 @@ select i.*,
      from variable v where v.process_instance_id = i.process_instance_id) as variables
 from process_instance i where i.process_instance_id = any(:process_instance_ids)
 
+-- name: ids_named_by_instances
+-- Wherever an instance keeps what it knows: what could be an id, whoever's. A draft is not yet its knowledge.
+with said as (
+    select process_instance_id, business_key as content from process_instance
+    where process_instance_id = any(:process_instance_ids)
+    union all
+    select process_instance_id, cast(value as text) from variable where process_instance_id = any(:process_instance_ids)
+    union all
+    select process_instance_id, concat(context, submission)
+    from user_task where process_instance_id = any(:process_instance_ids)
+    union all
+    select process_instance_id, cast(input as text) from job where process_instance_id = any(:process_instance_ids)
+    union all
+    select process_instance_id, message from incident where process_instance_id = any(:process_instance_ids)
+)
+select distinct said.process_instance_id, cast(found[1] as uuid) as named
+from said join process_instance i using (process_instance_id),
+     regexp_matches(said.content, '(' || :id_pattern || ')', 'gi') as found
+where i.tenant_id = :tenant_id
+
 -- name: variables_of_scope
 select name, value from variable
 where process_instance_id = :process_instance_id and scope_id = :scope_id order by name

@@ -7,6 +7,7 @@ leaf), `leaves.jsonl` (a line for each leaf, byte for byte what was hashed) and 
 from __future__ import annotations
 
 import json
+import os
 import tarfile
 import tempfile
 from collections.abc import Iterable, Mapping
@@ -69,9 +70,11 @@ def export_bundle(
         "size": checkpoint.size,
     }
     of_tenant = {"tenant_id": context.tenant_id, "size": checkpoint.size}
-    incoming = out.with_name(f".{out.name}.incoming")
+    # For its owner alone, since it holds what is about persons, and under a name that nobody can take beforehand.
+    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name[:100]}.")
+    incoming = Path(name)
     try:
-        with tarfile.open(incoming, "w") as bundle:
+        with os.fdopen(handle, "wb") as file, tarfile.open(fileobj=file, mode="w") as bundle:
             _add_json(bundle, "bundle.json", described)
             _add_json(bundle, "keys.json", [key.model_dump(mode="json") for key in proofs.signers()])
             _add(bundle, "checkpoint", [checkpoint.note.encode()])

@@ -21,7 +21,6 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from storage.audit.canonical import canonical_bytes, canonical_text
-from storage.audit.merkle import leaf_hash
 from storage.identifiers import new_id
 from storage.json_documents import require_storable
 from storage.models.enums import RoleType
@@ -87,12 +86,10 @@ class AuditLeaf(NamedTuple):
 
     def as_parameters(self) -> dict[str, object]:
         """Return the leaf, without what is beside it, as parameters of a statement."""
-        content = self.canonical_text.encode()
         return {
             "audit_ref": self.audit_ref,
             "tenant_id": self.tenant_id,
-            "canonical_bytes": content,
-            "leaf_hash": leaf_hash(content),
+            "canonical_bytes": self.canonical_text.encode(),
         }
 
     def as_row(self) -> dict[str, JsonValue]:

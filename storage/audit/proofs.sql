@@ -1,5 +1,6 @@
 -- name: leaf_position
-select p.position, l.leaf_hash from audit_position p join audit_leaf l using (audit_ref)
+select p.position, sha256(cast('\x00' as bytea) || l.canonical_bytes) as leaf_hash
+from audit_position p join audit_leaf l using (audit_ref)
 where p.audit_ref = :audit_ref and p.tenant_id = :tenant_id
 
 -- name: is_recorded

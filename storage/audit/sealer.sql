@@ -37,7 +37,10 @@ select log_id from audit_log for update
 -- name: unsealed_leaves
 -- Below the snapshot's oldest running transaction nothing can still appear, so whoever commits late is not passed over.
 -- Leaves that a restored database has from its former life are sealed already, whatever their transaction's number.
-select audit_ref, tenant_id, leaf_hash, cast(xid as text) as transaction_number from audit_leaf l
+-- What is hashed, with the prefix of RFC 6962, 2.1, is what stands there, whatever its writer meant to write.
+select audit_ref, tenant_id, sha256(cast('\x00' as bytea) || l.canonical_bytes) as leaf_hash,
+    cast(xid as text) as transaction_number
+from audit_leaf l
 where (xid, audit_ref) > (cast(:sealed_xid as xid8), cast(:sealed_ref as uuid))
     and xid < pg_snapshot_xmin(pg_current_snapshot())
     and not exists (select from audit_position p where p.audit_ref = l.audit_ref)
@@ -46,7 +49,9 @@ order by xid, audit_ref limit :limit
 -- name: unsealed_leaves_after_restore
 -- Transactions count from the beginning again in a database that was restored from a dump: what has a number that has
 -- not been reached yet was committed in its former life.
-select audit_ref, tenant_id, leaf_hash, cast(xid as text) as transaction_number from audit_leaf l
+select audit_ref, tenant_id, sha256(cast('\x00' as bytea) || l.canonical_bytes) as leaf_hash,
+    cast(xid as text) as transaction_number
+from audit_leaf l
 where (xid < pg_snapshot_xmin(pg_current_snapshot()) or xid >= pg_snapshot_xmax(pg_current_snapshot()))
     and not exists (select from audit_position p where p.audit_ref = l.audit_ref)
 order by xid, audit_ref limit :limit

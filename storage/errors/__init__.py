@@ -18,6 +18,7 @@ StorageError
 │   └── WrittenByPlatformError            RECORD_WRITTEN_BY_PLATFORM
 ├── access.py: who may do what, and who asks
 │   ├── AccessDeniedError                 FORBIDDEN
+│   │   └── RecordNotGrantedError           the same code
 │   ├── AuthenticationError               AUTHENTICATION_REQUIRED
 │   ├── InvalidTokenError                 TOKEN_INVALID
 │   └── NotLoopbackError                  HOST_NOT_LOOPBACK
@@ -62,7 +63,13 @@ step.
 """
 
 from domain_sdk.errors import ReportedError
-from storage.errors.access import AccessDeniedError, AuthenticationError, InvalidTokenError, NotLoopbackError
+from storage.errors.access import (
+    AccessDeniedError,
+    AuthenticationError,
+    InvalidTokenError,
+    NotLoopbackError,
+    RecordNotGrantedError,
+)
 from storage.errors.audit import (
     AuditKeyInvalidError,
     AuditKeyMissingError,
@@ -151,6 +158,7 @@ __all__ = [
     "RecordHeldError",
     "RecordInProductionError",
     "RecordNotFoundError",
+    "RecordNotGrantedError",
     "RecordNumberError",
     "RecordTextError",
     "ReferencesUnreadableError",

@@ -23,6 +23,12 @@ class AccessDeniedError(StorageError):
         super().__init__(f"{user_id} may not {permission} {resource}: {reason}.")
 
 
+class RecordNotGrantedError(AccessDeniedError):
+    """What is asked for is about a RESTRICTED record that is not granted to the principal."""
+
+    hint = "Ask whoever may grant the record, such as its creator, for a grant with learning.grant_access."
+
+
 class AuthenticationError(StorageError):
     """No principal could be established from the request."""
 

@@ -82,7 +82,7 @@ class RecordNumberError(StorageError):
     code = "RECORD_NUMBER_INVALID"
     hint = "Give a finite number, or no value."
 
-    def __init__(self, *, model: str, field: str, value: float) -> None:
+    def __init__(self, *, model: str, field: str, value: float | str) -> None:
         self.model = model
         self.field = printable(field)
         self.value = str(value)

@@ -32,7 +32,7 @@ def require_safe_model_file(path: Path) -> ModelFormat:
         raise PickleRefusedError(file=path.name)
     if head.startswith(_HDF5):
         raise ModelFileRefusedError(file=path.name, reason="it is HDF5, whose Keras models hold pickled functions")
-    if zipfile.is_zipfile(path):
+    if _is_archive(path):
         require_exported_program(path, size)
         return ModelFormat.EXPORTED_PROGRAM
     if head[8:9] == b"{":
@@ -40,3 +40,10 @@ def require_safe_model_file(path: Path) -> ModelFormat:
         return ModelFormat.SAFETENSORS
     require_onnx(path, size)
     return ModelFormat.ONNX
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:  # one that says of itself what cannot be
+        return True

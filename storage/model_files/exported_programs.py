@@ -62,7 +62,7 @@ def require_exported_program(path: Path, size: int) -> None:
         with zipfile.ZipFile(path) as archive:
             _require_packing(path, size, archive.infolist())
             _require_members(path, archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError) as error:
         raise ModelFileRefusedError(file=path.name, reason="the archive is damaged") from error
 
 

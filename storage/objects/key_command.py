@@ -6,6 +6,8 @@ The program is called with one of three acts, and says in its answer, on standar
 - `wrap NAME`, `unwrap NAME`: base64 of the result, for base64 of the data key and of its purpose, a line each, on
   standard input. Exit code 3 says that this master key did not wrap that for this purpose; any other but 0 is a
   failure.
+
+It sees `PATH`, `HOME` and the variables that a setting names, not what this process knows, such as passwords.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import base64
 import binascii
 import re
 import subprocess
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -23,11 +26,23 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _NOT_WRAPPED = 3
 
 
-class CommandKeys:
-    """A `KeyService` behind a program, called anew for each key."""
+def key_command_environment(environment: Mapping[str, str], names: Collection[str]) -> dict[str, str]:
+    """Return what the program is to see of an environment: where programs and its home are, and what is named."""
+    return {name: value for name, value in environment.items() if name in {"PATH", "HOME", *names}}
 
-    def __init__(self, program: Path, timeout_seconds: float = 30) -> None:
+
+class CommandKeys:
+    """A `KeyService` behind a program, called anew for each key.
+
+    Args:
+        program: Where it is.
+        environment: The variables that it sees.
+        timeout_seconds: How long it may take.
+    """
+
+    def __init__(self, program: Path, environment: Mapping[str, str], timeout_seconds: float = 30) -> None:
         self._program = program
+        self._environment = dict(environment)
         self._timeout_seconds = timeout_seconds
 
     @cached_property
@@ -62,7 +77,12 @@ class CommandKeys:
         command = [str(self._program), act, *names]
         try:
             outcome = subprocess.run(
-                command, input=b"".join(lines), capture_output=True, check=False, timeout=self._timeout_seconds
+                command,
+                input=b"".join(lines),
+                env=self._environment,
+                capture_output=True,
+                check=False,
+                timeout=self._timeout_seconds,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise self._unusable(f"it cannot be run ({type(error).__name__})") from error

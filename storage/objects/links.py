@@ -7,6 +7,7 @@ so it cannot be re-aimed, and it is used up by the first who reads.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
@@ -43,6 +44,10 @@ class Links:
     def forget_expired(self) -> int:
         """Forget links a day after they have expired, used or not; return how many."""
         return QUERIES.execute(self._connection, "forget_links")
+
+    def withdraw(self, tenant_id: str, uris: Collection[str]) -> int:
+        """Let no link lead to these objects any more, whoever it was given to; return how many did."""
+        return QUERIES.execute(self._connection, "withdraw_links", {"tenant_id": tenant_id, "uris": sorted(uris)})
 
     def use(self, secret: str) -> LinkedObject:
         """Return what a secret leads to; it leads nowhere from now on.

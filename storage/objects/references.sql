@@ -53,5 +53,8 @@ returning tenant_id, uri, issued_to
 -- name: find_link
 select used_at from object_link where token_sha256 = :token_sha256
 
+-- name: withdraw_links
+delete from object_link where tenant_id = :tenant_id and uri = any(:uris) and used_at is null
+
 -- name: forget_links
 delete from object_link where expires_at < engine_now() - interval '1 day'

@@ -39,6 +39,7 @@ TOOLS = [
     "learning.stream_events",
     "learning.run_inference",
     "learning.get_metrics",
+    "learning.register_model",
     "learning.list_user_tasks",
     "learning.get_user_task",
     "learning.claim_user_task",
@@ -68,6 +69,9 @@ TOOLS = [
     "learning.explain_production",
     "learning.list_downstream",
     "learning.get_production_at",
+    "learning.grant_access",
+    "learning.revoke_access",
+    "learning.list_grants",
 ]
 
 

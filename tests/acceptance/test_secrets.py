@@ -136,6 +136,7 @@ def told(witness: Witness) -> Sightings:
         live_through_everything(witness)
         give_secrets_in_sources(witness)
         give_secrets_to_wrong_doors(witness)
+        give_secrets_to_tools(witness)
         assert {name: witness.ended(process) for name, process in commands.items()} == CODES_OF_COMMANDS
     return sightings
 
@@ -216,6 +217,25 @@ def give_secrets_to_wrong_doors(witness: Witness) -> None:
     assert statuses == [401, 401, 404, 400, 400, 403, 200]
 
 
+def give_secrets_to_tools(witness: Witness) -> None:
+    """Put a secret where something else belongs, and where nothing belongs."""
+    secret = witness.secrets.new("password in an argument")
+    codes = [
+        witness.refused("get_instance", process_instance_id=secret),
+        witness.refused("list_instances", statuses=[secret]),
+        witness.refused("list_instances", limit=secret),
+        witness.refused("create_dataset", dataset_payload={"name": {"password": secret}, "password": secret}),
+        witness.refused("launch_experiment", experiment_payload=secret),
+        witness.refused("run_inference", inference_payload={"endpoint_id": secret, "instances": secret}),
+        witness.refused("grant_access", model=secret, record_id=secret, permissions=[secret], conditions=secret),
+        witness.refused("grant_access", conditions={"networks": [secret], "claims": [secret], "not_before": secret}),
+        witness.refused("scheduler_trigger_event", event_type="drift.detected", payload={"model_id": secret}),
+        witness.refused("scheduler_define_process", process_payload={"process_id": "p"}, schedule_definition=secret),
+        witness.refused("scheduler_get_metrics", process_id="p", time_window=secret),
+    ]
+    assert set(codes) == {"ARGUMENTS_INVALID"}
+
+
 def give_secrets_to_the_command_line(witness: Witness) -> dict[str, subprocess.Popen[str]]:
     """Start parts with settings that cannot work; they end while other things happen."""
     password = witness.secrets.new("password of a database that is not there")
@@ -288,14 +308,15 @@ def test_no_secret_is_on_a_command_line_nor_given_to_a_job(witness: Witness, tol
 def test_a_secret_that_is_given_away_is_found(database_url: str, tmp_path: Path) -> None:
     secrets = Secrets()
     secret = secrets.new("plain").encode()
-    kept, given_away = tmp_path / "kept", tmp_path / "given-away"
+    kept, given_away, named = tmp_path / "kept", tmp_path / "given-away", tmp_path / f"{secret.decode()}.bin"
+    named.touch()
     for path, content in ((kept, secret), (given_away, b"x" + base64.b64encode(b"y" + secret + b"z"))):
         path.write_bytes(content)
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("create table as_bytes as select %s::bytea", (b"\0" + secret,))
         connection.execute("create table as_document as select jsonb_build_object('a', %s::text)", (secret.decode(),))
 
-    assert secrets.found_in_files(tmp_path, besides=[kept]) == {str(given_away): {"plain"}}
+    assert secrets.found_in_files(tmp_path, besides=[kept]) == {str(path): {"plain"} for path in (given_away, named)}
     assert secrets.found_in_database(database_url) == {
         "public.as_bytes": {"plain"},
         "public.as_document": {"plain"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 from database_owner import as_owner
@@ -31,3 +32,11 @@ def count_rows(storage: Storage) -> dict[str, int]:
         tables = sorted(name for name in names if not name.startswith("audit_"))
         counting = " union all ".join(f"select '{name}', count(*) from {name}" for name in tables)
         return {row[0]: row[1] for row in connection.execute(text(counting))}
+
+
+def denials(shop: Workshop, user_id: str) -> set[str]:
+    """What a person was refused, by the audit trail."""
+    with as_owner(shop.services.storage) as connection:
+        leaves = connection.execute(text("select canonical_bytes from audit_leaf")).scalars().all()
+    found = [json.loads(bytes(leaf)) for leaf in leaves]
+    return {leaf["subject"] for leaf in found if (leaf["actor"], leaf["action"]) == (user_id, "access.denied")}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -235,6 +236,19 @@ def test_an_untouched_bundle_verifies_alone(sealed: Archive) -> None:
     bundle = sealed.export()
 
     assert sealed.auditor().verify(bundle) == Verdict(0, ("OK: 12 leaves of north, each as it was signed.",))
+
+
+def test_a_bundle_is_for_its_owner_alone_and_follows_no_link_that_waits_for_it(sealed: Archive) -> None:
+    elsewhere = sealed.folder / "elsewhere"
+    elsewhere.write_text("mine")
+    for name in (".bundle.tar.incoming", "bundle.tar"):
+        (sealed.folder / name).symlink_to(elsewhere)
+
+    bundle = sealed.export()
+
+    assert (bundle.is_symlink(), stat.S_IMODE(bundle.stat().st_mode)) == (False, 0o600)
+    assert elsewhere.read_text() == "mine"
+    assert [path.name for path in sealed.folder.glob(".bundle*")] == [".bundle.tar.incoming"]
 
 
 @pytest.mark.parametrize("name", TAMPERED)

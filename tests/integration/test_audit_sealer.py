@@ -374,7 +374,7 @@ def test_what_was_sealed_can_neither_be_changed_nor_removed(office: AuditOffice,
         "update audit_personal set content = '{}'",
         "delete from audit_leaf",
         "update audit_leaf set tenant_id = 'south'",
-        "insert into audit_leaf values (gen_random_uuid(), 'north', '', '', '1')",
+        "insert into audit_leaf values (gen_random_uuid(), 'north', '', '1')",
     ],
 )
 def test_the_application_can_only_add_leaves(office: AuditOffice, change: str) -> None:

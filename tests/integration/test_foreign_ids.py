@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,9 +13,10 @@ from database_owner import as_owner
 from forgetful_statements import forgetful_statements
 from handlers_platform import ADA, ADMIN, GRACE, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
 from open_door import Door, open_door
-from rows_and_objects import holdings
-from shop_floor import WHY, failing
+from rows_and_objects import denials, holdings
+from shop_floor import failing
 from sqlalchemy import text
+from tool_calls import CALLS, FURTHER_CALLS, OTHER_CALLS, filled_in
 from tool_schemas import EACH, paths_of_ids, paths_of_texts, placed
 
 from handlers.datasets import DatasetPayload, register_dataset
@@ -26,70 +27,6 @@ Found = dict[str, str]
 
 FOREIGN_KEY = ("dataset_payload", "rules", EACH, "dataset_version_id")
 """Tried by a test of its own, which needs a file to register."""
-
-CALLS: dict[str, dict[str, Any]] = {
-    "learning.launch_experiment": {"experiment_payload": {"dataset_id": "<dataset>"}},
-    "learning.get_experiment_status": {"experiment_id": "<experiment>"},
-    "learning.stream_events": {"experiment_id": "<experiment>", "wait_seconds": 0},
-    "learning.run_inference": {"inference_payload": {"endpoint_id": "<endpoint>", "instances": [{"width": 1}]}},
-    "learning.get_user_task": {"user_task_id": "<user task>"},
-    "learning.claim_user_task": {"user_task_id": "<user task>"},
-    "learning.unclaim_user_task": {"user_task_id": "<user task>"},
-    "learning.delegate_user_task": {"user_task_id": "<user task>", "delegate": "sven"},
-    "learning.save_user_task_draft": {"user_task_id": "<user task>", "draft": {}},
-    "learning.comment_user_task": {"user_task_id": "<user task>", "comment": "seen"},
-    "learning.complete_user_task": {"user_task_id": "<user task>", "submission": {"decision": "approve"}},
-    "learning.throw_from_user_task": {"user_task_id": "<user task>", "kind": "error", "code": "E"},
-    "scheduler_trigger_event": {"event_type": "anything", "instance_id": "<instance>"},
-    "scheduler_pause_instance": {"instance_id": "<instance>", "reason": WHY},
-    "scheduler_resume_instance": {"instance_id": "<instance>", "reason": WHY},
-    "scheduler_cancel_instance": {"instance_id": "<instance>", "reason": WHY},
-    "scheduler_list_events": {"instance_id": "<instance>"},
-    "scheduler_set_schedule_status": {"schedule_id": "<schedule>", "status": "ended"},
-    "learning.list_instances": {"before": "<instance>"},
-    "learning.get_instance": {"process_instance_id": "<instance>"},
-    "learning.retry_incident": {"incident_id": "<incident>", "reason": WHY, "wait_seconds": 0},
-    "learning.set_variables": {"process_instance_id": "<instance>", "variables": {"a": 1}, "reason": WHY},
-    "learning.move_token": {
-        "process_instance_id": "<instance>",
-        "element_id": "UserTask_ReviewModel",
-        "to_element_id": "UserTask_ReviewModel",
-        "task_id": "<task>",
-        "reason": WHY,
-    },
-    "learning.migrate_instances": {"process_id": "supervised-training", "from_version": 1, "after": "<instance>"},
-    "learning.explain_production": {"question": {"endpoint_id": "<endpoint>"}},
-    "learning.list_downstream": {"dataset_version_id": "<dataset version>"},
-    "learning.get_metrics": {"filter": {"entity_id": "<endpoint>"}},
-}
-"""A call of every tool that takes an id, with every argument that is one."""
-
-OTHER_CALLS: dict[str, dict[str, Any]] = {
-    "learning.create_dataset": {
-        "dataset_payload": {"name": "n", "source_uri": "file:///inbox/n.csv", "target": "kind"},
-        "wait_seconds": 0,
-    },
-    "learning.explain_production": {"question": {"model_name": "<model name>"}},
-    "learning.get_production_at": {"at": "2026-01-01T00:00:00Z"},
-    "scheduler_start_instance": {"process_id": "<process>"},
-    "scheduler_get_metrics": {"process_id": "<process>"},
-    "scheduler_define_process": {
-        "process_payload": {"process_id": "<process>"},
-        "schedule_definition": {"trigger": {"kind": "cron", "line": "0 2 1 1 *"}},
-    },
-}
-"""Calls of tools that take no id."""
-
-FURTHER_CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("learning.run_inference", {"inference_payload": {"model_id": "<model>", "instances": [{"width": 1}]}}),
-    ("learning.explain_production", {"question": {"model_name": "<model name>"}}),
-    ("learning.list_instances", {"business_key": "<experiment>"}),
-    ("learning.list_instances", {"process_id": "<process>"}),
-    ("learning.list_user_tasks", {"process_id": "<process>", "shows": "all"}),
-    ("scheduler_list_events", {"process_id": "<process>"}),
-    ("scheduler_list_schedules", {"process_id": "<process>"}),
-)
-"""The same for what names a thing without being an id. Diagrams are not among them: they are of all tenants."""
 
 
 @pytest.fixture(scope="module")
@@ -145,14 +82,6 @@ def theirs(shop: Workshop, door: Door) -> Found:
         "model name": model.name,
         "process": "failing-work",
     }
-
-
-def filled_in(arguments: Any, names: Mapping[str, str]) -> Any:
-    filled = json.dumps(arguments)
-    for name, value in names.items():
-        filled = filled.replace(f"<{name}>", value)
-    assert "<" not in filled
-    return json.loads(filled)
 
 
 def nobodys(theirs: Found) -> Found:
@@ -358,7 +287,8 @@ def test_what_a_process_knows_of_restricted_data_is_told_with_a_grant_alone(
     (granted,), (withheld,) = door.ask("ada", asked), door.ask("olga", asked)
 
     assert granted["variables"]["profile"]["row_count"] == 30
-    assert (withheld["variables"], withheld["instance"]) == (None, granted["instance"])
+    untold = {**granted["instance"], "business_key": None, "is_withheld": True}
+    assert (withheld["variables"], withheld["instance"]) == (None, untold)
 
 
 def test_no_link_is_given_to_what_is_restricted(door: Door, restricted: DatasetVersion) -> None:
@@ -367,11 +297,3 @@ def test_no_link_is_given_to_what_is_restricted(door: Door, restricted: DatasetV
     answer = door.http("POST", "/artifacts/links", "olga", json=asked)
 
     assert (answer.status_code, answer.json()["code"]) == (404, "RECORD_NOT_FOUND")
-
-
-def denials(shop: Workshop, user_id: str) -> set[str]:
-    """What a person was refused, by the audit trail."""
-    with as_owner(shop.services.storage) as connection:
-        leaves = connection.execute(text("select canonical_bytes from audit_leaf")).scalars().all()
-    found = [json.loads(bytes(leaf)) for leaf in leaves]
-    return {leaf["subject"] for leaf in found if (leaf["actor"], leaf["action"]) == (user_id, "access.denied")}

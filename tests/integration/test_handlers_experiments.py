@@ -29,8 +29,20 @@ from domain_sdk.errors import InputSchemaMismatchError
 from domain_sdk.model_package import WEIGHTS_FILE, parse_manifest
 from domain_sdk.tabular_classification import ModelSignature
 from engine import CompensationAccount, IdempotencyConflictError, InstanceStatus, Operations
-from handlers.errors import DatasetNotValidatedError, EndpointNotFoundError, ProfileNotAllowedError
-from handlers.experiments import ExperimentPayload, get_experiment_status, launch_experiment
+from handlers.datasets import DatasetPayload, register_dataset
+from handlers.errors import (
+    DatasetNotValidatedError,
+    EndpointNotFoundError,
+    ModelNameTakenError,
+    ProfileNotAllowedError,
+)
+from handlers.experiments import (
+    ExperimentConfig,
+    ExperimentPayload,
+    Launch,
+    get_experiment_status,
+    launch_experiment,
+)
 from handlers.inference import InferencePayload, run_inference
 from runners.errors import ComputeProfileUnavailableError
 from serving.loading import load_model
@@ -149,7 +161,7 @@ def test_a_run_says_when_its_job_began_and_ended_on_the_clock_of_its_machine(
         (began, began + timedelta(minutes=1)),
         (began + timedelta(minutes=2), began + timedelta(minutes=3)),
     ]
-    shop.services.storage._engine.dispose()
+    shop.close()
 
 
 def test_the_second_promotion_puts_its_version_in_service_and_the_first_out_of_it(
@@ -408,6 +420,36 @@ def test_nothing_is_launched_where_it_may_not_or_cannot_run(shop: Workshop, data
         launch(ComputeProfile.CPU, STRANGER)
     assert shop.records(Experiment) == []
     assert not shop.worker.run_one()
+
+
+def test_a_model_of_which_somebody_may_not_know_is_not_theirs_to_make_a_version_of(
+    shop: Workshop, dataset_id: UUID
+) -> None:
+    secret = DatasetPayload(
+        name="secret",
+        source_uri=shop.put("secret.csv", two_clusters()),
+        target="kind",
+        data_classification=DataClassification.RESTRICTED,
+    )
+    hers = register_dataset(shop.services, secret, context=ADA).dataset.id
+    shop.finish_jobs()
+    bob = ADA.model_copy(update={"user_id": "bob"})
+
+    def launch(dataset: UUID, context: SecurityContext, key: str | None = None) -> Launch:
+        payload = ExperimentPayload(dataset_id=dataset, model_name="clusters", config=ExperimentConfig(epochs=1))
+        return launch_experiment(shop.services, payload, key, context=context)
+
+    before = launch(dataset_id, bob, "before")
+    operate(shop, Operations.cancel, before.process_instance_id)
+    launch(hers, ADA)
+    shop.finish_jobs()
+    assert [artifact.version for artifact in shop.records(ModelArtifact)] == [1]
+
+    with pytest.raises(ModelNameTakenError) as refusal:
+        launch(dataset_id, bob)
+    assert refusal.value.model == "clusters"
+    assert launch(dataset_id, bob, "before").experiment.id == before.experiment.id
+    assert launch(dataset_id, ADA).experiment.model_name == "clusters"
 
 
 def test_a_launch_under_a_known_key_is_the_first_one_again_unless_it_asks_for_something_else(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from learning.bootstrap import master_keys
+from learning.settings import LearningSettings
 from storage.errors import MasterKeyUnusableError, ObjectUnsealableError
 from storage.models import DataClassification
 from storage.objects import FolderObjectStore, SealingObjectStore
@@ -44,7 +47,7 @@ def service(kind: str, folder: Path, *names: str) -> KeyService:
     if kind == "local":
         return LocalKeys(tuple(name.encode().ljust(32, b".") for name in names))
     keys = {name: f"secret of {name}" for name in names}
-    return CommandKeys(program(folder, PROGRAM.format(python=sys.executable, keys=keys)))
+    return CommandKeys(program(folder, PROGRAM.format(python=sys.executable, keys=keys)), {})
 
 
 @pytest.mark.parametrize("kind", ["local", "command"])
@@ -90,7 +93,7 @@ def test_objects_are_sealed_opened_and_taken_over_by_a_key_service(kind: str, tm
 )
 def test_a_program_that_fails_seals_nothing(text: str, reason: str, tmp_path: Path) -> None:
     path = program(tmp_path, text)
-    keys = CommandKeys(path, timeout_seconds=1 if "sleep" in text else 30)
+    keys = CommandKeys(path, {}, timeout_seconds=1 if "sleep" in text else 30)
     folder = FolderObjectStore(tmp_path / "objects")
     sealing = SealingObjectStore(folder, keys).for_classification(DataClassification.CONFIDENTIAL)
 
@@ -103,6 +106,25 @@ def test_a_program_that_fails_seals_nothing(text: str, reason: str, tmp_path: Pa
 
 def test_a_program_that_is_not_there_is_unusable(tmp_path: Path) -> None:
     with pytest.raises(MasterKeyUnusableError) as raised:
-        CommandKeys(tmp_path / "absent").key_ids  # noqa: B018 - asking is the act
+        CommandKeys(tmp_path / "absent", {}).key_ids  # noqa: B018 - asking is the act
 
     assert raised.value.reason == "it cannot be run (FileNotFoundError)"
+
+
+def test_a_program_sees_of_the_environment_what_the_settings_name_and_no_password(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = program(tmp_path, f"#!/bin/sh\nenv > {tmp_path}/seen\necho one\n")
+    monkeypatch.setenv("LEARNING_DATABASE_URL", "postgresql://me:secret@127.0.0.1/ami")
+    monkeypatch.setenv("KEY_REGION", "north")
+    monkeypatch.setenv("KEY_ACCOUNT", "7")
+    settings = LearningSettings(key_command=path, key_command_environment="KEY_REGION, KEY_ACCOUNT")
+
+    keys = master_keys(settings)
+
+    assert keys is not None
+    assert keys.key_ids == ("one",)
+    seen = dict(line.split("=", 1) for line in (tmp_path / "seen").read_text().splitlines())
+    of_the_shell = {"PWD", "SHLVL", "_", "OLDPWD"}
+    assert seen.keys() - of_the_shell == {"PATH", "HOME", "KEY_REGION", "KEY_ACCOUNT"}
+    assert (seen["KEY_REGION"], seen["PATH"]) == ("north", os.environ["PATH"])

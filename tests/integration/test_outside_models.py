@@ -232,7 +232,7 @@ def test_nobody_of_another_tenant_finds_it(door: Door, shop: Workshop) -> None:
     answer = register(door, name="north only", artifact_uri=put(shop, made.onnx(made.field(12, b"n")), "north"))
     (record,) = shop.records(ModelArtifact, name="north only")
 
-    with pytest.raises(RecordNotFoundError), shop.services.storage.transaction("north") as work:
+    with pytest.raises(RecordNotFoundError), shop.services.storage.transaction("south") as work:
         work.get_crud(ModelArtifact).read(record.id, context=STRANGER)
 
     request = {"model": "ModelArtifact", "record_id": answer["model_artifact_id"], "uri": answer["artifact_uri"]}

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
 from storage import SecurityContext, Storage, UnifiedCRUD
-from storage.errors import FilterInvalidError
+from storage.errors import FilterInvalidError, RecordNumberError, RecordTextError
 from storage.filters import Condition, Operator, Order
 from storage.identifiers import new_id
-from storage.models import Dataset, RoleType, RunStage, TrainingRun
+from storage.models import Dataset, DatasetVersion, RoleType, RunStage, TrainingRun
 
 ADA = SecurityContext(user_id="ada", tenant_id="north", roles=frozenset({RoleType.MEMBER}))
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NOON_ELSEWHERE = NOON.astimezone(timezone(timedelta(hours=2)))
 STARTS = [None, NOON - timedelta(microseconds=1), NOON, NOON + timedelta(milliseconds=500), NOON + timedelta(seconds=1)]
+
+
+def dataset_version(**facts: Any) -> DatasetVersion:
+    whole = {"tenant_id": "north", "dataset_id": new_id(), "version": 1, "target": "kind", "checksum": "", **facts}
+    return DatasetVersion(storage_location="", file_format="csv", size_bytes=1, **whole)
 
 
 @pytest.fixture(name="runs")
@@ -108,6 +115,38 @@ def test_a_new_record_begins_at_its_first_revision_whatever_its_payload_says(sto
 
         assert created == crud.read(payload.id, context=ADA)
         assert crud.update(created, {"name": "flowers"}, context=ADA).revision == created.revision + 1
+
+
+@pytest.mark.parametrize("value", [1e308, 1e23, -1e16, 0.1])
+def test_a_fraction_is_read_as_it_was_written(storage: Storage, value: float) -> None:
+    version = dataset_version(feature_stats={"mean": value})
+    with storage.transaction() as work:
+        crud = work.get_crud(DatasetVersion)
+        created = crud.create(version, context=ADA)
+        read = crud.read(version.id, context=ADA)
+
+    assert read == created
+    assert type(read.feature_stats["mean"]) is float
+
+
+@pytest.mark.parametrize("number", [2**31, -(2**31) - 1])
+def test_a_number_that_no_column_holds_is_named(storage: Storage, number: int) -> None:
+    with storage.transaction() as work, pytest.raises(RecordNumberError) as error:
+        work.get_crud(DatasetVersion).create(dataset_version(version=number), context=ADA)
+    assert error.value.field == "version"
+
+
+def test_a_name_that_no_index_holds_is_named(storage: Storage) -> None:
+    payload = Dataset(tenant_id="north", name=secrets.token_hex(2_000), source_uri="file:///iris.csv")
+
+    with storage.transaction() as work, pytest.raises(RecordTextError) as error:
+        work.get_crud(Dataset).create(payload, context=ADA)
+    assert error.value.field == "name"
+
+
+def test_a_filter_of_endless_choices_is_refused(runs: UnifiedCRUD[TrainingRun]) -> None:
+    with pytest.raises(FilterInvalidError):
+        runs.query([Condition("logs_uri", Operator.IN, ["x"] * 1_001)], context=ADA)
 
 
 def test_a_limit_beyond_all_numbers_of_the_database_is_no_limit(runs: UnifiedCRUD[TrainingRun]) -> None:

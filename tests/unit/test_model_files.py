@@ -201,6 +201,18 @@ def test_an_onnx_model_that_needs_more_than_itself_is_refused(tmp_path: Path, co
         require_safe_model_file(tmp_path / "model")
 
 
+END = b"PK\x05\x06" + b"\xff" * 16 + b"\0\0"
+"""The end of an archive that refers to an end of another kind before it."""
+
+
+def name_in_no_code() -> bytes:
+    content = bytearray(made.exported())
+    entry = content.rindex(b"PK\x01\x02")
+    content[entry + 9] |= 0x08  # the name is UTF-8
+    content[entry + 46] = 0xFF
+    return bytes(content)
+
+
 def no_program(members: made.Members) -> None:
     del members["archive/models/model.json"]
 
@@ -218,6 +230,8 @@ def no_program(members: made.Members) -> None:
         pytest.param(lambda: made.with_member("data/aotinductor/model/a.so", b"\x7fELF"), id="a library"),
         pytest.param(lambda: made.with_member("data/constants/custom_obj_0", b"x"), id="an object"),
         pytest.param(lambda: made.exported()[:-30], id="cut off"),
+        pytest.param(name_in_no_code, id="a name in no code"),
+        pytest.param(lambda: made.exported() + b"PK\x06\x07" + b"\xff" * 16 + END, id="on several disks"),
     ],
 )
 def test_an_archive_that_is_no_exported_program_is_refused(tmp_path: Path, make: Callable[[], bytes]) -> None:

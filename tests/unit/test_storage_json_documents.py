@@ -16,11 +16,28 @@ from storage.json_documents import jsonb_text
     [
         {"text": "Zürich \N{GRINNING FACE}", "empty": "", "nothing": None, "flags": [True, False]},
         {"large": 2**200, "small": -1e-300, "list": [[], {}]},
+        {"fractions": [1e23, -1.7976931348623157e308, 1e16, {"nested": [2.5e100]}], "text": "1e+23", "whole": 10**23},
         {"an escape, not the character": r"\u0000 \ud800", "words": "NaN Infinity -Infinity"},
     ],
 )
 def test_what_json_can_say_comes_back_unchanged(document: JsonValue) -> None:
     assert json.loads(jsonb_text(document, model="Note")) == document
+
+
+@pytest.mark.parametrize("value", [1e16, 1e23, -1e308, 2.5])
+def test_a_fraction_is_written_as_one_however_large(value: float) -> None:
+    """Else the database keeps a whole number, which is another one."""
+    written = jsonb_text({"loss": [value]}, model="Note")
+
+    assert written.endswith((".0]}", ".5]}"))
+    assert "e" not in written
+
+
+def test_a_whole_number_of_endless_digits_is_named() -> None:
+    with pytest.raises(RecordNumberError) as error:
+        jsonb_text({"metrics": [{"count": 10**5_000}]}, model="Note")
+
+    assert error.value.field == "metrics[0].count"
 
 
 @pytest.mark.parametrize(
