@@ -238,7 +238,7 @@ def test_the_search_ends_soon_whatever_is_drawn(flows: list[str]) -> None:
 
     list(check_soundness(model))
 
-    assert time.thread_time() - began < 5
+    assert time.thread_time() - began < 60
 
 
 def test_a_long_way_is_searched_without_recursion() -> None:
