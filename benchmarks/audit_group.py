@@ -25,6 +25,7 @@ from measurement import Measurement
 from storage import AuditEntry, FolderObjectStore, SecurityContext, Storage
 from storage.audit import offline_verifier
 from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint, head_leaf, origin_of, tenant_tree
+from storage.audit.export import FORMAT
 from storage.audit.keys import KeyFile
 from storage.audit.merkle import leaf_hash
 from storage.audit.notes import SigningKey
@@ -166,7 +167,7 @@ def _write_bundle(path: Path, key: SigningKey, lines: list[bytes], hashes: list[
     inclusion = {"position": 0, "path": [], "checkpoint": {"note": key.sign(everything.text)}}
     members: dict[str, bytes] = {
         "bundle.json": json.dumps(
-            {"tenant_id": "north", "origin": tenant.origin, "global_origin": everything.origin}
+            {"format": FORMAT, "tenant_id": "north", "origin": tenant.origin, "global_origin": everything.origin}
         ).encode(),
         "keys.json": json.dumps([{"verifier": str(key.verifier), "endorsement": None}]).encode(),
         "checkpoint": key.sign(tenant.text).encode(),
