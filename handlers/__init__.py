@@ -7,7 +7,7 @@ No rule lives in a transport above, none in a store below.
 from datetime import UTC, datetime
 
 from engine import ServiceTaskRegistry
-from handlers import datasets, demotions, endpoint_probe, endpoints, experiments, models
+from handlers import dataset_validation, demotions, endpoint_probe, endpoints, experiments, models
 from handlers.experiment_runs import Clock, run_tasks
 from handlers.forms import FORMS
 from handlers.services import Limits, Services
@@ -26,7 +26,7 @@ def service_tasks(compute: Compute, clock: Clock = _utc_now) -> ServiceTaskRegis
         clock: Returns the time (aware) at which jobs begin and end.
     """
     return ServiceTaskRegistry(
-        *datasets.SERVICE_TASKS,
+        *dataset_validation.SERVICE_TASKS,
         *experiments.SERVICE_TASKS,
         *run_tasks(compute, clock),
         *models.SERVICE_TASKS,

@@ -1,32 +1,25 @@
-"""Datasets: registering versions, and the service tasks of the dataset-validation process."""
+"""Datasets: registering versions, and finding them."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from domain_sdk.errors import DomainSdkError
-from engine import BpmnError, ExternalTask, InstanceStatus, JobContext, TaskContext, TransactionalTask
-from handlers.dataset_content import StoredContent, profile_stored, store_content
-from handlers.dataset_profile import DatasetProfile
-from handlers.dataset_rules import RuleFinding, Severity, check_profile
+from engine import InstanceStatus, Request, fulfil_once
+from handlers.dataset_content import StoredContent, store_content
 from handlers.dataset_sources import source_copy
 from handlers.dataset_updates import announce_version
-from handlers.errors import ClassificationConflictError
+from handlers.errors import ClassificationConflictError, rejection
 from handlers.lineage_edges import LineageScope, came_of, record_lineage
 from handlers.remote_sources import without_secrets
 from handlers.services import Services
 from handlers.validation_rules import ValidationRule, as_documents
 from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
-from storage.datasets.errors import DatasetContentError
 from storage.datasets.ingestion import file_digest
-from storage.errors import (
-    ObjectCorruptError,
-    ObjectNotFoundError,
-    RecordNotFoundError,
-)
+from storage.errors import RecordNotFoundError
 from storage.models import (
     DataClassification,
     Dataset,
@@ -66,67 +59,116 @@ class DatasetPayload(BaseModel):
 
 
 class Registration(BaseModel):
-    """A registered version and the process instance that validates it, or did so when it was registered first."""
+    """A registered version and the process instance that validates it, or did so when it was registered first.
+
+    Attributes:
+        replayed: Whether it was there before.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     dataset: Dataset
     version: DatasetVersion
     process_instance_id: UUID
+    replayed: bool
     audit_ref: UUID
 
 
-def register_dataset(services: Services, payload: DatasetPayload, *, context: SecurityContext) -> Registration:
+class _Registered(BaseModel):
+    """What is kept under an idempotency key.
+
+    Attributes:
+        replayed: Not kept, for what is read back was there before.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    dataset_id: UUID
+    dataset_version_id: UUID
+    replayed: bool = Field(default=True, exclude=True)
+
+
+class _NotYetRegisteredError(Exception):
+    """Neither the request was made before nor the file registered; ends the transaction that looked."""
+
+
+def register_dataset(
+    services: Services, payload: DatasetPayload, idempotency_key: str | None = None, *, context: SecurityContext
+) -> Registration:
     """Store a file as the next version of a dataset, start its validation, and tell who waits for news of it.
 
     The same content under the same name, target and rules is the same version: it is returned, and nothing happens.
+    With a key, so is whatever was registered under it, as it stands now.
 
     Raises:
         AccessDeniedError: No WRITE permission.
         SourceNotAllowedError, SourceAddressRefusedError, SourceUnreachableError, FileUnreadableError,
             FileTooLargeError, FileNotTabularError, DatasetContentError, TargetColumnMissingError,
             ClassificationConflictError: Nothing was registered.
+        IdempotencyConflictError: The key was used for another file, or for something else.
+        DatasetRejectedError: What was registered under the key has been rejected meanwhile, and is gone.
     """
     require(context, Permission.WRITE, Resource(kind=f"dataset {payload.name}", tenant_id=context.tenant_id))
     with source_copy(payload.source_uri, services.limits) as path:
-        with services.storage.transaction(context.tenant_id) as work:
-            known = _registered_from(services, work, payload, file_digest(path), context)
+        source_sha256 = file_digest(path)
+        request = _request(payload, source_sha256, idempotency_key, context)
+        known = _registered_before(services, request, payload, source_sha256)
         if known is not None:
             return known
         objects = services.storage.objects.for_classification(payload.data_classification)
         stored = store_content(objects, path, payload.target, as_bag=not payload.row_order_matters)
     with services.storage.transaction(context.tenant_id) as work:
-        return _register(services, work, payload, stored, context=context)
+        act = partial(_register, services, work, payload, stored, context=context)
+        return _registration(services, work, fulfil_once(work, request, _Registered, act), context)
+
+
+def _request(
+    payload: DatasetPayload, source_sha256: str, idempotency_key: str | None, context: SecurityContext
+) -> Request:
+    arguments: JsonObject = {
+        **payload.model_dump(mode="json", exclude={"source_uri"}),
+        "sha256": source_sha256,
+        "registered_by": context.user_id,
+    }
+    return Request("dataset.registered", payload.name, arguments, context, idempotency_key)
+
+
+def _registered_before(
+    services: Services, request: Request, payload: DatasetPayload, source_sha256: str
+) -> Registration | None:
+    """Return what came of the same request or of the very same file, before anything is stored for this one."""
+    context = request.context
+    try:
+        with services.storage.transaction(context.tenant_id) as work:
+            act = partial(_registered_from, services, work, payload, source_sha256, context)
+            return _registration(services, work, fulfil_once(work, request, _Registered, act), context)
+    except _NotYetRegisteredError:
+        return None
 
 
 def _registered_from(
     services: Services, work: UnitOfWork, payload: DatasetPayload, source_sha256: str, context: SecurityContext
-) -> Registration | None:
+) -> _Registered:
     """Return the version that was registered from the very same file, which then need not be read again."""
-    _lock_dataset(work, payload.name, context)
+    lock_dataset(work, payload.name, context)
     dataset = _dataset_of_that_name(work, payload, context)
     if dataset is None:
-        return None
+        raise _NotYetRegisteredError
     criteria: JsonObject = {"dataset_id": str(dataset.id)}
     versions = work.get_crud(DatasetVersion).query(criteria, limit=_ALL_VERSIONS, context=context)
     usable = (version for version in versions if _is_usable(version, payload))
     known = next((version for version in usable if _source_ref(source_sha256) in version.lineage_refs), None)
-    return None if known is None else _registered_again(services, work, payload, dataset, known, context=context)
+    if known is None:
+        raise _NotYetRegisteredError
+    return _registered_again(services, work, payload, known, context)
 
 
 def _registered_again(
-    services: Services,
-    work: UnitOfWork,
-    payload: DatasetPayload,
-    dataset: Dataset,
-    known: DatasetVersion,
-    *,
-    context: SecurityContext,
-) -> Registration:
+    services: Services, work: UnitOfWork, payload: DatasetPayload, known: DatasetVersion, context: SecurityContext
+) -> _Registered:
     _require_same_classification(known, payload)
-    instance_id = _validation_of(services, work, known, context)
-    audit_ref = _audit(work, "dataset.registered_again", known, context)
-    return Registration(dataset=dataset, version=known, process_instance_id=instance_id, audit_ref=audit_ref)
+    _ensure_validation(services, work, known, context)
+    return _Registered(dataset_id=known.dataset_id, dataset_version_id=known.id)
 
 
 def _source_ref(sha256: str) -> str:
@@ -140,14 +182,14 @@ def _register(
     stored: StoredContent,
     *,
     context: SecurityContext,
-) -> Registration:
+) -> _Registered:
     content = stored.manifest.content
-    _lock_dataset(work, payload.name, context)
+    lock_dataset(work, payload.name, context)
     dataset = _dataset(work, payload, context)
     versions = work.get_crud(DatasetVersion).query({"dataset_id": dataset.id}, limit=_ALL_VERSIONS, context=context)
     known = _same_content(versions, content.identity, payload)
     if known is not None:
-        return _registered_again(services, work, payload, dataset, known, context=context)
+        return _registered_again(services, work, payload, known, context)
     version = DatasetVersion(
         tenant_id=context.tenant_id,
         data_classification=payload.data_classification,
@@ -167,8 +209,48 @@ def _register(
     scope = LineageScope(work=work, principal=context, process_instance_id=instance_id)
     record_lineage(scope, version, came_of(dataset, EdgeKind.HAS_VERSION, version))
     announce_version(services.events, work, version, versions, context=context)
-    audit_ref = _audit(work, "dataset.registered", version, context)
-    return Registration(dataset=dataset, version=version, process_instance_id=instance_id, audit_ref=audit_ref)
+    return _Registered(dataset_id=dataset.id, dataset_version_id=version.id, replayed=False)
+
+
+def _registration(services: Services, work: UnitOfWork, found: _Registered, context: SecurityContext) -> Registration:
+    """Return what was registered as it stands now.
+
+    Raises:
+        DatasetRejectedError: It was rejected, and is gone.
+        RecordNotFoundError: It is gone otherwise, or no longer granted to the principal.
+    """
+    instance_id = services.engine.instances_of(work, str(found.dataset_version_id), context=context)[-1]
+    try:
+        version = work.get_crud(DatasetVersion).read(found.dataset_version_id, context=context)
+        dataset = work.get_crud(Dataset).read(found.dataset_id, context=context)
+    except RecordNotFoundError:
+        require_not_rejected(services, work, instance_id, context=context)
+        raise
+    details: JsonObject = {"checksum": version.checksum, "version": version.version}
+    action = "dataset.registered_again" if found.replayed else "dataset.registered"
+    entry = AuditEntry(action=action, subject=f"DatasetVersion/{version.id}", details=details)
+    return Registration(
+        dataset=dataset,
+        version=version,
+        process_instance_id=instance_id,
+        replayed=found.replayed,
+        audit_ref=work.audit.record(entry, context=context),
+    )
+
+
+def require_not_rejected(
+    services: Services, work: UnitOfWork, process_instance_id: UUID, *, context: SecurityContext
+) -> None:
+    """Return if a validation came to no verdict against its version.
+
+    Raises:
+        DatasetRejectedError: It did; the findings are in it.
+        RecordNotGrantedError: The principal may not know of the version.
+    """
+    variables = services.engine.variables(work, process_instance_id, context=context)
+    findings = variables.get("findings")
+    if variables.get("validation_passed") is not True and isinstance(findings, list):
+        raise rejection(tuple(finding for finding in findings if isinstance(finding, dict)))
 
 
 def _start_validation(
@@ -182,13 +264,12 @@ def _start_validation(
     return published.started[0]
 
 
-def _validation_of(services: Services, work: UnitOfWork, version: DatasetVersion, context: SecurityContext) -> UUID:
-    """Return the process instance that validates a version; where the last one stopped at an incident, a new one."""
+def _ensure_validation(services: Services, work: UnitOfWork, version: DatasetVersion, context: SecurityContext) -> None:
+    """Start the validation of a version once more where the last one stopped at an incident."""
     instances = services.engine.instances_of(work, str(version.id), context=context)
     last = services.engine.describe(work, instances[-1], context=context)
     if version.validation_status is ValidationStatus.PENDING and last.status is InstanceStatus.INCIDENT:
-        return _start_validation(services, work, version, context, attempt=len(instances) + 1)
-    return last.process_instance_id
+        _start_validation(services, work, version, context, attempt=len(instances) + 1)
 
 
 def _require_same_classification(version: DatasetVersion, payload: DatasetPayload) -> None:
@@ -201,7 +282,8 @@ def _require_same_classification(version: DatasetVersion, payload: DatasetPayloa
         )
 
 
-def _lock_dataset(work: UnitOfWork, name: str, context: SecurityContext) -> None:
+def lock_dataset(work: UnitOfWork, name: str, context: SecurityContext) -> None:
+    """Hold off, until the transaction ends, who registers, validates or withdraws versions of that dataset."""
     work.lock(f"dataset:{context.tenant_id}:{name}")
 
 
@@ -237,12 +319,6 @@ def _is_usable(version: DatasetVersion, payload: DatasetPayload) -> bool:
     return is_as_asked and version.validation_status is not ValidationStatus.REJECTED
 
 
-def _audit(work: UnitOfWork, action: str, version: DatasetVersion, context: SecurityContext) -> UUID:
-    details: dict[str, JsonValue] = {"checksum": version.checksum, "version": version.version}
-    entry = AuditEntry(action=action, subject=f"DatasetVersion/{version.id}", details=details)
-    return work.audit.record(entry, context=context)
-
-
 def find_version(
     services: Services, dataset_id: UUID, version: int | None, *, context: SecurityContext
 ) -> tuple[Dataset, DatasetVersion]:
@@ -261,133 +337,3 @@ def find_version(
             raise RecordNotFoundError(model="DatasetVersion", record_id=f"{dataset.name}@{version or 'newest'}")
         # Ids come from the clocks of several machines; only the number tells which version is the newest.
         return dataset, max(versions, key=lambda found: found.version)
-
-
-class VersionInput(BaseModel):
-    """Which version."""
-
-    dataset_version_id: UUID
-
-
-class ProfileOutput(BaseModel):
-    """What profiling found."""
-
-    profile: DatasetProfile
-
-
-class ProfiledVersionInput(VersionInput):
-    """A version and its profile."""
-
-    profile: DatasetProfile
-
-
-class MarkOutput(BaseModel):
-    """Whether this made the version usable; otherwise it was so before."""
-
-    newly_validated: bool
-
-
-class WithdrawInput(VersionInput):
-    """A version and why it goes.
-
-    Attributes:
-        applies: False leaves the version as it is: it was validated by somebody else.
-    """
-
-    findings: tuple[RuleFinding, ...] | None = None
-    applies: bool = True
-
-
-class ValidationOutput(BaseModel):
-    """The rules' verdict."""
-
-    validation_passed: bool
-    findings: tuple[RuleFinding, ...] = ()
-
-
-class Nothing(BaseModel):
-    """No result."""
-
-
-def profile_version(context: JobContext, request: VersionInput) -> ProfileOutput:
-    """Describe a version from its sketches and its chunks, each checked against its digest.
-
-    Raises:
-        BpmnError: DATASET_UNREADABLE, with the reason as a finding.
-    """
-    with context.storage.transaction() as work:
-        version = work.get_crud(DatasetVersion).read(request.dataset_version_id, context=context.principal)
-    try:
-        return ProfileOutput(profile=profile_stored(context, version))
-    except (DomainSdkError, DatasetContentError, ObjectCorruptError, ObjectNotFoundError) as error:
-        finding = RuleFinding(code=error.code, severity=Severity.ERROR, message=str(error), hint=error.hint)
-        findings: JsonObject = {"findings": [finding.model_dump(mode="json")]}
-        raise BpmnError("DATASET_UNREADABLE", str(error), variables=findings) from error
-
-
-def check_rules(_context: TaskContext, request: ProfiledVersionInput) -> ValidationOutput:
-    """Apply the validation rules to the profile."""
-    findings = check_profile(request.profile)
-    passed = all(finding.severity is not Severity.ERROR for finding in findings)
-    return ValidationOutput(validation_passed=passed, findings=findings)
-
-
-def mark_validated(context: TaskContext, request: ProfiledVersionInput) -> MarkOutput:
-    """Store the profile with the version and open it for training; a version that has it already stays as it is."""
-    dataset, version = _locked(context, request.dataset_version_id)
-    patch: dict[str, object] = {
-        "validation_status": ValidationStatus.VALIDATED,
-        "row_count": request.profile.row_count,
-        "feature_stats": request.profile.model_dump(mode="json"),
-        "findings": tuple(finding.model_dump(mode="json") for finding in check_profile(request.profile)),
-    }
-    if any(getattr(version, name) != value for name, value in patch.items()):
-        context.work.get_crud(DatasetVersion).update(version, patch, context=context.principal)
-    status: dict[str, object] = {
-        "validation_status": ValidationStatus.VALIDATED,
-        "schema_hash": request.profile.schema_hash,
-    }
-    if any(getattr(dataset, name) != value for name, value in status.items()):
-        context.work.get_crud(Dataset).update(dataset, status, context=context.principal)
-    return MarkOutput(newly_validated=version.validation_status is not ValidationStatus.VALIDATED)
-
-
-def withdraw_version(context: TaskContext, request: WithdrawInput) -> ValidationOutput:
-    """Take a version back: one never validated leaves the registry, one in use is marked rejected."""
-    findings = request.findings or ()
-    if not request.applies:
-        return ValidationOutput(validation_passed=True, findings=findings)
-    versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
-    dataset, version = _locked(context, request.dataset_version_id)
-    if version.validation_status is ValidationStatus.PENDING:
-        versions.delete(version, context=context.principal)
-        is_ours = dataset.owner == version.owner
-        if is_ours and not versions.query({"dataset_id": dataset.id}, limit=1, context=context.principal):
-            datasets.delete(dataset, context=context.principal)
-    else:
-        reasons = tuple(finding.model_dump(mode="json") for finding in findings)
-        patch = {"validation_status": ValidationStatus.REJECTED, "findings": reasons}
-        versions.update(version, patch, context=context.principal)
-    return ValidationOutput(validation_passed=False, findings=findings)
-
-
-def _locked(context: TaskContext, dataset_version_id: UUID) -> tuple[Dataset, DatasetVersion]:
-    """Return a version and its dataset as they are once nobody else registers, validates or withdraws beside us."""
-    versions, datasets = context.work.get_crud(DatasetVersion), context.work.get_crud(Dataset)
-    dataset_id = versions.read(dataset_version_id, context=context.principal).dataset_id
-    name = datasets.read(dataset_id, context=context.principal).name
-    _lock_dataset(context.work, name, context.principal)
-    version = versions.read(dataset_version_id, context=context.principal)
-    return datasets.read(dataset_id, context=context.principal), version
-
-
-SERVICE_TASKS = (
-    ExternalTask(
-        "datasets.profile_version", VersionInput, profile_version, ProfileOutput, errors=("DATASET_UNREADABLE",)
-    ),
-    TransactionalTask("datasets.check_rules", ProfiledVersionInput, check_rules, ValidationOutput),
-    TransactionalTask(
-        "datasets.mark_validated", ProfiledVersionInput, mark_validated, MarkOutput, inverse="datasets.withdraw_version"
-    ),
-    TransactionalTask("datasets.withdraw_version", WithdrawInput, withdraw_version, ValidationOutput),
-)

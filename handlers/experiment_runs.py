@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from engine import BpmnError, ExternalTask, JobContext
 from handlers.dataset_rules import RuleFinding, Severity
-from handlers.datasets import VersionInput
+from handlers.dataset_validation import VersionInput
 from handlers.errors import JobFailedError
 from handlers.workplaces import workplace
 from runners.compute import Compute, ComputeEnding, ComputeJob, ComputeOutcome, evaluation_job, training_job

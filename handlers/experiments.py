@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from engine import IdempotencyConflictError, InstanceDescription, InstanceStatus, TaskContext, TransactionalTask
 from handlers.dataset_rules import RuleFinding
-from handlers.datasets import Name, Nothing, find_version
+from handlers.dataset_validation import Nothing
+from handlers.datasets import Name, find_version
 from handlers.errors import DatasetNotValidatedError, ProfileNotAllowedError
 from handlers.experiment_runs import EvaluationSummary
 from handlers.lineage_edges import LineageScope, node_of, record_lineage

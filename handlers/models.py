@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from domain_sdk.model_package import SIGNATURE_FILE, parse_manifest
 from engine import TaskContext, TransactionalTask
-from handlers.datasets import Nothing
+from handlers.dataset_validation import Nothing
 from handlers.experiment_runs import EvaluationSummary, TrainingSummary, read_history
 from handlers.lineage_edges import came_of, decisions_in, record_lineage
 from handlers.model_versions import model_lock, next_version_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine import Request, fulfil_once
 from handlers.dataset_sources import source_copy
@@ -52,12 +52,16 @@ class ModelRegistration(BaseModel):
 
 
 class _Registered(BaseModel):
-    """What is kept under an idempotency key."""
+    """What is kept under an idempotency key.
 
-    model_config = ConfigDict(protected_namespaces=())
+    Attributes:
+        replayed: Not kept, for what is read back was there before.
+    """
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
 
     model_artifact_id: UUID
-    replayed: bool
+    replayed: bool = Field(default=True, exclude=True)
 
 
 class _NotYetRegisteredError(Exception):
@@ -151,7 +155,7 @@ def _registered_before(services: Services, outside: _Outside, context: SecurityC
         with services.storage.transaction(context.tenant_id) as work:
             request = _request(outside, context)
             found = fulfil_once(work, request, _Registered, lambda: _same_content(work, outside, context))
-            return _registration(work, found.model_copy(update={"replayed": True}), context)
+            return _registration(work, found, context)
     except _NotYetRegisteredError:
         return None
 
@@ -169,7 +173,7 @@ def _same_content(work: UnitOfWork, outside: _Outside, context: SecurityContext)
     known = _version_with(work, outside, context)
     if known is None:
         raise _NotYetRegisteredError
-    return _Registered(model_artifact_id=known.id, replayed=True)
+    return _Registered(model_artifact_id=known.id)
 
 
 def _version_with(work: UnitOfWork, outside: _Outside, context: SecurityContext) -> ModelArtifact | None:
@@ -198,7 +202,7 @@ def _register(work: UnitOfWork, outside: _Outside, stored: StoredObject, context
     line = next_version_of(work, payload.name, context)
     known = _version_with(work, outside, context)
     if known is not None:
-        return _Registered(model_artifact_id=known.id, replayed=True)
+        return _Registered(model_artifact_id=known.id)
     linked = _linked(work, payload, context)
     blank = ModelArtifact(
         tenant_id=context.tenant_id,

@@ -53,6 +53,7 @@ class DatasetAnswer(Answer):
 
     Attributes:
         validation_status: `pending` where the validation process still runs; ask again with the same call.
+        replayed: Whether it had been registered before.
     """
 
     dataset_id: UUID
@@ -69,6 +70,7 @@ class DatasetAnswer(Answer):
     findings: tuple[JsonObject, ...]
     process_instance_id: UUID
     definitions: tuple[DefinitionRef, ...]
+    replayed: bool
 
 
 class LaunchAnswer(Answer):

@@ -11,8 +11,8 @@ from mcp.types import ToolAnnotations
 from pydantic import Field
 
 from engine import Event, InstanceStatus
-from handlers.datasets import DatasetPayload, Registration, find_version, register_dataset
-from handlers.errors import ValidationIncidentError, rejection
+from handlers.datasets import DatasetPayload, Registration, find_version, register_dataset, require_not_rejected
+from handlers.errors import ValidationIncidentError
 from handlers.experiments import ExperimentPayload, get_experiment_status, launch_experiment
 from handlers.inference import InferencePayload, run_inference
 from handlers.metrics import MetricsFilter, get_metrics
@@ -50,20 +50,30 @@ class LearningTools(Toolbox):
         )
 
     async def create_dataset(
-        self, dataset_payload: DatasetPayload, ctx: Ctx, wait_seconds: WaitSeconds = 20
+        self,
+        dataset_payload: DatasetPayload,
+        ctx: Ctx,
+        wait_seconds: WaitSeconds = 20,
+        idempotency_key: IdempotencyKey | None = None,
     ) -> DatasetAnswer:
         """Register a CSV or Parquet file as a dataset version and run the dataset-validation process on it.
 
         Waits up to wait_seconds for the verdict. A rejected version leaves nothing registered; the error lists every
-        finding. Registering the same content again returns the same version.
+        finding. Registering the same content again returns the same version; with an idempotency_key, other content is
+        refused.
         """
         context = principal_of(ctx)
-        return await self._waiting.run(context, partial(self._create_dataset, dataset_payload, wait_seconds, context))
+        call = partial(self._create_dataset, dataset_payload, wait_seconds, idempotency_key, context)
+        return await self._waiting.run(context, call)
 
     def _create_dataset(
-        self, dataset_payload: DatasetPayload, wait_seconds: float, context: SecurityContext
+        self,
+        dataset_payload: DatasetPayload,
+        wait_seconds: float,
+        idempotency_key: str | None,
+        context: SecurityContext,
     ) -> DatasetAnswer:
-        registration = register_dataset(self._services, dataset_payload, context=context)
+        registration = register_dataset(self._services, dataset_payload, idempotency_key, context=context)
         instance_id = registration.process_instance_id
         instance = wait_for_end(self._services, instance_id, wait_seconds, context=context)
         if instance.incident is not None:
@@ -167,10 +177,7 @@ class LearningTools(Toolbox):
 
     def _require_validated(self, process_instance_id: UUID, context: SecurityContext) -> None:
         with self._services.storage.transaction(context.tenant_id) as work:
-            variables = self._services.engine.variables(work, process_instance_id, context=context)
-        findings = variables.get("findings")
-        if variables.get("validation_passed") is not True and isinstance(findings, list):
-            raise rejection(tuple(finding for finding in findings if isinstance(finding, dict)))
+            require_not_rejected(self._services, work, process_instance_id, context=context)
 
     def _reread(self, registration: Registration, context: SecurityContext) -> Registration:
         version = registration.version
@@ -197,6 +204,7 @@ def _dataset_answer(registration: Registration, definitions: Any) -> DatasetAnsw
         findings=version.findings,
         process_instance_id=registration.process_instance_id,
         definitions=definitions,
+        replayed=registration.replayed,
     )
 
 

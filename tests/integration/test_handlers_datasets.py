@@ -272,9 +272,9 @@ def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_bei
         withdrawing.result()
     shop.finish_jobs()
 
-    assert [dataset.id for dataset in shop.records(Dataset)] == [second.dataset.id]
+    assert [dataset.id for dataset in shop.records(Dataset)] == [second.dataset_id]
     (left,) = shop.records(DatasetVersion)
-    assert (left.id, left.version, left.validation_status) == (second.version.id, 2, ValidationStatus.VALIDATED)
+    assert (left.id, left.version, left.validation_status) == (second.dataset_version_id, 2, ValidationStatus.VALIDATED)
 
 
 def _wait_for_lock(shop: Workshop, doing: Future[None]) -> None:
