@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import Annotated
 from uuid import UUID
@@ -19,7 +20,7 @@ from handlers.services import Services
 from handlers.validation_rules import ValidationRule, as_documents
 from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
 from storage.datasets.ingestion import file_digest
-from storage.errors import RecordNotFoundError
+from storage.errors import RecordNotFoundError, RecordNotGrantedError
 from storage.models import (
     DataClassification,
     Dataset,
@@ -224,7 +225,8 @@ def _registration(services: Services, work: UnitOfWork, found: _Registered, cont
         version = work.get_crud(DatasetVersion).read(found.dataset_version_id, context=context)
         dataset = work.get_crud(Dataset).read(found.dataset_id, context=context)
     except RecordNotFoundError:
-        require_not_rejected(services, work, instance_id, context=context)
+        with suppress(RecordNotGrantedError):
+            require_not_rejected(services, work, instance_id, context=context)
         raise
     details: JsonObject = {"checksum": version.checksum, "version": version.version}
     action = "dataset.registered_again" if found.replayed else "dataset.registered"

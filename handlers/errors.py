@@ -18,6 +18,7 @@ HandlerError
 ├── ProfileNotAllowedError         COMPUTE_PROFILE_NOT_ALLOWED
 ├── JobFailedError                 JOB_FAILED
 ├── ModelNameTakenError            MODEL_NAME_TAKEN
+├── ModelLineMixedError            MODEL_LINE_MIXED
 ├── ModelClassificationError       MODEL_CLASSIFICATION_TOO_LOW
 ├── ModelRegisteredOtherwiseError  MODEL_REGISTERED_OTHERWISE
 ├── ModelNotServableError          MODEL_NOT_SERVABLE
@@ -225,6 +226,24 @@ class ModelNameTakenError(HandlerError):
     def __init__(self, *, model: str) -> None:
         self.model = model
         super().__init__(f"The model name {model!r} is taken.")
+
+
+class ModelLineMixedError(HandlerError):
+    """A version of a model that is RESTRICTED where the others are not, or the other way round.
+
+    Attributes:
+        asked_for: The classification of the version that was to be.
+        registered: That of one that there is.
+    """
+
+    code = "MODEL_LINE_MIXED"
+
+    def __init__(self, *, model: str, asked_for: str, registered: str) -> None:
+        self.model = model
+        self.asked_for = asked_for
+        self.registered = registered
+        self.hint = f"Give the {asked_for} model a name of its own."
+        super().__init__(f"Versions of model {model} are {registered}; none beside them can be {asked_for}.")
 
 
 class ModelClassificationError(HandlerError):

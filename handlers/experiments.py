@@ -106,6 +106,7 @@ def launch_experiment(
         RecordNotFoundError, DatasetNotValidatedError: There is nothing to train on.
         ProfileNotAllowedError, ComputeProfileUnavailableError: There is nowhere to train.
         ModelNameTakenError: There is a version of the model that the principal may not know of.
+        ModelLineMixedError: The data are RESTRICTED and versions of the model are not, or the other way round.
         IdempotencyConflictError: The key was used for another request.
     """
     require(context, Permission.WRITE, Resource(kind="experiments", tenant_id=context.tenant_id))
@@ -176,7 +177,7 @@ def _launch(
         if any(getattr(asked_for, field) != getattr(experiment, field) for field in _WHAT_WAS_ASKED_FOR):
             raise IdempotencyConflictError(idempotency_key=str(idempotency_key))
     else:
-        require_line(work, experiment.model_name, context)
+        require_line(work, experiment.model_name, experiment.data_classification, context)
         experiment = experiment.model_copy(update={"process_instance_id": instance_id})
         experiment = work.get_crud(Experiment).create(experiment, context=context)
         _record_lineage(work, experiment, instance_id, context)

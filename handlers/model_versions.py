@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 from uuid import UUID
 
-from handlers.errors import ModelNameTakenError
+from handlers.errors import ModelLineMixedError, ModelNameTakenError
 from storage import SecurityContext, UnitOfWork
-from storage.filters import Order
+from storage.filters import Filter
 from storage.identifiers import new_id
-from storage.models import ModelArtifact
+from storage.models import DataClassification, ModelArtifact, StorageModel
 
 _ALL_VERSIONS = 10_000
+_RESTRICTED = DataClassification.RESTRICTED
+RecordT = TypeVar("RecordT", bound=StorageModel)
 
 
 @dataclass(frozen=True)
@@ -32,30 +35,52 @@ def versions_of(work: UnitOfWork, name: str, context: SecurityContext) -> list[M
     return work.get_crud(ModelArtifact).query({"name": name}, limit=_ALL_VERSIONS, context=context)
 
 
-def require_line(work: UnitOfWork, name: str, context: SecurityContext) -> None:
-    """Return if the principal may read the newest version of that name, or there is none.
+def require_line(
+    work: UnitOfWork, name: str, classification: DataClassification, context: SecurityContext
+) -> list[ModelArtifact]:
+    """Return the versions of that name, if the principal may read them all and such a one may stand beside them.
 
-    A version beside one that its maker does not know of would be put into service beside it.
+    A version beside one that its maker does not know of would be put into service beside it. That is why versions that
+    are RESTRICTED, which others may not know of, and versions that are not, have names of their own.
+
+    Raises:
+        ModelNameTakenError: There is one that they may not know of.
+        ModelLineMixedError: The versions are RESTRICTED and this one would not be, or the other way round.
+    """
+    versions = all_that_fit(work, ModelArtifact, {"name": name}, name, context)
+    is_restricted = classification is _RESTRICTED
+    beside = next((found for found in versions if (found.data_classification is _RESTRICTED) != is_restricted), None)
+    if beside is not None:
+        raise ModelLineMixedError(model=name, asked_for=classification, registered=beside.data_classification)
+    return versions
+
+
+def all_that_fit(
+    work: UnitOfWork, model: type[RecordT], criteria: Filter, name: str, context: SecurityContext
+) -> list[RecordT]:
+    """Return all records of a model of that name that fit, not only those that the principal may read.
 
     Raises:
         ModelNameTakenError: There is one that they may not know of.
     """
-    crud = work.get_crud(ModelArtifact)
-    newest = crud.query({"name": name}, limit=1, order=[Order("version", is_descending=True)], context=context)
-    if crud.highest("version", {"name": name}, context=context) > max((found.version for found in newest), default=0):
+    crud = work.get_crud(model)
+    if crud.hides_any(criteria, context=context):
         raise ModelNameTakenError(model=name)
+    return crud.query(criteria, limit=_ALL_VERSIONS, context=context)
 
 
-def next_version_of(work: UnitOfWork, name: str, context: SecurityContext) -> NextVersion:
+def next_version_of(
+    work: UnitOfWork, name: str, classification: DataClassification, context: SecurityContext
+) -> NextVersion:
     """Return what the next version is to be; until the transaction ends, nobody else is told the same.
 
     Raises:
-        ModelNameTakenError: As `require_line`.
+        ModelNameTakenError, ModelLineMixedError: As `require_line`.
     """
     work.lock(model_lock(name, context))
-    require_line(work, name, context)
+    versions = require_line(work, name, classification, context)
     # Ids come from the clocks of several machines; only the number tells which version is the newest.
-    newest = max(versions_of(work, name, context), key=lambda found: found.version, default=None)
+    newest = max(versions, key=lambda found: found.version, default=None)
     if newest is None:
         return NextVersion(model_id=new_id(), version=1)
     return NextVersion(model_id=newest.model_id, version=newest.version + 1)

@@ -14,7 +14,7 @@ from engine import TaskContext, TransactionalTask
 from handlers.dataset_validation import Nothing
 from handlers.experiment_runs import EvaluationSummary, TrainingSummary, read_history
 from handlers.lineage_edges import came_of, decisions_in, record_lineage
-from handlers.model_versions import model_lock, next_version_of
+from handlers.model_versions import all_that_fit, model_lock, next_version_of
 from runners.results import EpochProgress
 from storage import SecurityContext, UnitOfWork
 from storage.models import (
@@ -142,17 +142,23 @@ def register_model(context: TaskContext, request: RegisterInput) -> RegisterOutp
 
 
 def promote_model(context: TaskContext, request: PromoteInput) -> PromoteOutput:
-    """Put a version into service and its predecessor out of it, in one transaction: there is always one or none."""
+    """Put a version into service and its predecessor out of it, in one transaction: there is always one or none.
+
+    Raises:
+        ModelNameTakenError: There may be a predecessor that the principal may not know of.
+    """
     work, principal = context.work, context.principal
     artifacts, endpoints = work.get_crud(ModelArtifact), work.get_crud(ServingEndpoint)
     artifact = artifacts.read(request.model_artifact_id, context=principal)
     endpoint = endpoints.read(request.endpoint_id, context=principal)
     work.lock(model_lock(artifact.name, principal))
     of_this_model: JsonObject = {"model_id": str(artifact.model_id)}
-    retired = endpoints.query({**of_this_model, "health_state": EndpointState.HEALTHY.value}, context=principal)
+    healthy = {**of_this_model, "health_state": EndpointState.HEALTHY.value}
+    retired = all_that_fit(work, ServingEndpoint, healthy, artifact.name, principal)
     for old in retired:
         endpoints.update(old, {"health_state": EndpointState.RETIRED}, context=principal)
-    archived = artifacts.query({**of_this_model, "status": ModelStatus.PRODUCTION.value}, context=principal)
+    in_service = {**of_this_model, "status": ModelStatus.PRODUCTION.value}
+    archived = all_that_fit(work, ModelArtifact, in_service, artifact.name, principal)
     for predecessor in archived:
         artifacts.update(predecessor, {"status": ModelStatus.ARCHIVED}, context=principal)
     replaced = Replaced(
@@ -186,7 +192,7 @@ def reject_model(context: TaskContext, request: RejectInput) -> Nothing:
 
 
 def _next_version(work: UnitOfWork, experiment: Experiment, context: SecurityContext) -> ModelArtifact:
-    following = next_version_of(work, experiment.model_name, context)
+    following = next_version_of(work, experiment.model_name, experiment.data_classification, context)
     return ModelArtifact(
         tenant_id=experiment.tenant_id,
         data_classification=experiment.data_classification,

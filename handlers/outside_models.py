@@ -15,7 +15,7 @@ from engine import Request, fulfil_once
 from handlers.dataset_sources import source_copy
 from handlers.errors import ModelClassificationError, ModelRegisteredOtherwiseError
 from handlers.lineage_edges import came_of, record_statements
-from handlers.model_versions import next_version_of, versions_of
+from handlers.model_versions import next_version_of, require_line, versions_of
 from handlers.outside_model_facts import Check, ModelPayload, checks_of
 from handlers.remote_sources import without_secrets
 from handlers.services import Services
@@ -95,6 +95,7 @@ def register_outside_model(
         ModelClassificationError: It would be less protected than the data that it knows.
         ModelRegisteredOtherwiseError: It is registered already, and something else is said of it.
         ModelNameTakenError: There is a version of that name that the caller may not know of.
+        ModelLineMixedError: It is RESTRICTED and other versions of that name are not, or the other way round.
         IdempotencyConflictError: The key was used for another file, or for something else.
         RecordTextError: The signature has a text that the database cannot hold.
     """
@@ -172,6 +173,7 @@ def _request(outside: _Outside, context: SecurityContext) -> Request:
 def _same_content(work: UnitOfWork, outside: _Outside, context: SecurityContext) -> _Registered:
     known = _version_with(work, outside, context)
     if known is None:
+        require_line(work, outside.payload.name, outside.data_classification, context)
         raise _NotYetRegisteredError
     return _Registered(model_artifact_id=known.id)
 
@@ -199,7 +201,7 @@ def _version_with(work: UnitOfWork, outside: _Outside, context: SecurityContext)
 
 def _register(work: UnitOfWork, outside: _Outside, stored: StoredObject, context: SecurityContext) -> _Registered:
     payload = outside.payload
-    line = next_version_of(work, payload.name, context)
+    line = next_version_of(work, payload.name, outside.data_classification, context)
     known = _version_with(work, outside, context)
     if known is not None:
         return _Registered(model_artifact_id=known.id)

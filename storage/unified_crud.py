@@ -165,8 +165,16 @@ class UnifiedCRUD(Generic[ModelT]):
         Records that the principal may not read count too, because numbers are given once: that one was given is all
         that is told of them. Errors as `query`.
         """
-        everybody = replace(self._readable(context), classifications=tuple(kind.value for kind in DataClassification))
-        return self._store(context).highest(Question(conditions(criteria), everybody), field)
+        return self._store(context).highest(Question(conditions(criteria), self._everything(context)), field)
+
+    def hides_any(self, criteria: Filter, *, context: SecurityContext) -> bool:
+        """Return whether the tenant has a record that fits and that the principal may not read.
+
+        For what would be wrong if it were decided by the readable ones alone; nothing else is told of the others.
+        Errors as `query`.
+        """
+        there = self._store(context).count(Question(conditions(criteria), self._everything(context)))
+        return there > self.count(criteria, context=context)
 
     def update(self, record: ModelT | UUID, patch: Mapping[str, object], *, context: SecurityContext) -> ModelT:
         """Change fields of the record as it was read, or as it is where an id is given; return it as it is now.
@@ -308,6 +316,9 @@ class UnifiedCRUD(Generic[ModelT]):
             address=_plain_address(context.address),
             now=self._clock(),
         )
+
+    def _everything(self, context: SecurityContext) -> Readable:
+        return replace(self._readable(context), classifications=tuple(kind.value for kind in DataClassification))
 
     def _can_read_all(self, classification: DataClassification, context: SecurityContext) -> bool:
         resource = Resource(self._model.__name__, context.tenant_id, classification)
