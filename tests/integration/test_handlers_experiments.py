@@ -33,6 +33,7 @@ from handlers.datasets import DatasetPayload, register_dataset
 from handlers.errors import (
     DatasetNotValidatedError,
     EndpointNotFoundError,
+    ModelLineMixedError,
     ModelNameTakenError,
     ProfileNotAllowedError,
 )
@@ -449,7 +450,9 @@ def test_a_model_of_which_somebody_may_not_know_is_not_theirs_to_make_a_version_
         launch(dataset_id, bob)
     assert refusal.value.model == "clusters"
     assert launch(dataset_id, bob, "before").experiment.id == before.experiment.id
-    assert launch(dataset_id, ADA).experiment.model_name == "clusters"
+    with pytest.raises(ModelLineMixedError):
+        launch(dataset_id, ADA)
+    assert launch(hers, ADA).experiment.model_name == "clusters"
 
 
 def test_a_launch_under_a_known_key_is_the_first_one_again_unless_it_asks_for_something_else(
