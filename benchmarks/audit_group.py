@@ -60,10 +60,10 @@ def _inserts(url: str) -> list[Measurement]:
         owner.execute("create table thing (id bigint generated always as identity primary key, body jsonb)")
         owner.execute("grant insert on thing to ami_application")
     against = f"plain inserts/s, each its own commit, at {_CONNECTIONS} connections of"
-    spread, alone = _ratio(url, processes=4), _ratio(url, processes=1)
+    alone, spread = _ratio(url, processes=1), _ratio(url, processes=4)
     return [
-        Measurement("audit.audited_inserts", spread, "x", 0.9, "higher", f"{against} four processes"),
-        Measurement("audit.audited_inserts_in_one_process", alone, "x", None, "higher", f"{against} one process"),
+        Measurement("audit.audited_inserts", alone, "x", 0.9, "higher", f"{against} one process"),
+        Measurement("audit.inserts_of_four_processes", spread, "x", None, "higher", f"{against} four processes"),
     ]
 
 

@@ -90,6 +90,7 @@ def register_outside_model(
         PickleRefusedError, ModelFileRefusedError: It is none that may come in.
         ModelClassificationError: It would be less protected than the data that it knows.
         ModelRegisteredOtherwiseError: It is registered already, and something else is said of it.
+        ModelNameTakenError: There is a version of that name that the caller may not know of.
         IdempotencyConflictError: The key was used for another file, or for something else.
         RecordTextError: The signature has a text that the database cannot hold.
     """

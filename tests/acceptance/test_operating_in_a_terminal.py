@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from diagrams import document, end, path, process, start, user_task
-from platform_under_test import Platform
+from platform_under_test import Platform, two_clusters
 from shop_floor import WHY, becomes, deployed, failing, instance, review, started, status, two_reviews
 from terminal import typed
 
@@ -119,3 +119,25 @@ def test_a_schedule_is_defined_paused_resumed_and_ended(platform: Platform) -> N
         "operator", {"order": 1}, "0 2 * * *",
     )  # fmt: skip
     assert (wrong.returncode, "trigger" in wrong.stderr) == (2, True)
+
+
+def test_an_operator_grants_a_record_and_takes_it_back_but_not_a_restricted_one(platform: Platform) -> None:
+    source = platform.put("shared.csv", two_clusters())
+    payload = {"name": "shared", "source_uri": source, "target": "kind"}
+    internal = platform.call("ada", "create_dataset", dataset_payload=payload)["dataset_version_id"]
+    restricted = platform.call(
+        "ada", "create_dataset", dataset_payload={**payload, "name": "own", "data_classification": "restricted"}
+    )["dataset_version_id"]
+    bob = ("DatasetVersion", internal, "bob", "--reason", WHY)
+
+    granted = run(platform, "access", "grant", *bob, "--permission", "read", "--expires-at", "2100-01-01")
+    shown = listed(platform, "access", "list", "DatasetVersion", internal)
+    revoked = run(platform, "access", "revoke", *bob)
+    again = run(platform, "access", "revoke", *bob)
+    refused = run(platform, "access", "grant", *bob[:1], restricted, *bob[2:], "--permission", "read")
+
+    assert [(each["principal"], each["may"], each["expires_at"]) for each in shown] == [
+        ("bob", "read", "2100-01-01T00:00:00Z")
+    ]
+    assert [" changed " in done.stdout for done in (granted, revoked, again)] == [True, True, False]
+    assert (refused.returncode, refused.stderr.partition(":")[0]) == (1, "RECORD_NOT_FOUND")

@@ -181,6 +181,14 @@ def numpy_with_an_open_bracket(path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"}", b"("))
 
 
+def image_without_a_name(path: Path) -> None:
+    zip_of(path, {"a": PNG})
+    content = bytearray(path.read_bytes())
+    entry = content.index(b"PK\x01\x02")
+    content[entry + 46] = 0  # a name ends where NUL stands
+    path.write_bytes(content)
+
+
 def json_document(path: Path) -> None:
     path.write_text('[{"a": 1, "b": 2}]')
 
@@ -216,6 +224,7 @@ def gzipped(path: Path) -> None:
         (linked_image, FileNotTabularError),
         (image_twice, FileNotTabularError),
         (broken_zip, FileNotTabularError),
+        (image_without_a_name, FileNotTabularError),
         (arrays_before_the_beginning, FileNotTabularError),
         (arrays_of_another_century, FileNotTabularError),
         (numpy_with_an_open_bracket, FileNotTabularError),

@@ -103,8 +103,9 @@ def _opened(path: Path) -> Iterator[Iterator[_Member]]:
 
 def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
     kind = stat.S_IFMT(info.external_attr >> 16)
-    is_file = kind in {0, stat.S_IFREG} and not info.is_dir()  # 0: written where files have no kinds
-    return _Member(info.filename, lambda: archive.open(info), is_file, info.is_dir())
+    is_folder = info.filename.endswith("/")
+    is_file = kind in {0, stat.S_IFREG} and not is_folder  # 0: written where files have no kinds
+    return _Member(info.filename, lambda: archive.open(info), is_file, is_folder)
 
 
 def _tar_member(tar: tarfile.TarFile, info: tarfile.TarInfo) -> _Member:

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0017"
+revision = "0017"
+down_revision = "0016"
 
 # The application no longer says what a leaf's hash is, and nothing has to be hashed while it waits for its commit.
 # What is about persons stands beside few leaves: the others are not searched for it.

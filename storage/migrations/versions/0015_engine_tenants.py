@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0018"
-down_revision = "0016"
+revision = "0015"
+down_revision = "0014"
 
 # May do what the application may, and sees the engine's rows of all tenants.
 _ROLE = """
