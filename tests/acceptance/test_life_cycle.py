@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx2
@@ -106,6 +107,28 @@ def test_registering_the_same_content_again_gives_the_same_version(platform: Pla
     )
 
     assert again["dataset_version_id"] == dataset["dataset_version_id"]
+
+
+@pytest.mark.requirement("idempotency")
+@pytest.mark.requirement("bad-input")
+def test_five_registrations_at_once_under_one_key_are_one_and_a_changed_file_is_a_conflict(platform: Platform) -> None:
+    uri = platform.put("keyed.csv", two_clusters())
+    payload = {"name": "keyed", "source_uri": uri, "target": "kind"}
+
+    def register(_number: int) -> dict[str, Any]:
+        return platform.call("ada", "create_dataset", dataset_payload=payload, idempotency_key="keyed registration")
+
+    with ThreadPoolExecutor(5) as clients:
+        answers = list(clients.map(register, range(5)))
+    platform.put("keyed.csv", two_clusters() + "99,99,red,large\n")
+    with pytest.raises(ToolFailedError) as refusal:
+        register(6)
+
+    assert sorted(answer["replayed"] for answer in answers) == [False, True, True, True, True]
+    assert {(answer["dataset_version_id"], answer["validation_status"]) for answer in answers} == {
+        (answers[0]["dataset_version_id"], "validated")
+    }
+    assert refusal.value.code == "IDEMPOTENCY_CONFLICT"
 
 
 @pytest.mark.requirement("idempotency")
