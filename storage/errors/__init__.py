@@ -47,6 +47,9 @@ StorageError
 │   └── VectorUnusableError               VECTOR_UNUSABLE
 ├── database.py: the database
 │   ├── DatabaseUnavailableError          DATABASE_UNAVAILABLE
+│   │   ├── DatabaseBusyError             DATABASE_BUSY
+│   │   └── DatabaseExhaustedError        DATABASE_EXHAUSTED
+│   ├── DatabaseLimitError                DATABASE_LIMIT_EXCEEDED
 │   ├── DatabaseRoleError                 DATABASE_ROLE_MISSING
 │   └── DatabaseExtensionError            DATABASE_EXTENSION_MISSING
 └── audit.py: the audit trail
@@ -80,7 +83,14 @@ from storage.errors.audit import (
     AuditTreeDamagedError,
 )
 from storage.errors.base import StorageError
-from storage.errors.database import DatabaseExtensionError, DatabaseRoleError, DatabaseUnavailableError
+from storage.errors.database import (
+    DatabaseBusyError,
+    DatabaseExhaustedError,
+    DatabaseExtensionError,
+    DatabaseLimitError,
+    DatabaseRoleError,
+    DatabaseUnavailableError,
+)
 from storage.errors.objects import (
     ArchiveRefusedError,
     LinkRefusedError,
@@ -132,7 +142,10 @@ __all__ = [
     "AuditTreeDamagedError",
     "AuthenticationError",
     "CursorInvalidError",
+    "DatabaseBusyError",
+    "DatabaseExhaustedError",
     "DatabaseExtensionError",
+    "DatabaseLimitError",
     "DatabaseRoleError",
     "DatabaseUnavailableError",
     "DuplicateRecordError",
