@@ -22,7 +22,7 @@ from storage.errors import (
 from storage.errors.base import printable
 
 _BUSY = frozenset({"55006", "55P03", "57014"})  # object in use, lock not available, query cancelled
-_NOTHING_IN_SERVICE = frozenset({"08", "28", "3D", "57", "58"})
+_OUT_OF_SERVICE = frozenset({"08", "28", "3D", "57", "58"})
 
 
 @contextmanager
@@ -43,15 +43,20 @@ def outage(error: DBAPIError | PoolTimeoutError) -> StorageError | None:
         return DatabaseUnavailableError(reason="no connection became free")
     state = getattr(error.orig, "sqlstate", None) or ""
     match state[:2]:
-        case "40":
-            return DatabaseBusyError(sqlstate=state)
         case "53":
             return DatabaseExhaustedError(sqlstate=state, reason=_reason(error))
         case "54":
             return DatabaseLimitError(reason=_reason(error))
-    if state in _BUSY:
-        return DatabaseBusyError(sqlstate=state)
-    if error.connection_invalidated or state[:2] in _NOTHING_IN_SERVICE:
+        case "40":
+            return DatabaseBusyError(sqlstate=state)
+        case _ if state in _BUSY:
+            return DatabaseBusyError(sqlstate=state)
+        case _:
+            return _without_answer(error, state)
+
+
+def _without_answer(error: DBAPIError, state: str) -> StorageError | None:
+    if error.connection_invalidated or state[:2] in _OUT_OF_SERVICE:
         return DatabaseUnavailableError(reason="the connection was lost")
     if state or not isinstance(error, OperationalError):
         return None

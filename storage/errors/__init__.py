@@ -54,6 +54,7 @@ StorageError
 │   └── DatabaseExtensionError            DATABASE_EXTENSION_MISSING
 └── audit.py: the audit trail
     ├── AuditNotSealedError               AUDIT_NOT_SEALED
+    │   └── ErasureNotSealedError           the same code
     ├── AuditTreeDamagedError             AUDIT_TREE_DAMAGED
     ├── AuditNoteInvalidError             AUDIT_NOTE_INVALID
     ├── AuditKeyInvalidError              AUDIT_KEY_INVALID
@@ -81,6 +82,7 @@ from storage.errors.audit import (
     AuditSealerBusyError,
     AuditSizeError,
     AuditTreeDamagedError,
+    ErasureNotSealedError,
 )
 from storage.errors.base import StorageError
 from storage.errors.database import (
@@ -149,6 +151,7 @@ __all__ = [
     "DatabaseRoleError",
     "DatabaseUnavailableError",
     "DuplicateRecordError",
+    "ErasureNotSealedError",
     "FilterInvalidError",
     "FixedFieldError",
     "InvalidTokenError",

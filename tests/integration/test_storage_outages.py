@@ -6,10 +6,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import Engine, text
+from database_owner import as_owner
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import DBAPIError
 
-from storage import Storage
+from storage import Storage, UnitOfWork
 from storage.database import connect
 from storage.errors import (
     DatabaseBusyError,
@@ -62,14 +63,18 @@ def test_what_is_about_the_statement_itself_is_no_outage(storage: Storage, sqlst
         work.connection.execute(text(f"do $$ begin raise exception 'no' using errcode = '{sqlstate}'; end $$"))
 
 
-def test_a_session_that_the_server_ended_is_an_outage(storage: Storage, engine: Engine) -> None:
+def test_a_session_that_the_server_ended_is_an_outage(storage: Storage) -> None:
     with pytest.raises(DatabaseUnavailableError) as raised, storage.transaction() as work:
-        process_id = work.connection.execute(text("select pg_backend_pid()")).scalar_one()
-        with engine.begin() as another:
-            another.execute(text("select pg_terminate_backend(:id)"), {"id": process_id})
-        work.connection.execute(text("select 1"))
+        _end_session(storage, work)
 
     assert type(raised.value) is DatabaseUnavailableError
+
+
+def _end_session(storage: Storage, work: UnitOfWork) -> None:
+    process_id = work.connection.execute(text("select pg_backend_pid()")).scalar_one()
+    with as_owner(storage) as another:
+        another.execute(text("select pg_terminate_backend(:id)"), {"id": process_id})
+    work.connection.execute(text("select 1"))
 
 
 @pytest.mark.parametrize("statement", ["select length(repeat('x', 2000000000))", f"select {'+'.join(['1'] * 200_000)}"])
@@ -124,8 +129,6 @@ def test_a_pool_without_a_free_connection_is_an_outage(
 
 
 def test_a_server_that_is_gone_is_an_outage_when_a_connection_is_made(tmp_path_factory: pytest.TempPathFactory) -> None:
-    from sqlalchemy import create_engine
-
     nowhere = create_engine(f"postgresql+psycopg:///postgres?host={tmp_path_factory.mktemp('nobody')}")
     with (
         pytest.raises(DatabaseUnavailableError) as raised,
