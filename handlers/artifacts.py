@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
@@ -17,7 +18,7 @@ from storage.objects.garbage import Collection, GarbageReport, collect, take_inv
 from storage.objects.holds import Hold, Holds
 from storage.objects.keys import is_sealed, plain_uri, stored_digest_of
 from storage.objects.master_keys import KeyService
-from storage.objects.references import one_at_a_time, read_references
+from storage.objects.references import holds_standing_still, one_at_a_time, read_references
 from storage.objects.retention import RetentionPolicy
 from storage.objects.sealing import Rewrapping, rewrap
 
@@ -75,7 +76,8 @@ def collect_garbage(
         with custody.storage.transaction() as work:
             references, holds = read_references(work.connection)
             collection = Collection(references, holds, policy, grace, work.now, is_dry_run)
-        report = collect(custody.objects.inner, custody.objects, inventory, collection)
+        removing = partial(holds_standing_still, guard.connection)
+        report = collect(custody.objects.inner, custody.objects, inventory, collection, removing)
         if not is_dry_run:
             with custody.storage.transaction() as work:
                 _audit(work, "artifacts.collected", "objects", _figures(report), context)

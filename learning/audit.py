@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID
@@ -16,18 +18,20 @@ from learning.settings import LearningSettings
 from storage import SecurityContext
 from storage.audit import offline_verifier
 from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint, tenant_tree
-from storage.audit.export import export_bundle
+from storage.audit.export import ExportedBundle, export_bundle
 from storage.audit.keys import KeyFile
 from storage.audit.personal_data import erase_leaf, erase_person
 from storage.audit.proofs import AuditProofs
 from storage.audit.signers import rotate_key
 from storage.authentication import DEVELOPMENT_TENANT
+from storage.errors import ErasureNotSealedError
 
 app = typer.Typer(no_args_is_help=True, help="The audit trail: show, prove, export, verify, erase, rotate keys.")
 
 Reference = Annotated[UUID, typer.Argument(metavar="AUDIT_REF", help="As answers carry it.")]
 Tenant = Annotated[str, typer.Option(help="Whose trail.")]
 Whole = Annotated[bool, typer.Option("--whole-log", help="The tree over all tenants instead.")]
+_ATTEMPTS, _PAUSE_SECONDS = 10, 0.5
 
 
 @app.command()
@@ -84,12 +88,31 @@ def export(
 ) -> None:
     """Write everything that an auditor needs to verify a tenant's trail without this program."""
     from_before = None if known is None else Checkpoint.parse(_text_in(known))
-    with audit_storage(LearningSettings()) as storage, storage.transaction() as work:
+    with audit_storage(LearningSettings()) as storage:
+
+        def attempt() -> ExportedBundle:
+            with storage.transaction() as work:
+                return export_bundle(work.connection, out, known=from_before, context=_context(tenant))
+
         try:
-            bundle = export_bundle(work.connection, out, known=from_before, context=_context(tenant))
+            bundle = when_sealed(attempt, lambda: time.sleep(_PAUSE_SECONDS))
         except OSError as error:
             raise AuditArgumentsError(reason=f"{out} cannot be written ({error.strerror})") from error
     typer.echo(f"{bundle.path} {bundle.leaves} leaves; verify it with {offline_verifier.__file__}")
+
+
+def when_sealed(attempt: Callable[[], ExportedBundle], pause: Callable[[], None]) -> ExportedBundle:
+    """Return what an export wrote, once what was erased a moment ago is sealed.
+
+    Raises:
+        ErasureNotSealedError: After as many attempts as a sealer that runs does not need.
+    """
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return attempt()
+        except ErasureNotSealedError:
+            pause()
+    return attempt()
 
 
 def _text_in(path: Path) -> str:

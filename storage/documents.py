@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,8 +31,11 @@ _INTEGERS = 2**31
 _LONGEST_NAME = 2_000
 _MOST_ROWS = 2**62  # what the database can count to, and no caller can want
 _CREATE = "select create_records(%(tenant)s, %(records)s::jsonb, %(observations)s::jsonb, %(leaves)s::jsonb)"
+# Only while the stored record has the owner, classification and grants by which access to it was decided.
 _CHANGE = (
     "select change_record(%(tenant)s, %(record)s::jsonb, %(is_deleted)s, %(observations)s::jsonb, %(leaves)s::jsonb)"
+    " from read_record(%(id)s, %(model)s, %(tenant)s) as stored where stored.body -> 'acl' = %(acl)s::jsonb"
+    " and stored.body ->> 'owner' = %(owner)s and stored.body ->> 'data_classification' = %(classification)s"
 )
 _COLUMNS = "cast(body as text) as body, revision"  # as text: who reads it makes a record of it at once
 _READ = f"select {_COLUMNS} from read_record(%(id)s, %(model)s, %(tenant)s)"
@@ -77,6 +80,26 @@ class Question:
     limit: int | None = None
 
 
+@dataclass(frozen=True)
+class Access:
+    """What access to a record is decided by.
+
+    Attributes:
+        acl: Its grants, as JSON text.
+    """
+
+    id: UUID
+    acl: str
+    owner: str
+    classification: str
+
+
+def access_of(record: StorageModel) -> Access:
+    """Return what access to a record is decided by, in the form in which it is stored."""
+    acl = jsonb_text(record.model_dump(include={"acl"})["acl"], model=type(record).__name__) if record.acl else "[]"
+    return Access(record.id, acl, record.owner, record.data_classification.value)
+
+
 class DocumentStore:
     """The documents of one model and one tenant."""
 
@@ -100,12 +123,29 @@ class DocumentStore:
             raise DuplicateRecordError(model=self._model.__name__, constraint=str(constraint)) from error
 
     def change(
-        self, row: str, observation: ProcessObservation, leaves: Sequence[AuditLeaf], *, is_deleted: bool
+        self,
+        row: str,
+        access: Access,
+        observation: ProcessObservation,
+        leaves: Sequence[AuditLeaf],
+        *,
+        is_deleted: bool,
     ) -> bool:
-        """Write a record, as `row` gives it, over its last revision; return whether that was still there."""
+        """Write a record, as `row` gives it, over its last revision; return whether that was still there.
+
+        Nothing is written either where `access` is not what is stored of that revision.
+        """
         written = self._beside(observation, leaves)
-        parameters = {**written, "record": row, "is_deleted": is_deleted}
-        return bool(self._connection.exec_driver_sql(_CHANGE, parameters).scalar_one())
+        asked = {**asdict(access), "model": self._model.__name__, "record": row, "is_deleted": is_deleted}
+        return bool(self._connection.exec_driver_sql(_CHANGE, {**written, **asked}).scalar_one_or_none())
+
+    def stored_access(self, record_id: UUID) -> Access | None:
+        """Return what access to a record is decided by, as it is stored; `None` where there is none."""
+        row = self.read(record_id)
+        if row is None:
+            return None
+        body = json.loads(row.body)
+        return Access(record_id, json.dumps(body["acl"]), body["owner"], body["data_classification"])
 
     def read(self, record_id: UUID) -> Row[Any] | None:
         """Return body, as JSON text, and revision of a record; `None` where there is none."""

@@ -21,6 +21,7 @@ def erase_measures_of_deleted(connection: Connection, policy: RetentionPolicy, n
     On one transaction of the tables' owner. Doing it again erases what has come due since.
     """
     MetricMaintenance(connection).lock()
+    _QUERIES.rows(connection, "lock_removals")
     kinds = _QUERIES.rows(connection, "tombstones")
     return sum(_erase(connection, policy, row.model, row.data_classification, now) for row in kinds)
 

@@ -3,6 +3,10 @@
 select distinct model, data_classification from document
 where deleted_at is not null and measures_erased_at is null
 
+-- name: lock_removals
+-- Whoever places a hold waits for the erasure under way; statements after this one see the holds that were placed.
+select pg_advisory_xact_lock(hashtextextended('removals', 0))
+
 -- name: erase_measures
 -- Records on hold keep theirs, whoever deleted them before they were held.
 with due as materialized (

@@ -12,14 +12,13 @@ from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from storage.access import Decision, Resource, decide
 from storage.audit import AuditLeaf, AuditTrail, denial_leaves
 from storage.errors import AccessDeniedError, DatabaseUnavailableError
 from storage.models import Permission, StorageModel
 from storage.objects import ObjectStore
+from storage.outages import translated_outages
 from storage.security import SecurityContext
 from storage.sql import Queries
 from storage.tenants import enter_tenant
@@ -112,8 +111,10 @@ class Storage:
         Raises:
             DatabaseUnavailableError: The connection was lost. Then nothing was committed, unless it was lost while the
                 database confirmed the commit: who must know has to look.
+            DatabaseBusyError, DatabaseExhaustedError: Such an error too, for another reason; nothing was committed.
+            DatabaseLimitError: A statement asked for more than the database takes; nothing was committed.
         """
-        with self._denials_recorded() as begun, _translated_outages(), self._engine.begin() as connection:
+        with self._denials_recorded() as begun, translated_outages(), self._engine.begin() as connection:
             if tenant_id is not None:
                 enter_tenant(connection, tenant_id)
             work = UnitOfWork(connection, self.objects, self._queries, self._clock)
@@ -125,9 +126,9 @@ class Storage:
         """Open a unit of work for one statement, which commits by itself: one round trip instead of three.
 
         Raises:
-            DatabaseUnavailableError: As `transaction`.
+            DatabaseUnavailableError, DatabaseLimitError: As `transaction`.
         """
-        with self._denials_recorded() as begun, _translated_outages(), self._self_committing.connect() as connection:
+        with self._denials_recorded() as begun, translated_outages(), self._self_committing.connect() as connection:
             work = UnitOfWork(connection, self.objects, self._queries, self._clock)
             begun.append(work.audit)
             yield work
@@ -151,19 +152,7 @@ class Storage:
 
     def _record_denials(self, denials: Sequence[AuditLeaf]) -> None:
         try:
-            with _translated_outages(), self._engine.begin() as connection:
+            with translated_outages(), self._engine.begin() as connection:
                 AuditTrail(connection).append(denials)
         except DatabaseUnavailableError:
             logger.exception("denials not recorded", extra={"denials": [leaf.canonical_text for leaf in denials]})
-
-
-@contextmanager
-def _translated_outages() -> Iterator[None]:
-    try:
-        yield
-    except PoolTimeoutError as error:
-        raise DatabaseUnavailableError(reason="no connection became free") from error
-    except DBAPIError as error:
-        if isinstance(error, OperationalError) or error.connection_invalidated:
-            raise DatabaseUnavailableError(reason="the connection was lost") from error
-        raise

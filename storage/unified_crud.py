@@ -18,9 +18,9 @@ from pydantic import ValidationError
 from sqlalchemy import Connection
 
 from storage.access import Resource, decide, principals, resource_of
-from storage.audit import AuditTrail, denial_entry, make_leaf
+from storage.audit import AuditLeaf, AuditTrail, denial_entry, make_leaf
 from storage.deletions import require_deletable
-from storage.documents import DocumentStore, Question, Readable
+from storage.documents import DocumentStore, Question, Readable, access_of
 from storage.errors import (
     AccessDeniedError,
     FixedFieldError,
@@ -64,6 +64,15 @@ class Page(Generic[ModelT]):
 
     records: tuple[ModelT, ...]
     next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What is written beside a change."""
+
+    observation: ProcessObservation
+    leaf: AuditLeaf
+    is_deletion: bool = False
 
 
 class UnifiedCRUD(Generic[ModelT]):
@@ -181,7 +190,8 @@ class UnifiedCRUD(Generic[ModelT]):
 
         Raises:
             RecordNotFoundError: There is none, or the principal may not know of it.
-            AccessDeniedError: No MODIFY permission; no ADMIN permission for owner, classification or grants.
+            AccessDeniedError: No MODIFY permission; no ADMIN permission for owner, classification or grants. What is
+                stored of these decides, whatever a copy of the record says.
             RecordConflictError: Somebody changed it since.
             UnknownFieldError, FixedFieldError: `patch` names a field that there is not, or that never changes.
             StatusTransitionError: The status cannot follow the one that it has.
@@ -198,10 +208,8 @@ class UnifiedCRUD(Generic[ModelT]):
         require_transitions(before, after)
         changed = changed_fields(before, after)
         seen = observation([after], Mutation.UPDATED, changed, context=context, now=now)
-        store = self._store(context)
-        row = store.row(after)
-        leaf = make_leaf(entry(Mutation.UPDATED, after, before, changed), context=context)
-        if not store.change(row, seen, [leaf], is_deleted=False):
+        said = _Said(seen, make_leaf(entry(Mutation.UPDATED, after, before, changed), context=context))
+        if not self._is_changed(before, after, said, needed, context):
             raise RecordConflictError(
                 model=self._model.__name__, record_id=before.id, expected_revision=before.revision
             )
@@ -225,11 +233,10 @@ class UnifiedCRUD(Generic[ModelT]):
         require_deletable(self._connection, before)
         now = self._clock()
         seen = observation([before], Mutation.DELETED, (), context=context, now=now)
-        leaf = make_leaf(entry(Mutation.DELETED, before, before), context=context)
-        store = self._store(context)
+        said = _Said(seen, make_leaf(entry(Mutation.DELETED, before, before), context=context), is_deletion=True)
         after = before.model_copy(update={"updated_at": now, "revision": before.revision + 1})
-        if not store.change(store.row(after), seen, [leaf], is_deleted=True):
-            raise self._lost(store, before)
+        if not self._is_changed(before, after, said, Permission.DELETE, context):
+            raise self._lost(self._store(context), before)
         project(self._connection, before, None)
         leave(self._connection, before)
 
@@ -257,6 +264,28 @@ class UnifiedCRUD(Generic[ModelT]):
         snapshots = [payload for payload in payloads if isinstance(payload, MetricSnapshot)]
         record_points(self._connection, snapshots, seen, context=context)
         return tuple(payloads)
+
+    def _is_changed(
+        self, before: ModelT, after: ModelT, said: _Said, permission: Permission, context: SecurityContext
+    ) -> bool:
+        """Write a record over its last revision; return whether that was still there, and was what `before` says.
+
+        A copy may say what it likes of its owner, classification and grants; what is stored of them decides.
+        """
+        store = self._store(context)
+        row, beside = store.row(after), (said.observation, [said.leaf])
+        if store.change(row, access_of(before), *beside, is_deleted=said.is_deletion):
+            return True
+        stored = store.read(before.id)
+        if stored is None or stored.revision != before.revision:
+            return False
+        now_there = self._load(stored.body, stored.revision)
+        self._require(context, permission, now_there)
+        if resource_of(now_there) != resource_of(before):
+            return False
+        # The same, written down by an earlier version in another form.
+        access = store.stored_access(before.id)
+        return access is not None and store.change(row, access, *beside, is_deleted=said.is_deletion)
 
     def _lost(self, store: DocumentStore, record: ModelT) -> RecordConflictError | RecordNotFoundError:
         model = self._model.__name__

@@ -23,6 +23,7 @@ from storage.erasure import erase_measures_of_deleted
 from storage.errors import DatabaseUnavailableError
 from storage.objects.links import Links
 from storage.objects.retention import RetentionPolicy
+from storage.outages import outage
 from storage.sql import Queries
 from storage.stores import MetricMaintenance, MetricRetention, create_vector_indexes
 
@@ -151,7 +152,7 @@ class Upkeep:
                 row = _QUERIES.first(session, "try_to_lead")
         except DBAPIError as error:
             session.close()
-            raise DatabaseUnavailableError(reason="the connection was lost") from error
+            raise outage(error) or error from error
         if row is not None and row.leads:
             return session
         session.close()

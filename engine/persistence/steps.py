@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from uuid import UUID
 
 from pydantic import JsonValue
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from engine.errors import StaleInstanceError, StaleLeaseError
 from engine.persistence.instances import InstanceRow
@@ -16,8 +16,10 @@ from engine.persistence.jobs import ClaimedJob
 from engine.persistence.statements import EVENT_CHANNEL, JOB_CHANNEL, QUERIES
 from engine.spiff import TreeChanges
 from storage import AuditEntry, AuditLeaf, SecurityContext, UnitOfWork, make_leaf
+from storage.errors import DatabaseUnavailableError
 from storage.identifiers import new_id
 from storage.json_documents import jsonb_text
+from storage.outages import outage
 
 Row: TypeAlias = dict[str, Any]
 
@@ -160,7 +162,7 @@ def write_steps(work: UnitOfWork, texts: Sequence[str]) -> bool:
     try:
         QUERIES.rows(work.connection, "write_steps", {"steps": f"[{','.join(texts)}]"})
     except DBAPIError as error:
-        if isinstance(error, OperationalError) or error.connection_invalidated:
+        if isinstance(outage(error), DatabaseUnavailableError):
             raise
         return False
     return True

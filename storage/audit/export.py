@@ -21,6 +21,7 @@ from storage.audit.merkle import HASH_BYTES
 from storage.audit.proofs import QUERIES, AuditProofs
 from storage.audit.stored_trees import tree_hashes
 from storage.audit.tiles import leaf_tiles
+from storage.errors import ErasureNotSealedError
 from storage.security import SecurityContext
 
 FORMAT = 1
@@ -45,7 +46,7 @@ def export_bundle(
     """Write the sealed trail of the caller's tenant to a tar file, with bounded memory.
 
     Args:
-        connection: A transaction.
+        connection: A transaction in which nothing was asked yet.
         out: The file to write; it appears when it is complete.
         known: A checkpoint of the tree over all tenants that the auditor has from before; the bundle then holds the
             proof that the newest one contains it.
@@ -53,8 +54,10 @@ def export_bundle(
 
     Raises:
         AuditNotSealedError: Nothing of the tenant is sealed yet.
+        ErasureNotSealedError: Something was erased a moment ago, and the leaf that says so is not in the tree yet.
         AuditSizeError: `known` is larger than the newest tree over all tenants.
     """
+    QUERIES.execute(connection, "read_as_of_now")
     proofs, tree = AuditProofs(connection, context), tenant_tree(context.tenant_id)
     checkpoint = proofs.checkpoint(tree)
     head = proofs.head_inclusion(checkpoint)
@@ -70,6 +73,7 @@ def export_bundle(
         "size": checkpoint.size,
     }
     of_tenant = {"tenant_id": context.tenant_id, "size": checkpoint.size}
+    _require_sealed_erasures(connection, of_tenant)
     # For its owner alone, since it holds what is about persons, and under a name that nobody can take beforehand.
     handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name[:100]}.")
     incoming = Path(name)
@@ -87,6 +91,12 @@ def export_bundle(
     finally:
         incoming.unlink(missing_ok=True)
     return ExportedBundle(path=out, tenant_id=context.tenant_id, leaves=checkpoint.size, checkpoint=checkpoint.note)
+
+
+def _require_sealed_erasures(connection: Connection, of_tenant: Mapping[str, object]) -> None:
+    row = QUERIES.first(connection, "has_unsealed_erasure", of_tenant)
+    if row is None or row.has_any:
+        raise ErasureNotSealedError(subject="An erasure of what is about persons")
 
 
 def _hashes(connection: Connection, tree: str, size: int) -> Iterable[bytes]:

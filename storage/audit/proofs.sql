@@ -28,5 +28,16 @@ where p.tenant_id = :tenant_id and p.position < :size order by p.position
 select p.audit_ref, d.salt, d.content from audit_position p join audit_personal d using (audit_ref)
 where p.tenant_id = :tenant_id and p.position < :size order by p.position
 
+-- name: read_as_of_now
+-- All that follows in this transaction sees one moment; it has to be the first statement.
+set transaction isolation level repeatable read
+
+-- name: has_unsealed_erasure
+select exists (
+    select from audit_leaf l
+    where l.tenant_id = :tenant_id and position(cast('"action":"audit.erased"' as bytea) in l.canonical_bytes) > 0
+        and not exists (select from audit_position p where p.audit_ref = l.audit_ref and p.position < :size)
+) as has_any
+
 -- name: log_id
 select log_id from audit_log

@@ -47,10 +47,14 @@ StorageError
 │   └── VectorUnusableError               VECTOR_UNUSABLE
 ├── database.py: the database
 │   ├── DatabaseUnavailableError          DATABASE_UNAVAILABLE
+│   │   ├── DatabaseBusyError             DATABASE_BUSY
+│   │   └── DatabaseExhaustedError        DATABASE_EXHAUSTED
+│   ├── DatabaseLimitError                DATABASE_LIMIT_EXCEEDED
 │   ├── DatabaseRoleError                 DATABASE_ROLE_MISSING
 │   └── DatabaseExtensionError            DATABASE_EXTENSION_MISSING
 └── audit.py: the audit trail
     ├── AuditNotSealedError               AUDIT_NOT_SEALED
+    │   └── ErasureNotSealedError           the same code
     ├── AuditTreeDamagedError             AUDIT_TREE_DAMAGED
     ├── AuditNoteInvalidError             AUDIT_NOTE_INVALID
     ├── AuditKeyInvalidError              AUDIT_KEY_INVALID
@@ -78,9 +82,17 @@ from storage.errors.audit import (
     AuditSealerBusyError,
     AuditSizeError,
     AuditTreeDamagedError,
+    ErasureNotSealedError,
 )
 from storage.errors.base import StorageError
-from storage.errors.database import DatabaseExtensionError, DatabaseRoleError, DatabaseUnavailableError
+from storage.errors.database import (
+    DatabaseBusyError,
+    DatabaseExhaustedError,
+    DatabaseExtensionError,
+    DatabaseLimitError,
+    DatabaseRoleError,
+    DatabaseUnavailableError,
+)
 from storage.errors.objects import (
     ArchiveRefusedError,
     LinkRefusedError,
@@ -132,10 +144,14 @@ __all__ = [
     "AuditTreeDamagedError",
     "AuthenticationError",
     "CursorInvalidError",
+    "DatabaseBusyError",
+    "DatabaseExhaustedError",
     "DatabaseExtensionError",
+    "DatabaseLimitError",
     "DatabaseRoleError",
     "DatabaseUnavailableError",
     "DuplicateRecordError",
+    "ErasureNotSealedError",
     "FilterInvalidError",
     "FixedFieldError",
     "InvalidTokenError",

@@ -17,6 +17,10 @@ class AuditNotSealedError(StorageError):
         super().__init__(f"{subject} is not sealed yet.")
 
 
+class ErasureNotSealedError(AuditNotSealedError):
+    """Something was erased, and the leaf that says so is not in its tree yet: a bundle would show a loss."""
+
+
 class AuditTreeDamagedError(StorageError):
     """The stored tree is not the one that was signed last; nothing is signed on top of it."""
 

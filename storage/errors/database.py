@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from storage.errors.base import StorageError
 
+_MAKE_ROOM = {
+    "53100": "Free space on the disk of the database's server, then try again.",
+    "53200": "Give the database's server more memory, or run fewer workers, then try again.",
+    "53300": "Run fewer processes, or let the server's administrator raise max_connections, then try again.",
+}
+
 
 class DatabaseUnavailableError(StorageError):
     """The database cannot be reached or started."""
@@ -15,6 +21,39 @@ class DatabaseUnavailableError(StorageError):
         self.reason = reason
         self.hint = "Check LEARNING_DATABASE_URL, or remove it to use the embedded PostgreSQL."
         super().__init__(f"The database is not available: {reason.rstrip('.')}.")
+
+
+class DatabaseBusyError(DatabaseUnavailableError):
+    """Others were in the way of what was asked: a deadlock, a lock, a statement that took too long."""
+
+    code = "DATABASE_BUSY"
+
+    def __init__(self, *, sqlstate: str) -> None:
+        super().__init__(reason=f"others were in the way (SQLSTATE {sqlstate})")
+        self.sqlstate = sqlstate
+        self.hint = "Try again; nothing was changed."
+
+
+class DatabaseExhaustedError(DatabaseUnavailableError):
+    """The server lacks room on its disk, memory or connections."""
+
+    code = "DATABASE_EXHAUSTED"
+
+    def __init__(self, *, sqlstate: str, reason: str) -> None:
+        super().__init__(reason=reason)
+        self.sqlstate = sqlstate
+        self.hint = _MAKE_ROOM.get(sqlstate, "Let the server's administrator raise the limit that it names.")
+
+
+class DatabaseLimitError(StorageError):
+    """A statement asks for more than the database takes: too long a value, too many of them."""
+
+    code = "DATABASE_LIMIT_EXCEEDED"
+    hint = "Give less at a time: shorter texts, fewer records or conditions in one call."
+
+    def __init__(self, *, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The database does not take so much: {reason.rstrip('.')}.")
 
 
 class DatabaseRoleError(StorageError):

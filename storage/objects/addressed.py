@@ -82,8 +82,11 @@ class AddressedObjects(ABC):
         """Yield what is under the keys that begin with `folder` and a slash, in order of the keys."""
 
     @abstractmethod
-    def _move(self, old: str, new: str) -> None:
-        """Put what is under one key under another; nothing happens where there is nothing."""
+    def _move(self, old: str, new: str, seen_at: datetime | None = None) -> bool:
+        """Put what is under one key under another; return whether that was done.
+
+        Nothing happens where there is nothing, or where it was modified at another time than `seen_at`, if given.
+        """
 
     @abstractmethod
     def _delete(self, key: str) -> None:
@@ -147,9 +150,9 @@ class AddressedObjects(ABC):
         """See `ObjectHousekeeping.list_quarantined`."""
         return _objects(self._list(QUARANTINE))
 
-    def quarantine(self, sha256: str) -> None:
+    def quarantine(self, sha256: str, seen_at: datetime) -> bool:
         """See `ObjectHousekeeping.quarantine`."""
-        self._move(object_key(sha256), quarantine_key(sha256))
+        return self._move(object_key(sha256), quarantine_key(sha256), seen_at)
 
     def restore(self, sha256: str) -> None:
         """See `ObjectHousekeeping.restore`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import tempfile
@@ -18,6 +19,7 @@ from storage.objects.port import ByteSource, StoredObject
 from storage.objects.verified import copy_hashed, sync_folder
 
 _INCOMING = ".incoming-"
+_ATTEMPTS = 3
 
 
 class FolderObjectStore(AddressedObjects):
@@ -106,13 +108,11 @@ class FolderObjectStore(AddressedObjects):
         if not final.parent.is_dir():
             self._durable.difference_update(final.parents)
             final.parent.mkdir(parents=True, exist_ok=True)
-        # A hard link fails where the name exists: create-only, also between processes.
-        try:
-            os.link(incoming, final)
-        except FileExistsError:
-            if not final.is_file():
-                raise
-        self._sync(final.parent)
+        for _ in range(_ATTEMPTS):  # what is there may be collected in between
+            if _linked(incoming, final) or _renewed(final):
+                self._sync(final.parent)
+                return
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(final))
 
     def _sync(self, folder: Path) -> None:
         # A row may name the object next: its name must outlive a loss of power, as its bytes do. So must the names of
@@ -128,17 +128,21 @@ class FolderObjectStore(AddressedObjects):
             for path in _files(self._root / folder):
                 with contextlib.suppress(FileNotFoundError):
                     facts = path.stat()
-                    modified_at = datetime.fromtimestamp(facts.st_mtime, UTC)
-                    yield ListedKey(path.relative_to(self._root).as_posix(), facts.st_size, modified_at)
+                    key = path.relative_to(self._root).as_posix()
+                    yield ListedKey(key, facts.st_size, _modified_at(facts))
 
-    def _move(self, old: str, new: str) -> None:
+    def _move(self, old: str, new: str, seen_at: datetime | None = None) -> bool:
         source, target = self._root / old, self._root / new
         with _translated(self._root):
             target.parent.mkdir(parents=True, exist_ok=True)
             with contextlib.suppress(FileNotFoundError):
+                if seen_at is not None and _modified_at(source.stat()) != seen_at:
+                    return False
                 os.utime(source)
                 source.replace(target)
                 self._sync(target.parent)
+                return True
+        return False
 
     def _delete(self, key: str) -> None:
         with _translated(self._root):
@@ -155,6 +159,28 @@ class _TranslatedSource:
     def read(self, size: int, /) -> bytes:
         with _translated(self._root):
             return self._file.read(size)
+
+
+def _linked(incoming: Path, final: Path) -> bool:
+    """Give a finished file its name; a hard link fails where the name exists: create-only, also between processes."""
+    try:
+        os.link(incoming, final)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _renewed(final: Path) -> bool:
+    """Let a file be as young as if it had just been written; return whether it is there."""
+    try:
+        os.utime(final)
+    except FileNotFoundError:
+        return False
+    return final.is_file()
+
+
+def _modified_at(facts: os.stat_result) -> datetime:
+    return datetime.fromtimestamp(facts.st_mtime, UTC)
 
 
 def _files(folder: Path) -> Iterator[Path]:

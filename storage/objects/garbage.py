@@ -9,8 +9,9 @@ objects within that period.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -29,6 +30,7 @@ from storage.objects.references import HoldInForce, Need, Needed, Reference, nee
 from storage.objects.retention import RetentionPolicy
 
 _LARGEST_MANIFEST_BYTES = 4 * 1024 * 1024
+_AT_A_TIME = 64
 
 
 class Verdict(StrEnum):
@@ -118,8 +120,16 @@ def take_inventory(store: ObjectHousekeeping) -> Inventory:
     )
 
 
+Removing = Callable[[], AbstractContextManager[Sequence[HoldInForce]]]
+"""Begins a block in which nobody places a hold, and tells which are in force."""
+
+
 def collect(
-    store: ObjectHousekeeping, reader: ObjectReader, inventory: Inventory, collection: Collection
+    store: ObjectHousekeeping,
+    reader: ObjectReader,
+    inventory: Inventory,
+    collection: Collection,
+    removing: Removing,
 ) -> GarbageReport:
     """Collect garbage, or say what would be collected.
 
@@ -128,26 +138,29 @@ def collect(
         reader: Opens them, to see which others they name.
         inventory: Taken before the references of `collection` were read.
         collection: What to go by.
+        removing: Entered for a few objects at a time. A hold that was placed since is heeded, and whoever places one
+            waits for those few alone.
 
     Raises:
-        ReferencesUnreadableError: An object that may name others cannot be read; nothing was collected. A dry run
-            reports it instead.
+        ReferencesUnreadableError: An object that may name others cannot be read; nothing was collected, unless it is
+            one that was held meanwhile. A dry run reports it instead.
     """
-    needed = needed_objects(collection.references, collection.holds, collection.policy, collection.now)
-    followed = _Following(store, reader, inventory, collection).follow(needed)
-    if followed.unreadable and not collection.is_dry_run:
-        raise ReferencesUnreadableError(uris=followed.unreadable)
+    following = _Following(store, reader, inventory, is_dry_run=collection.is_dry_run)
+    needed = following.needed(collection)
     judged = judge(inventory, needed, collection)
+    if not collection.is_dry_run:
+        disposal = _Disposal(store, reader, inventory, collection, needed)
+        judged = disposal.dispose(judged, removing)
+        needed = disposal.needed
     report = GarbageReport(
         is_dry_run=collection.is_dry_run,
         needed=_tallies(inventory, needed),
         judged=judged,
         missing=tuple(sorted(one.uri for digest, one in needed.items() if not _is_there(inventory, digest))),
-        unreadable=followed.unreadable,
+        unreadable=following.unreadable,
     )
     if collection.is_dry_run:
         return report
-    _act(store, judged)
     return report.model_copy(update=_sweep(store, inventory, collection))
 
 
@@ -173,25 +186,31 @@ class _Following:
     """Finds what needed objects name in turn; whatever is needed and in quarantine comes back to be read."""
 
     def __init__(
-        self, store: ObjectHousekeeping, reader: ObjectReader, inventory: Inventory, collection: Collection
+        self, store: ObjectHousekeeping, reader: ObjectReader, inventory: Inventory, *, is_dry_run: bool = False
     ) -> None:
         self._store = store
         self._reader = reader
         self._inventory = inventory
-        self._is_dry_run = collection.is_dry_run
+        self._is_dry_run = is_dry_run
         self._unreadable: list[str] = []
 
     @property
     def unreadable(self) -> tuple[str, ...]:
         return tuple(sorted(self._unreadable))
 
-    def follow(self, needed: dict[str, Needed]) -> _Following:
+    def needed(self, collection: Collection) -> dict[str, Needed]:
+        needed = needed_objects(collection.references, collection.holds, collection.policy, collection.now)
+        self._follow(needed)
+        if self._unreadable and not self._is_dry_run:
+            raise ReferencesUnreadableError(uris=self.unreadable)
+        return needed
+
+    def _follow(self, needed: dict[str, Needed]) -> None:
         waiting = list(needed.items())
         while waiting:
             digest, (uri, need) = waiting.pop()
             news = [mentioned for mentioned in self._named_by(digest, uri) if strengthen(needed, mentioned, need)]
             waiting.extend((stored_digest_of(mentioned), Needed(mentioned, need)) for mentioned in news)
-        return self
 
     def _named_by(self, digest: str, uri: str) -> frozenset[str]:
         listed = self._inventory.present.get(digest) or self._inventory.quarantined.get(digest)
@@ -210,17 +229,75 @@ class _Following:
         return mentioned_uris(content.decode(errors="replace")) if is_document else frozenset()
 
 
-def _act(store: ObjectHousekeeping, judged: Iterable[Judgement]) -> None:
-    for judgement in judged:
-        match judgement.verdict:
-            case Verdict.QUARANTINED:
-                store.quarantine(judgement.sha256)
+class _Disposal:
+    """Does what was decided, a few objects at a time, and decides anew where a hold was placed meanwhile.
+
+    Attributes:
+        needed: Objects that somebody needs, as far as is known by now.
+    """
+
+    def __init__(
+        self,
+        store: ObjectHousekeeping,
+        reader: ObjectReader,
+        inventory: Inventory,
+        collection: Collection,
+        needed: dict[str, Needed],
+    ) -> None:
+        self._store = store
+        self._reader = reader
+        self._there = Inventory(dict(inventory.present), dict(inventory.quarantined))
+        self._collection = collection
+        self.needed = needed
+
+    def dispose(self, judged: Sequence[Judgement], removing: Removing) -> tuple[Judgement, ...]:
+        """Return what became of the objects."""
+        waiting, done = deque(judged), list[Judgement]()
+        while waiting:
+            with removing() as holds:
+                if self._heed(holds):
+                    missed = {judgement.sha256: judgement for judgement in done if self._is_missed(judgement)}
+                    waiting = deque([*missed.values(), *filter(self._is_still_due, waiting)])
+                    done = [judgement for judgement in done if judgement.sha256 not in missed]
+                done += [self._act(waiting.popleft()) for _ in range(min(len(waiting), _AT_A_TIME))]
+        return tuple(sorted(done, key=lambda judgement: judgement.sha256))
+
+    def _heed(self, holds: Sequence[HoldInForce]) -> bool:
+        """Take note of the holds in force; return whether one of them is new."""
+        if {hold.hold_id for hold in holds} <= {hold.hold_id for hold in self._collection.holds}:
+            return False
+        self._collection = self._collection._replace(holds=holds)
+        self.needed = _Following(self._store, self._reader, self._there).needed(self._collection)
+        return True
+
+    def _is_missed(self, judgement: Judgement) -> bool:
+        """Return whether somebody needs an object that is in quarantine alone."""
+        digest = judgement.sha256
+        return digest in self.needed and digest in self._there.quarantined and digest not in self._there.present
+
+    def _is_still_due(self, judgement: Judgement) -> bool:
+        """Return whether there is something to be done to an object: nothing where somebody needs it, and has it."""
+        is_about_present = judgement.verdict in {Verdict.QUARANTINED, Verdict.YOUNG}
+        return not (is_about_present and judgement.sha256 in self.needed)
+
+    def _act(self, judgement: Judgement) -> Judgement:
+        """Do what was decided; return what became of the object."""
+        digest = judgement.sha256
+        verdict = Verdict.RESTORED if self._is_missed(judgement) else judgement.verdict
+        match verdict:
+            case Verdict.QUARANTINED if self._store.quarantine(digest, self._there.present[digest].modified_at):
+                self._there.quarantined[digest] = self._there.present.pop(digest)
+            case Verdict.QUARANTINED:  # stored again since it was listed: somebody is about to name it
+                verdict = Verdict.YOUNG
             case Verdict.RESTORED:
-                store.restore(judgement.sha256)
+                self._store.restore(digest)
+                self._there.present[digest] = self._there.quarantined.pop(digest)
             case Verdict.REMOVED:
-                store.purge(judgement.sha256)
+                self._store.purge(digest)
+                del self._there.quarantined[digest]
             case Verdict.YOUNG | Verdict.WAITING:
                 pass
+        return judgement.model_copy(update={"verdict": verdict})
 
 
 def _sweep(store: ObjectHousekeeping, inventory: Inventory, collection: Collection) -> dict[str, int]:

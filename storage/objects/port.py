@@ -79,7 +79,7 @@ class ObjectStore(ObjectReader, Protocol):
         """Store the file's bytes; after an interruption the same call sends what was not sent."""
 
     def put_bytes(self, content: bytes) -> StoredObject:
-        """Store `content`; storing the same bytes again changes nothing."""
+        """Store `content`; storing the same bytes again changes nothing but the object's age, which begins anew."""
 
     def for_classification(self, classification: DataClassification) -> ObjectStore:
         """Return this store as it takes content of a classification: from CONFIDENTIAL on, sealed.
@@ -188,8 +188,13 @@ class ObjectHousekeeping(Protocol):
     def list_quarantined(self) -> Iterator[ListedObject]:
         """Yield the objects that wait for their removal."""
 
-    def quarantine(self, sha256: str) -> None:
-        """Take an object out of every reader's sight; one that is gone already stays so."""
+    def quarantine(self, sha256: str, seen_at: datetime) -> bool:
+        """Take an object out of every reader's sight, unless it was stored again; return whether that was done.
+
+        Args:
+            sha256: Of the stored bytes.
+            seen_at: Its `modified_at` when it was judged; every `put` of the same bytes since has renewed it.
+        """
 
     def restore(self, sha256: str) -> None:
         """Bring an object back from quarantine; one that is there already stays so."""

@@ -85,10 +85,20 @@ def one_at_a_time(connection: Connection) -> Iterator[None]:
         QUERIES.rows(connection, "unlock_collection")
 
 
+@contextmanager
+def holds_standing_still(connection: Connection) -> Iterator[list[HoldInForce]]:
+    """Return the holds in force; until the block ends, nobody places another. `connection` commits by itself."""
+    QUERIES.rows(connection, "lock_removals")
+    try:
+        yield _holds(connection)
+    finally:
+        QUERIES.rows(connection, "unlock_removals")
+
+
 def read_references(connection: Connection) -> tuple[list[Reference], list[HoldInForce]]:
     """Return which rows of all tenants name which objects, and the holds in force; only the custodian may ask."""
     references = [Reference.model_validate(row._asdict()) for row in QUERIES.rows(connection, "read_references")]
-    return references, [HoldInForce.model_validate(row._asdict()) for row in QUERIES.rows(connection, "read_holds")]
+    return references, _holds(connection)
 
 
 def needed_objects(
@@ -117,6 +127,10 @@ def strengthen(needed: dict[str, Needed], uri: str, need: Need) -> bool:
         return False
     needed[digest] = Needed(uri, need)
     return True
+
+
+def _holds(connection: Connection) -> list[HoldInForce]:
+    return [HoldInForce.model_validate(row._asdict()) for row in QUERIES.rows(connection, "read_holds")]
 
 
 def _need(reference: Reference, policy: RetentionPolicy, now: datetime) -> Need | None:

@@ -12,9 +12,17 @@ select pg_advisory_lock(hashtextextended('object garbage', 0))
 -- name: unlock_collection
 select pg_advisory_unlock(hashtextextended('object garbage', 0))
 
+-- name: lock_removals
+-- By session, as above: nobody places a hold meanwhile.
+select pg_advisory_lock(hashtextextended('removals', 0))
+
+-- name: unlock_removals
+select pg_advisory_unlock(hashtextextended('removals', 0))
+
 -- name: lock_holds
--- Deletions of the tenant under way are waited for; those that come later see the hold.
-select pg_advisory_xact_lock(hashtextextended('holds of ' || :tenant_id, 0))
+-- Removals and deletions of the tenant under way are waited for; those that come later see the hold.
+select pg_advisory_xact_lock_shared(hashtextextended('removals', 0)),
+    pg_advisory_xact_lock(hashtextextended('holds of ' || :tenant_id, 0))
 
 -- name: find_record
 -- Deleted records as well: their objects are what a hold is for.

@@ -10,13 +10,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 from minio import Minio
-from minio.commonconfig import CopySource
+from minio.commonconfig import REPLACE, CopySource
 from minio.error import MinioException, S3Error
 from pydantic import SecretStr
 from urllib3 import BaseHTTPResponse
@@ -27,13 +28,14 @@ from storage.objects.addressed import AddressedObjects, ListedKey
 from storage.objects.keys import OBJECTS, object_key, plain_uri
 from storage.objects.port import ByteSource, StoredObject
 from storage.objects.s3_multipart import MultipartRequests, require_known_client
-from storage.objects.s3_requests import S3Location, create_only_pool
+from storage.objects.s3_requests import S3Location, copying_onto_itself, create_only_pool
 from storage.objects.s3_uploads import PART_BYTES, UnchangedSource, send_parts
 
 __all__ = ["S3Location", "S3ObjectStore"]
 
 _CREATED_BEFORE_US = frozenset({"BucketAlreadyOwnedByYou", "BucketAlreadyExists"})
 _ABSENT = frozenset({"NoSuchKey", "NoSuchUpload"})
+_ATTEMPTS = 3
 
 
 class S3ObjectStore(AddressedObjects):
@@ -72,15 +74,13 @@ class S3ObjectStore(AddressedObjects):
         with path.open("rb") as source:
             digest = hashlib.file_digest(source, "sha256").hexdigest()
             described = StoredObject(uri=plain_uri(digest), sha256=digest, size_bytes=source.tell())
-            source.seek(0)
-            if not self._is_there(object_key(digest)):
-                self._upload(described, UnchangedSource(source, described))
+            self._put(object_key(digest), lambda key: not self._is_there(key) and self._upload(described, source))
         return described
 
     def put_bytes(self, content: bytes) -> StoredObject:
         """See `ObjectStore.put_bytes`."""
         digest = hashlib.sha256(content).hexdigest()
-        self._create(object_key(digest), content)
+        self._put(object_key(digest), lambda key: self._created(key, content))
         return StoredObject(uri=plain_uri(digest), sha256=digest, size_bytes=len(content))
 
     def remove_unfinished(self, before: datetime) -> int:
@@ -103,17 +103,42 @@ class S3ObjectStore(AddressedObjects):
             if error.code not in _CREATED_BEFORE_US:
                 raise
 
+    def _put(self, key: str, create: Callable[[str], bool]) -> None:
+        for _ in range(_ATTEMPTS):
+            if create(key) or self._renewed(key):
+                return
+        raise ObjectStoreUnavailableError(endpoint=self._endpoint, reason="the object comes and goes")
+
     def _create(self, key: str, content: bytes) -> None:
+        self._created(key, content)
+
+    def _created(self, key: str, content: bytes) -> bool:
         with self._translated(), self._unless_it_exists(key):
             self._client.put_object(self._bucket, key, io.BytesIO(content), len(content), part_size=PART_BYTES)
+            return True
+        return False
 
-    def _upload(self, described: StoredObject, source: UnchangedSource) -> None:
+    def _upload(self, described: StoredObject, file: IO[bytes]) -> bool:
         key = object_key(described.sha256)
+        file.seek(0)
         with self._translated(), self._unless_it_exists(key):
-            upload_id, parts = send_parts(self._uploads, key, source)
+            upload_id, parts = send_parts(self._uploads, key, UnchangedSource(file, described))
             # S3 may answer "complete the upload" with status 200 and then an error.
             if not self._uploads.complete(key, upload_id, parts) and not self._is_there(key):
                 raise ObjectStoreUnavailableError(endpoint=self._endpoint, reason="CompleteMultipartUpload failed")
+            return True
+        return False
+
+    def _renewed(self, key: str) -> bool:
+        """Let an object be as young as if it had just been stored; return whether it is there."""
+        itself = CopySource(self._bucket, key)
+        try:
+            with self._translated(key), copying_onto_itself():
+                # Onto itself S3 copies only what it is told to describe anew.
+                self._client.copy_object(self._bucket, key, itself, metadata_directive=REPLACE)
+        except ObjectNotFoundError:
+            return False
+        return True
 
     @contextlib.contextmanager
     def _unless_it_exists(self, key: str) -> Iterator[None]:
@@ -143,16 +168,25 @@ class S3ObjectStore(AddressedObjects):
             for listed in self._client.list_objects(self._bucket, prefix=f"{folder}/", recursive=True):
                 yield ListedKey(listed.object_name, listed.size, listed.last_modified)
 
-    def _move(self, old: str, new: str) -> None:
-        with self._translated(old):
-            try:
-                with self._unless_it_exists(new):
-                    self._client.copy_object(self._bucket, new, CopySource(self._bucket, old))
-            except S3Error as error:
-                if error.code in _ABSENT:
-                    return
-                raise
+    def _move(self, old: str, new: str, seen_at: datetime | None = None) -> bool:
+        if seen_at is not None and self._modified_at(old) != seen_at:
+            return False
+        try:
+            with self._translated(old), self._unless_it_exists(new):
+                self._client.copy_object(self._bucket, new, CopySource(self._bucket, old))
+        except ObjectNotFoundError:
+            return False
+        if seen_at is not None and self._modified_at(old) != seen_at:
+            self._delete(new)  # a large one takes a while to copy
+            return False
         self._delete(old)
+        return True
+
+    def _modified_at(self, key: str) -> datetime | None:
+        """Return the time as `_list` does, which other requests tell less exactly."""
+        with self._translated():
+            listed = self._client.list_objects(self._bucket, prefix=key, recursive=True)
+            return next((each.last_modified for each in listed if each.object_name == key), None)
 
     def _delete(self, key: str) -> None:
         with self._translated():

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, Retry, Timeout
 
 _CREATED_ONCE = ("/sha256/", "/keys/", "/records/")
+_copies_onto_itself: ContextVar[bool] = ContextVar("copies_onto_itself", default=False)
 
 
 class S3Location(BaseModel):
@@ -36,11 +40,21 @@ class CreateOnlyPool(PoolManager):
 
     def urlopen(self, method: str, url: str, *args: Any, **kwargs: Any) -> BaseHTTPResponse:
         """Send a request; the client's own interface has no place for this header on uploads."""
-        if _creates_an_object(method, url):
+        if _creates_an_object(method, url) and not _copies_onto_itself.get():
             headers = HTTPHeaderDict(kwargs.get("headers"))
             headers["If-None-Match"] = "*"
             kwargs["headers"] = headers
         return super().urlopen(method, url, *args, **kwargs)
+
+
+@contextmanager
+def copying_onto_itself() -> Iterator[None]:
+    """Let the requests of this block replace an object: by itself, which renews its age and changes nothing else."""
+    token = _copies_onto_itself.set(True)
+    try:
+        yield
+    finally:
+        _copies_onto_itself.reset(token)
 
 
 def create_only_pool(read_seconds: float) -> CreateOnlyPool:

@@ -20,6 +20,7 @@ from storage.stores.metric_retention import MetricRetention, Partition, Retentio
 _QUERIES = Queries(Path(__file__).with_name("rollups.sql"))
 _CHANGES_AT_A_TIME = 10_000
 _AHEAD = timedelta(days=100)
+_MONTH_CLOSED = "55000"  # object_not_in_prerequisite_state, which create_partition raises
 
 
 class RetentionReport(BaseModel):
@@ -123,6 +124,8 @@ class MetricMaintenance:
         try:
             (row,) = _QUERIES.rows(self._connection, "create_partition", {"month": month})
         except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _MONTH_CLOSED:
+                raise
             raise MetricMonthClosedError(month=month) from error
         name: str | None = row.name
         return name

@@ -17,16 +17,18 @@ from typing import Any
 import pytest
 from audit_office import ADA, SVEN, AuditOffice, audit_office
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy import Connection
 
+from learning.audit import when_sealed
 from storage import SecurityContext, Storage
-from storage.audit import offline_verifier
+from storage.audit import export, offline_verifier
 from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint, tenant_tree
-from storage.audit.export import export_bundle
+from storage.audit.export import ExportedBundle, export_bundle
 from storage.audit.notes import SigningKey, VerifierKey
 from storage.audit.personal_data import erase_leaf, erase_person
 from storage.audit.proofs import AuditProofs
 from storage.audit.signers import rotate_key
-from storage.errors import AccessDeniedError, AuditNotSealedError
+from storage.errors import AccessDeniedError, AuditNotSealedError, ErasureNotSealedError
 from storage.models import RoleType
 
 Members = dict[str, bytes]
@@ -432,6 +434,52 @@ def test_the_tree_survives_an_erasure_that_is_itself_on_the_record(sealed: Archi
     with sealed.office.storage.transaction() as work:
         leaf = work.audit.read(other, context=OLGA)
     assert ("personal" in leaf, "personal_sha256" in leaf) == (False, True)
+
+
+def test_a_bundle_waits_for_the_seal_of_what_was_erased_a_moment_ago(sealed: Archive) -> None:
+    with sealed.office.records.transaction() as work:
+        assert erase_person(work, "ada", reason="Article 17", context=OLGA) == 1
+    with pytest.raises(ErasureNotSealedError) as raised:
+        sealed.export()
+    assert raised.value.code == "AUDIT_NOT_SEALED"
+    assert not list(sealed.folder.glob("*.tar"))
+    pauses: list[str] = []
+
+    def pause() -> None:
+        pauses.append("a pause")
+        sealed.office.seal()
+
+    bundle = when_sealed(
+        lambda: ExportedBundle(path=sealed.export(), tenant_id="north", leaves=0, checkpoint=""), pause
+    )
+
+    assert pauses == ["a pause"]
+    assert sealed.auditor().verify(bundle.path).code == 0
+
+
+def test_an_erasure_during_an_export_is_not_in_the_bundle(sealed: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    def leaves(connection: Connection, of_tenant: dict[str, object]) -> Iterator[bytes]:
+        with sealed.office.records.transaction() as work:
+            assert erase_person(work, "ada", reason="Article 17", context=OLGA) == 1
+        yield from in_order(connection, of_tenant)
+
+    in_order = export._leaves
+    monkeypatch.setattr(export, "_leaves", leaves)
+
+    assert sealed.auditor().verify(sealed.export()).code == 0
+
+
+def test_without_a_sealer_a_bundle_is_not_waited_for_for_ever(sealed: Archive) -> None:
+    with sealed.office.records.transaction() as work:
+        erase_person(work, "ada", reason="Article 17", context=OLGA)
+    pauses: list[None] = []
+
+    with pytest.raises(ErasureNotSealedError):
+        when_sealed(
+            lambda: ExportedBundle(path=sealed.export(), tenant_id="", leaves=0, checkpoint=""),
+            lambda: pauses.append(None),
+        )
+    assert pauses
 
 
 def test_only_an_administrator_erases_and_only_in_their_tenant(sealed: Archive) -> None:

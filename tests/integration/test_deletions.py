@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from database_owner import as_owner
 from sqlalchemy import text
 
-from handlers.artifacts import place_hold, release_hold
+from handlers.artifacts import list_holds, place_hold, release_hold
 from storage import SecurityContext, Storage
 from storage.erasure import erase_measures_of_deleted
 from storage.errors import RecordConflictError, RecordHeldError, RecordInProductionError, RecordNotFoundError
@@ -248,6 +249,23 @@ def test_what_was_measured_of_a_deleted_record_under_hold_stays_until_it_is_rele
     release_hold(storage, hold.hold_id, "settled", context=COUNSEL)
     assert erase(storage, "", NOW + timedelta(days=1)) > 0
     assert points_of(storage, doomed.id) == 0
+
+
+def test_who_places_a_hold_waits_for_the_erasure_under_way(storage: Storage) -> None:
+    doomed = measured(storage, run(new_id()))
+    delete(storage, doomed)
+    placing = threading.Thread(target=lambda: place_hold(storage, str(doomed.id), "a lawsuit", context=COUNSEL))
+    late = time.monotonic() + 20
+
+    with as_owner(storage) as connection:
+        assert erase_measures_of_deleted(connection, parse_retention(""), NOW + timedelta(days=1)) > 0
+        placing.start()
+        waiting = text("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+        while not connection.execute(waiting).scalar_one():
+            assert time.monotonic() < late
+    placing.join(20)
+
+    assert [hold.subject for hold in list_holds(storage, context=COUNSEL)] == [str(doomed.id)]
 
 
 def test_a_deleted_record_is_near_to_nothing_and_adjacent_to_nothing_but_its_lineage_is_told(storage: Storage) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from handlers_platform import ADA, ADMIN, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
@@ -28,7 +31,9 @@ from storage.database import CUSTODIAN_ROLE, connect, connect_as_owner
 from storage.errors import AccessDeniedError, RecordNotFoundError
 from storage.identifiers import new_id
 from storage.models import DataClassification, DatasetVersion
+from storage.objects import FolderObjectStore
 from storage.objects.garbage import GarbageReport, Tally
+from storage.objects.holds import Hold
 from storage.objects.master_keys import LocalKeys
 from storage.objects.references import Need, read_references
 from storage.objects.retention import RetentionPolicy, parse_retention
@@ -134,7 +139,8 @@ def test_what_a_deleted_record_named_is_retained_then_put_aside_then_removed(sho
 def test_what_is_registered_again_comes_back_from_quarantine(shop: Workshop, custody: Custody) -> None:
     version = shop.register(two_clusters()).version
     shop.finish_jobs()
-    custody.objects.inner.quarantine(digest_of(version))
+    (listed,) = (one for one in custody.objects.inner.list_objects() if one.sha256 == digest_of(version))
+    assert custody.objects.inner.quarantine(listed.sha256, listed.modified_at)
 
     assert counted(collect(custody)) == {"RECORD": OF_A_VERSION, "RESTORED": 1}
     assert custody.objects.read_bytes(version.storage_location)
@@ -176,6 +182,93 @@ def test_a_hold_keeps_what_a_deleted_record_named_until_it_is_released(shop: Wor
         ADMIN.user_id,
         "settled",
     )
+
+
+class HookedFolder(FolderObjectStore):
+    """A folder with something that happens before an object is read, and something before one is removed."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.before_reading: Callable[[], object] = lambda: None
+        self.before_removing: Callable[[], object] = lambda: None
+
+    def read_bytes(self, uri: str) -> bytes:
+        self.before_reading()
+        return super().read_bytes(uri)
+
+    def purge(self, sha256: str) -> None:
+        self.before_removing()
+        super().purge(sha256)
+
+
+@pytest.fixture
+def hooked(shop: Workshop, custody: Custody) -> tuple[Custody, HookedFolder]:
+    folder = HookedFolder(shop.objects)
+    return replace(custody, objects=SealingObjectStore(folder, custody.keys)), folder
+
+
+def test_a_hold_that_is_placed_after_a_collection_read_the_holds_is_heeded(
+    shop: Workshop, hooked: tuple[Custody, HookedFolder]
+) -> None:
+    custody, folder = hooked
+    version = shop.register(two_clusters()).version
+    shop.finish_jobs()
+    delete_versions(shop)
+    assert counted(collect(custody)) == {"QUARANTINED": OF_A_VERSION}
+    shop.register(two_clusters(50))
+    shop.finish_jobs()
+    placed: list[Hold] = []
+
+    def place() -> None:
+        if not placed:
+            placed.append(place_hold(shop.services.storage, str(version.id), "a lawsuit", context=ADMIN))
+
+    folder.before_reading = place
+
+    assert counted(collect(custody)) == {
+        "RECORD": OF_A_VERSION,
+        "LEGAL_HOLD": OF_A_VERSION,
+        "RESTORED": OF_A_VERSION,
+    }
+    assert custody.objects.read_bytes(version.storage_location)
+
+
+def test_who_places_a_hold_waits_for_the_removals_under_way_and_no_longer(
+    shop: Workshop, hooked: tuple[Custody, HookedFolder]
+) -> None:
+    custody, folder = hooked
+    version = shop.register(two_clusters()).version
+    shop.finish_jobs()
+    delete_versions(shop)
+    assert counted(collect(custody)) == {"QUARANTINED": OF_A_VERSION}
+    storage, holds = shop.services.storage, list[Hold]()
+    placing = Thread(
+        target=lambda: holds.append(place_hold(storage, str(version.id), "a lawsuit", context=ADMIN)), daemon=True
+    )
+
+    def place_in_vain() -> None:
+        if placing.ident is None:
+            placing.start()
+            wait_until(lambda: waiting_locks(storage) == 1)
+        assert list_holds(storage, context=ADMIN) == []
+
+    folder.before_removing = place_in_vain
+
+    assert counted(collect(custody)) == {"REMOVED": OF_A_VERSION}
+    placing.join(20)
+    assert [hold.hold_id for hold in list_holds(storage, context=ADMIN)] == [hold.hold_id for hold in holds] != []
+
+
+def waiting_locks(storage: Storage) -> int:
+    with storage.transaction() as work:
+        asked = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+        return int(work.connection.execute(text(asked)).scalar_one())
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    late = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < late
 
 
 def test_an_object_is_held_by_its_uri(shop: Workshop, custody: Custody) -> None:

@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import stat
+import time
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -34,7 +35,6 @@ from storage.models import DataClassification
 from storage.objects import FolderObjectStore, StoredObject
 from storage.objects.addressed import AddressedObjects
 from storage.objects.s3 import S3Location, S3ObjectStore
-from storage.objects.s3_uploads import UnchangedSource
 
 MEBIBYTE = 1024 * 1024
 
@@ -320,9 +320,9 @@ def test_a_store_without_keys_takes_nothing_confidential(tested: StoreUnderTest)
 
 def test_an_object_in_quarantine_is_seen_by_no_reader_until_it_is_restored(tested: StoreUnderTest) -> None:
     stored = tested.store.put_bytes(b"collected too early")
-    tested.store.quarantine(stored.sha256)
-    tested.store.quarantine(stored.sha256)
+    seen_at = _modified_at(tested.store, stored)
 
+    assert [tested.store.quarantine(stored.sha256, seen_at) for _ in range(2)] == [True, False]
     with pytest.raises(ObjectNotFoundError):
         tested.store.read_bytes(stored.uri)
     assert stored.sha256 in {listed.sha256 for listed in tested.store.list_quarantined()}
@@ -335,12 +335,35 @@ def test_an_object_in_quarantine_is_seen_by_no_reader_until_it_is_restored(teste
 
 def test_an_object_stored_again_while_it_is_in_quarantine_survives_its_removal(tested: StoreUnderTest) -> None:
     stored = tested.store.put_bytes(b"wanted again")
-    tested.store.quarantine(stored.sha256)
+    tested.store.quarantine(stored.sha256, _modified_at(tested.store, stored))
     tested.store.put_bytes(b"wanted again")
     tested.store.purge(stored.sha256)
 
     assert tested.store.read_bytes(stored.uri) == b"wanted again"
     assert stored.sha256 not in {listed.sha256 for listed in tested.store.list_quarantined()}
+
+
+@pytest.mark.parametrize("size_bytes", [3, 17 * MEBIBYTE])
+def test_an_object_that_was_stored_again_since_it_was_judged_is_not_collected(
+    tested: StoreUnderTest, tmp_path: Path, size_bytes: int
+) -> None:
+    path = _large_file(tmp_path, "about to be collected", size_bytes)
+    stored = tested.store.put_file(path)
+    judged_at = _modified_at(tested.store, stored)
+    late = time.monotonic() + 20
+    while _modified_at(tested.store, stored) == judged_at:  # the server's clock ticks in seconds
+        assert tested.store.put_file(path) == stored
+        assert time.monotonic() < late
+
+    assert not tested.store.quarantine(stored.sha256, judged_at)
+    assert tested.store.fetch(stored.uri, tmp_path / "fetched").read_bytes() == path.read_bytes()
+    assert stored.sha256 not in {listed.sha256 for listed in tested.store.list_quarantined()}
+    assert tested.store.quarantine(stored.sha256, _modified_at(tested.store, stored))
+
+
+def _modified_at(store: AddressedObjects, stored: StoredObject) -> datetime:
+    (modified_at,) = (listed.modified_at for listed in store.list_objects() if listed.sha256 == stored.sha256)
+    return modified_at
 
 
 def test_objects_are_listed_with_their_size_and_time(tested: StoreUnderTest) -> None:
@@ -423,7 +446,7 @@ def test_the_server_refuses_to_complete_an_upload_over_an_existing_object(
     _replace_in_bucket(s3_store, stored, b"planted")
 
     with path.open("rb") as source:
-        s3_store._upload(stored, UnchangedSource(source, stored))
+        s3_store._upload(stored, source)
 
     with pytest.raises(ObjectCorruptError) as raised:
         s3_store.read_bytes(stored.uri)
@@ -435,7 +458,7 @@ def test_a_file_that_changes_while_it_is_sent_is_not_stored(s3_store: S3ObjectSt
     hashed_before_the_change = _described(b"x" * 17 * MEBIBYTE)
 
     with path.open("rb") as source, pytest.raises(ObjectSourceChangedError) as raised:
-        s3_store._upload(hashed_before_the_change, UnchangedSource(source, hashed_before_the_change))
+        s3_store._upload(hashed_before_the_change, source)
 
     assert raised.value.uri == hashed_before_the_change.uri
     with pytest.raises(ObjectNotFoundError):

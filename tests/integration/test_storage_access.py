@@ -131,6 +131,53 @@ def test_whoever_creates_a_restricted_record_alone_knows_of_it_and_can_share_it(
         update(storage, shared, OLGA, description="mine")
 
 
+@pytest.mark.parametrize("is_deletion", [False, True])
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"owner": "bob", "acl": ()},
+        {"acl": (grant(*Permission, to="bob"),)},
+        {"data_classification": DataClassification.INTERNAL, "owner": "bob"},
+        {"acl": (grant(*Permission, to="bob"),), "data_classification": DataClassification.INTERNAL, "owner": "bob"},
+    ],
+)
+def test_what_a_copy_of_a_record_says_of_its_owner_and_grants_opens_nothing(
+    storage: Storage, forged: dict[str, Any], *, is_deletion: bool
+) -> None:
+    record = create(storage, dataset(data_classification=DataClassification.RESTRICTED))
+    copy = record.model_copy(update=forged)
+
+    with pytest.raises(RecordNotFoundError):
+        delete(storage, copy, BOB) if is_deletion else update(storage, copy, BOB, description="mine")
+
+    assert seen_by(storage, ADA) == [record]
+    assert {leaf["actor"] for leaf in leaves(storage, "access.denied")} == {"bob"}
+
+
+def test_who_may_change_a_record_does_not_change_its_grants_by_a_copy_of_it(storage: Storage) -> None:
+    record = create(storage, dataset())
+
+    with pytest.raises(RecordConflictError) as raised:
+        update(storage, record.model_copy(update={"owner": "bob"}), BOB, description="mine")
+
+    assert (raised.value.record_id, raised.value.expected_revision) == (str(record.id), record.revision)
+    assert seen_by(storage, ADA) == [record]
+
+
+def test_a_record_whose_grants_were_written_down_in_another_form_is_changed_all_the_same(storage: Storage) -> None:
+    record = create(storage, dataset(data_classification=DataClassification.RESTRICTED))
+    with as_owner(storage) as connection:
+        has_it, without = "body #> '{acl,0}' ? 'expires_at'", "body #- '{acl,0,expires_at}'"
+        dropping = text(f"update document set body = {without} where id = :id and {has_it}")
+        assert connection.execute(dropping, {"id": record.id}).rowcount == 1
+
+    changed = update(storage, record, ADA, description="mine")
+
+    assert seen_by(storage, ADA) == [changed]
+    delete(storage, changed, ADA)
+    assert seen_by(storage, ADA) == []
+
+
 def test_a_grant_ends_when_it_says(database_url: str, tmp_path: Path) -> None:
     moments = [NOW]
     engine = connect(database_url, pool_size=1)
