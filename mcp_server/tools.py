@@ -52,10 +52,11 @@ class LearningTools(Toolbox):
     async def create_dataset(
         self, dataset_payload: DatasetPayload, ctx: Ctx, wait_seconds: WaitSeconds = 20
     ) -> DatasetAnswer:
-        """Register a CSV or Parquet file as a dataset version and run the dataset-validation process on it.
+        """Register a file as a dataset version and run the dataset-validation process on it.
 
-        Waits up to wait_seconds for the verdict. A rejected version leaves nothing registered; the error lists every
-        finding. Registering the same content again returns the same version.
+        The file is CSV, JSON Lines, Parquet, Arrow or NumPy, or a zip or tar file of images, LABEL/NAME.png, whose
+        target is the column label. Waits up to wait_seconds for the verdict. A rejected version leaves nothing
+        registered; the error lists every finding. Registering the same content again returns the same version.
         """
         context = principal_of(ctx)
         return await self._waiting.run(context, partial(self._create_dataset, dataset_payload, wait_seconds, context))
