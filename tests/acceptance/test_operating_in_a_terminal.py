@@ -121,6 +121,7 @@ def test_a_schedule_is_defined_paused_resumed_and_ended(platform: Platform) -> N
     assert (wrong.returncode, "trigger" in wrong.stderr) == (2, True)
 
 
+@pytest.mark.requirement("authorisation")
 def test_an_operator_grants_a_record_and_takes_it_back_but_not_a_restricted_one(platform: Platform) -> None:
     source = platform.put("shared.csv", two_clusters())
     payload = {"name": "shared", "source_uri": source, "target": "kind"}

@@ -5,29 +5,40 @@ from __future__ import annotations
 import os
 import random
 import signal
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import psutil
 import psycopg
 from fault_suite.fleet import Slot
-from fault_suite.run import Condition, Fault, Run, after
+from fault_suite.run import Fault, Run, after
 
 LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 
 _FROZEN_LEASES = 2.5
 
 
-def thaw(run: Run, until: Condition = lambda: True) -> Fault:
-    """Let each worker that has stopped itself go on after its leases are lost, and `until` holds or all is done."""
+def thaw(run: Run, until: Callable[[Sequence[int]], bool] = lambda _: True) -> Fault:
+    """Let each worker that has stopped itself go on after its leases are lost, and `until` holds or all is done.
+
+    Args:
+        until: Is given the process numbers of those that stopped.
+    """
     while True:
         yield lambda: run.is_done() or any(_is_frozen(slot) for slot in run.fleet.of("worker"))
         frozen = [slot for slot in run.fleet.of("worker") if _is_frozen(slot)]
         if not frozen:
             return
         yield after(_FROZEN_LEASES * run.settings.lease_seconds)
-        yield lambda: run.is_done() or until()
-        for slot in frozen:
-            os.kill(slot.pid, signal.SIGCONT)
+        process_numbers = [slot.pid for slot in frozen]
+        yield partial(_may_go_on, run, partial(until, process_numbers))
+        for process_number in process_numbers:
+            os.kill(process_number, signal.SIGCONT)
+
+
+def _may_go_on(run: Run, until: Callable[[], bool]) -> bool:
+    return run.is_done() or until()
 
 
 def crash_database(run: Run, blows: int) -> Fault:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +38,7 @@ from engine.crash_points import CRASH_POINTS, ENVIRONMENT_VARIABLE
 
 _RENEWED_SECONDS = 6  # a lease that is renewed while a marathon goes on, and ends no sooner on a busy machine
 _LINGER_SECONDS = 3  # longer than a worker stays frozen, its leases being of one second
-_TAKEN_OVER = "select count(*) from job where status = 'running' and lost_leases > 0"
+_HELD = "select count(*) from job join worker on lease_owner = worker_id where process_number in ({workers})"
 _TIMER_SECONDS = 1.5  # longer than the process patience waits
 _DAMAGES = (
     "update task set spec = 'element:Nowhere'",
@@ -110,8 +112,17 @@ def survive_zombies(laboratory: Laboratory, folder: Path, scale: Scale, point: s
         if point != DURING_CALL:
             run.finish(thaw(run))
             return
-        run.finish(thaw(run, until=lambda: _number(run, _TAKEN_OVER) > 0))
-        assert _number(run, "select count(*) from event where kind = 'job.refused'") > 0
+        run.finish(chain(thaw(run, until=partial(_have_lost_all, run)), [partial(_has_refused, run)]))
+
+
+def _have_lost_all(run: Run, process_numbers: Sequence[int]) -> bool:
+    """Return whether others have taken over the jobs of these workers."""
+    workers = ", ".join(map(str, process_numbers))
+    return _number(run, _HELD.format(workers=workers)) == 0
+
+
+def _has_refused(run: Run) -> bool:
+    return _number(run, "select count(*) from event where kind = 'job.refused'") > 0
 
 
 def survive_database_crashes(laboratory: Laboratory, folder: Path, scale: Scale, blows: int) -> None:

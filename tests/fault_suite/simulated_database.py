@@ -118,5 +118,6 @@ def seeded_identifiers(chance: random.Random, now: Callable[[], datetime]) -> It
         mock.patch.object(identifiers, "time", clock),
         mock.patch.object(factory, "_last_milliseconds", 0),
         mock.patch.object(factory, "_counter", 0),
+        mock.patch.object(factory, "_drawn", []),
     ):
         yield
