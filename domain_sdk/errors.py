@@ -58,7 +58,7 @@ class FileNotTabularError(DomainSdkError):
     """The file's content is not a table."""
 
     code = "FILE_NOT_TABULAR"
-    hint = "Give a Parquet file, or a UTF-8 CSV file whose first line names at least two different columns."
+    hint = "Give a table of two columns or more, each with its own name, as CSV, JSON Lines, Parquet, Arrow or NumPy."
 
     def __init__(self, *, path: Path, reason: str) -> None:
         self.path = path

@@ -293,7 +293,7 @@ class EndpointNotFoundError(HandlerError):
     """No healthy endpoint answers for what was asked."""
 
     code = "ENDPOINT_NOT_FOUND"
-    hint = "A model answers once its promotion is approved and its endpoint is healthy."
+    hint = "A model answers once it is promoted and its endpoint is healthy; one from outside never does."
 
     def __init__(self, *, asked_for: str) -> None:
         self.asked_for = asked_for

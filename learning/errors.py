@@ -72,7 +72,7 @@ class SchemaOutdatedError(LearningError):
     """The database's schema is not the one that this version works on."""
 
     code = "SCHEMA_OUTDATED"
-    hint = "Run 'ami-learning db upgrade'."
+    hint = "Run 'ami-learning db upgrade', or this in the folder, or with the settings, of a platform that is there."
 
     def __init__(self, *, found: str | None, newest: str | None) -> None:
         self.found = found

@@ -79,6 +79,8 @@ def production_at(
     moment = _utc(at) or at
     with running_services(LearningSettings()) as services:
         found = in_production_at(services, moment, known_at=_utc(known_at), alias=alias, context=OPERATOR)
+    if not found:
+        typer.echo(f"{alias} named no version of any model at that time", err=True)
     columns = ("model_name", "model_version", "valid_from", "valid_to", "set_by")
     print_rows([_production_row(one) for one in found], columns, as_json=as_json)
 

@@ -56,11 +56,12 @@ class LearningTools(Toolbox):
         wait_seconds: WaitSeconds = 20,
         idempotency_key: IdempotencyKey | None = None,
     ) -> DatasetAnswer:
-        """Register a CSV or Parquet file as a dataset version and run the dataset-validation process on it.
+        """Register a file as a dataset version and run the dataset-validation process on it.
 
-        Waits up to wait_seconds for the verdict. A rejected version leaves nothing registered; the error lists every
-        finding. Registering the same content again returns the same version; with an idempotency_key, other content is
-        refused.
+        The file is CSV, JSON Lines, Parquet, Arrow or NumPy, or a zip or tar file of images, LABEL/NAME.png, whose
+        target is the column label. Waits up to wait_seconds for the verdict. A rejected version leaves nothing
+        registered; the error lists every finding. Registering the same content again returns the same version; with an
+        idempotency_key, other content is refused.
         """
         context = principal_of(ctx)
         call = partial(self._create_dataset, dataset_payload, wait_seconds, idempotency_key, context)

@@ -480,7 +480,10 @@ def _reference(content: bytes) -> str:
 
 def _key_argument(value: str) -> Key:
     path = Path(value)
-    return read_key(path.read_text(encoding="utf-8") if path.is_file() else value)
+    try:
+        return read_key(path.read_text(encoding="utf-8") if path.is_file() else value)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError("neither a public key, <name>+<id>+<base64>, nor a file with one") from error
 
 
 def main() -> int:

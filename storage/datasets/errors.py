@@ -38,7 +38,7 @@ class PickleRefusedError(DatasetContentError):
     """A file that holds Python objects: loading it would run whatever program its author put into it."""
 
     code = "PICKLE_REFUSED"
-    hint = "Give data as Parquet, CSV, Arrow, JSON Lines or plain NumPy arrays, and weights as safetensors."
+    hint = "Give data as CSV, JSON Lines, Parquet, Arrow or NumPy, and models as safetensors, ONNX or torch.export."
 
     def __init__(self, *, file: str) -> None:
         self.file = file

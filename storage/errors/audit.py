@@ -9,7 +9,7 @@ class AuditNotSealedError(StorageError):
     """The leaf is on the record, and not yet in its tree."""
 
     code = "AUDIT_NOT_SEALED"
-    hint = "Ask again in two seconds; if that does not help, see that a sealer runs."
+    hint = "Ask again in two seconds; if that does not help, check the tenant's name, and see that a sealer runs."
     retryable = True
 
     def __init__(self, *, subject: str) -> None:

@@ -157,7 +157,7 @@ class LinkRefusedError(StorageError):
     """A download link that is not, or no longer, good for what is asked."""
 
     code = "LINK_REFUSED"
-    hint = "Ask for a new link."
+    hint = "Ask for a new link, to an object that the record names."
 
     def __init__(self, *, reason: str) -> None:
         self.reason = reason

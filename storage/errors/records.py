@@ -9,7 +9,7 @@ class RecordNotFoundError(StorageError):
     """No such record, or none that the caller may know of."""
 
     code = "RECORD_NOT_FOUND"
-    hint = "Check the id; records of another tenant are not visible."
+    hint = "Check the id; records of another tenant, and restricted ones without a grant, are not visible."
 
     def __init__(self, *, model: str, record_id: object) -> None:
         self.model = model

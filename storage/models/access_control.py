@@ -6,9 +6,12 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, WithJsonSchema
 
 from storage.models.enums import Permission, PrincipalType
+
+# JSON Schema has no format for networks, and strict clients refuse a schema whose formats they do not know.
+_NETWORK_SCHEMA = {"type": "string", "description": "A network, such as 10.1.0.0/16 or 2001:db8::/32."}
 
 
 def _ordered(permissions: tuple[Permission, ...]) -> tuple[Permission, ...]:
@@ -30,7 +33,7 @@ class GrantConditions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    networks: tuple[Annotated[IPv4Network | IPv6Network, WithJsonSchema(_NETWORK_SCHEMA)], ...] = ()
     claims: dict[str, str] = Field(default_factory=dict)
     not_before: Annotated[AwareDatetime, AfterValidator(_utc)] | None = None
 

@@ -356,5 +356,8 @@ def test_a_part_started_on_an_empty_database_says_what_to_run(home: Path) -> Non
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
 
-    sentence = f"The database has revision none, this version needs {newest_revision()}. Run 'ami-learning db upgrade'."
+    sentence = (
+        f"The database has revision none, this version needs {newest_revision()}. Run 'ami-learning db upgrade',"
+        " or this in the folder, or with the settings, of a platform that is there."
+    )
     assert (run.returncode, run.stderr.strip().splitlines()[-1]) == (1, f"SCHEMA_OUTDATED: {sentence}")

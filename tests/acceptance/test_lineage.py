@@ -46,9 +46,11 @@ def test_agents_and_operators_learn_why_a_version_is_in_production(platform: Pla
 def test_a_model_that_is_not_in_production_has_no_story(platform: Platform) -> None:
     asked = platform.call("ada", "explain_production", question={"model_name": "nobody made it"})
     told = run(platform, "lineage", "why", "nobody made it")
+    nowhere = run(platform, "lineage", "production-at", "2001-01-01")
 
     assert (asked["period"], asked["lineage"]) == (None, None)
     assert (told.returncode, told.stdout, told.stderr.count("\n")) == (1, "", 1)
+    assert (nowhere.returncode, nowhere.stdout, nowhere.stderr.count("\n")) == (0, "", 1)
 
 
 @pytest.mark.requirement("operations")

@@ -515,6 +515,7 @@ def test_arguments_of_no_use_end_with_code_2(sealed: Archive) -> None:
     auditor = sealed.auditor()
     ended = subprocess.run(
         [sys.executable, "-I", "offline_verifier.py", str(sealed.export()), "--key", "nonsense"],
-        cwd=auditor.folder, capture_output=True, check=False,
+        cwd=auditor.folder, capture_output=True, check=False, text=True,
     )  # fmt: skip
     assert ended.returncode == 2
+    assert "_key_argument" not in ended.stderr  # said to people, not in names of this program

@@ -147,6 +147,21 @@ def argument_names(schema: dict[str, Any], root: dict[str, Any], prefix: str = "
             yield prefix + name
 
 
+def formats_of(schema: object) -> Iterator[str]:
+    if isinstance(schema, dict):
+        yield from (value for name, value in schema.items() if name == "format" and isinstance(value, str))
+        yield from (name for value in schema.values() for name in formats_of(value))
+    elif isinstance(schema, list):
+        yield from (name for value in schema for name in formats_of(value))
+
+
+def test_tools_name_only_formats_that_json_schema_has_so_strict_clients_take_them() -> None:
+    tools = asyncio.run(create_mcp_server(no_services(), "0").list_tools())
+    schemas = [schema for tool in tools for schema in (tool.input_schema, tool.output_schema)]
+
+    assert {*formats_of(schemas)} <= {"date-time", "date", "time", "duration", "uuid", "uri", "email", "ipv4", "ipv6"}
+
+
 def test_the_tool_page_lists_every_tool_with_its_arguments() -> None:
     text = (REFERENCE / "mcp-tools.md").read_text(encoding="utf-8")
     parts = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
