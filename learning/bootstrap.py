@@ -7,9 +7,8 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -37,7 +36,8 @@ from handlers.artifacts import Custody
 from handlers.event_gateway import EventGateway
 from handlers.remote_sources import RemoteSources
 from handlers.workplaces import sweep_workplaces
-from learning.errors import SchemaOutdatedError, SettingsIncompleteError
+from learning.database import open_current_database
+from learning.errors import SettingsIncompleteError
 from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
 from runners.subprocess_compute import SubprocessCompute
 from serving.model_cache import ModelCache
@@ -51,12 +51,7 @@ from storage.database import (
     ENGINE_ROLE,
     SEALER_ROLE,
     connect,
-    connect_as_owner,
-    current_revision,
-    migrate,
-    newest_revision,
 )
-from storage.embedded_postgres import embedded_postgres
 from storage.identifiers import new_id
 from storage.models import RoleType
 from storage.objects.addressed import AddressedObjects
@@ -64,7 +59,6 @@ from storage.objects.envelope import KEY_BYTES
 from storage.objects.key_command import CommandKeys, key_command_environment
 from storage.objects.master_keys import KeyService, make_master_key_file, parse_master_keys, read_master_keys
 from storage.objects.retention import parse_retention
-from storage.stores import MetricMaintenance
 from storage.upkeep import Upkeep, UpkeepPolicy, chores
 
 if TYPE_CHECKING:
@@ -84,61 +78,6 @@ OPERATOR = SecurityContext(
 """Who uses the command line: whoever can read the database's password can do all that it does."""
 _MODELS_IN_MEMORY = 16
 _LOG_FIELDS = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-
-
-@dataclass(frozen=True)
-class DatabaseServer:
-    """Where the database is; `restart_if_dead` does something only where the server is ours to keep alive."""
-
-    url: str
-    restart_if_dead: Callable[[], None] = lambda: None
-
-
-@contextmanager
-def open_database(settings: LearningSettings) -> Iterator[str]:
-    """Yield the URL of the database, as `open_database_server` does the server."""
-    with open_database_server(settings) as server:
-        yield server.url
-
-
-@contextmanager
-def open_database_server(settings: LearningSettings) -> Iterator[DatabaseServer]:
-    """Yield the database server: the one that is named, or the embedded one, started for this block.
-
-    Raises:
-        DatabaseUnavailableError: It cannot be reached or started.
-    """
-    if settings.database_url is not None:
-        yield DatabaseServer(settings.database_url.get_secret_value())
-        return
-    with embedded_postgres(settings.home.resolve() / "postgres") as cluster:
-        yield DatabaseServer(cluster.url, cluster.restart_if_dead)
-
-
-def prepare_database(database_url: str) -> None:
-    """Bring the schema up to date, with room for the metrics of the months ahead."""
-    database = connect_as_owner(database_url)
-    try:
-        migrate(database)
-        with database.begin() as connection:
-            MetricMaintenance(connection).create_partitions_ahead(datetime.now(UTC))
-    finally:
-        database.dispose()
-
-
-def require_current_schema(database_url: str) -> None:
-    """Return if the schema is this version's.
-
-    Raises:
-        SchemaOutdatedError: It is not; nothing was changed.
-    """
-    database = connect_as_owner(database_url)
-    try:
-        found, newest = current_revision(database), newest_revision()
-    finally:
-        database.dispose()
-    if found != newest:
-        raise SchemaOutdatedError(found=found, newest=newest)
 
 
 def deploy_shipped(services: Services) -> Deployment:
@@ -202,12 +141,10 @@ def running_services(settings: LearningSettings, role: str = APPLICATION_ROLE) -
     """Yield the parts of a platform on the database of the settings, as `open_services`.
 
     Raises:
-        DatabaseUnavailableError, SchemaOutdatedError: There is none that this version can use.
+        PlatformNotFoundError, DatabaseUnavailableError, SchemaOutdatedError: There is none that this version can use.
     """
-    with open_database(settings) as database_url:
-        require_current_schema(database_url)
-        with open_services(settings, database_url, role) as services:
-            yield services
+    with open_current_database(settings) as database_url, open_services(settings, database_url, role) as services:
+        yield services
 
 
 @contextmanager
@@ -215,10 +152,9 @@ def running_application(settings: LearningSettings) -> Iterator[tuple[Services, 
     """Yield what the application runs on: the doors' services, and the stores as the engine has them.
 
     Raises:
-        DatabaseUnavailableError, SchemaOutdatedError: There is no database that this version can use.
+        PlatformNotFoundError, DatabaseUnavailableError, SchemaOutdatedError: There is none that this version can use.
     """
-    with open_database(settings) as database_url:
-        require_current_schema(database_url)
+    with open_current_database(settings) as database_url:
         all_tenants = connect(database_url, pool_size=1, role=ENGINE_ROLE)
         try:
             with open_services(settings, database_url) as services:
@@ -232,10 +168,9 @@ def audit_storage(settings: LearningSettings) -> Iterator[Storage]:
     """Yield the stores as those have them who keep the audit trail: they write its trees and erase personal data.
 
     Raises:
-        DatabaseUnavailableError, SchemaOutdatedError: There is no database that this version can use.
+        PlatformNotFoundError, DatabaseUnavailableError, SchemaOutdatedError: There is none that this version can use.
     """
-    with open_database(settings) as database_url:
-        require_current_schema(database_url)
+    with open_current_database(settings) as database_url:
         database = connect(database_url, pool_size=2, role=SEALER_ROLE)
         try:
             yield Storage(database, object_store(settings))
@@ -295,10 +230,10 @@ def open_custody(settings: LearningSettings) -> Iterator[Custody]:
     """Yield the object store and a database that tells which objects the records of all tenants name.
 
     Raises:
-        DatabaseUnavailableError, DatabaseRoleError, SchemaOutdatedError: There is none that this version can use.
+        PlatformNotFoundError, SchemaOutdatedError: There is none that this version can use.
+        DatabaseUnavailableError, DatabaseRoleError: It does not answer, or not to a custodian.
     """
-    with open_database(settings) as database_url:
-        require_current_schema(database_url)
+    with open_current_database(settings) as database_url:
         database = connect(database_url, pool_size=2, role=CUSTODIAN_ROLE)
         try:
             objects = object_store(settings)
@@ -343,15 +278,16 @@ def running_scheduler(settings: LearningSettings) -> Iterator[tuple[Scheduler, U
     """Yield what a scheduler process runs: a scheduler, and the upkeep of the database.
 
     Raises:
-        DatabaseUnavailableError, SchemaOutdatedError: There is no database that this version can use.
+        PlatformNotFoundError, DatabaseUnavailableError, SchemaOutdatedError: There is none that this version can use.
     """
     policy = UpkeepPolicy(every_seconds=SchedulerSettings().upkeep_seconds)
-    with open_database(settings) as database_url:
-        require_current_schema(database_url)
-        with open_services(settings, database_url, ENGINE_ROLE) as services:
-            needed = chores(settings.metric_retention, parse_retention(settings.retention))
-            upkeep = Upkeep(database_url, needed, lambda: datetime.now(UTC), policy)
-            yield scheduler(services), upkeep
+    with (
+        open_current_database(settings) as database_url,
+        open_services(settings, database_url, ENGINE_ROLE) as services,
+    ):
+        needed = chores(settings.metric_retention, parse_retention(settings.retention))
+        upkeep = Upkeep(database_url, needed, lambda: datetime.now(UTC), policy)
+        yield scheduler(services), upkeep
 
 
 def authenticator(settings: LearningSettings) -> DevelopmentTokens:

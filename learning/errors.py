@@ -5,6 +5,7 @@ LearningError
 ├── AlreadyRunningError     ALREADY_RUNNING
 ├── ProcessFailedError      PROCESS_FAILED
 ├── SettingsIncompleteError SETTINGS_INCOMPLETE
+├── PlatformNotFoundError   PLATFORM_NOT_FOUND
 ├── SchemaOutdatedError     SCHEMA_OUTDATED
 ├── AuditArgumentsError     AUDIT_ARGUMENTS_INVALID
 └── DemoError               DEMO_FAILED
@@ -68,11 +69,22 @@ class SettingsIncompleteError(LearningError):
         super().__init__(f"Also set {' and '.join(missing)}.")
 
 
+class PlatformNotFoundError(LearningError):
+    """A command that asks a platform was run where there is none."""
+
+    code = "PLATFORM_NOT_FOUND"
+    hint = "Run it in the folder, or with the settings, of a platform; 'ami-learning up' makes one."
+
+    def __init__(self, *, home: str) -> None:
+        self.home = home
+        super().__init__(f"There is no platform in {home}.")
+
+
 class SchemaOutdatedError(LearningError):
     """The database's schema is not the one that this version works on."""
 
     code = "SCHEMA_OUTDATED"
-    hint = "Run 'ami-learning db upgrade', or this in the folder, or with the settings, of a platform that is there."
+    hint = "Run 'ami-learning db upgrade'."
 
     def __init__(self, *, found: str | None, newest: str | None) -> None:
         self.found = found

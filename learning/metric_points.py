@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from learning.bootstrap import open_database
+from learning.database import open_current_database
 from learning.settings import LearningSettings
 from storage.database import connect_as_owner
 from storage.stores import MetricMaintenance, MetricRetention, create_vector_indexes
@@ -27,7 +27,7 @@ def maintain(
 ) -> None:
     """Make the months that points will come in, roll points up, and index large collections of vectors."""
     now = datetime.now(UTC)
-    with open_database(LearningSettings()) as url:
+    with open_current_database(LearningSettings()) as url:
         owner = connect_as_owner(url)
         with owner.begin() as connection:
             maintenance = MetricMaintenance(connection)
@@ -54,7 +54,7 @@ def retain(
     if not points <= minutes <= hours <= days:
         raise typer.BadParameter("what is coarser is kept as long at least: points <= minutes <= hours <= days")
     policy = MetricRetention(points=points, minutes=minutes, hours=hours, days=days)
-    with open_database(LearningSettings()) as url:
+    with open_current_database(LearningSettings()) as url:
         owner = connect_as_owner(url)
         with owner.begin() as connection:
             report = MetricMaintenance(connection).retain(policy, datetime.now(UTC), dry_run=dry_run)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from learning.bootstrap import open_database
+from learning.database import open_database
 from learning.settings import LearningSettings
 from storage.database import connect_as_owner, current_revision, migrate, newest_revision
 

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from learning.bootstrap import DatabaseServer, authenticator, open_database_server, prepare_database
+from learning.bootstrap import authenticator
+from learning.database import DatabaseServer, open_database_server, prepare_database
 from learning.errors import AlreadyRunningError, PortTakenError, ProcessFailedError
 from learning.settings import LearningSettings, PlatformSettings
 from runners import tether

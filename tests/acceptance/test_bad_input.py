@@ -350,14 +350,30 @@ def test_the_client_says_in_the_platforms_words_why_it_cannot_connect(platform: 
 
 @pytest.mark.requirement("one-sentence")
 def test_a_part_started_on_an_empty_database_says_what_to_run(home: Path) -> None:
-    run = subprocess.run(
-        [sys.executable, "-m", "learning", "worker"],
+    _learning(home, "db", "current")  # which makes it
+
+    run = _learning(home, "worker")
+
+    sentence = f"The database has revision none, this version needs {newest_revision()}. Run 'ami-learning db upgrade'."
+    assert (run.returncode, run.stderr.strip().splitlines()[-1]) == (1, f"SCHEMA_OUTDATED: {sentence}")
+
+
+@pytest.mark.requirement("one-sentence")
+@pytest.mark.parametrize("command", [("worker",), ("lineage", "production-at", "2026-01-01"), ("metrics", "maintain")])
+def test_a_command_where_there_is_no_platform_says_so_and_makes_none(home: Path, command: tuple[str, ...]) -> None:
+    run = _learning(home, *command)
+
+    sentence = (
+        f"There is no platform in {home.resolve()}. Run it in the folder, or with the settings, of a platform;"
+        " 'ami-learning up' makes one."
+    )
+    assert (run.returncode, run.stderr.strip().splitlines()[-1]) == (1, f"PLATFORM_NOT_FOUND: {sentence}")
+    assert not (home / "postgres").exists()
+
+
+def _learning(home: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "learning", *command],
         env={**os.environ, "LEARNING_HOME": str(home)},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-
-    sentence = (
-        f"The database has revision none, this version needs {newest_revision()}. Run 'ami-learning db upgrade',"
-        " or this in the folder, or with the settings, of a platform that is there."
-    )
-    assert (run.returncode, run.stderr.strip().splitlines()[-1]) == (1, f"SCHEMA_OUTDATED: {sentence}")
