@@ -15,6 +15,7 @@ HandlerError
 ├── ValidationIncidentError        DATASET_VALIDATION_INCIDENT
 ├── ClassificationConflictError    DATASET_CLASSIFICATION_CONFLICT
 ├── DatasetNotValidatedError       DATASET_NOT_VALIDATED
+├── DatasetNotTrainableError       DATASET_NOT_TRAINABLE
 ├── ProfileNotAllowedError         COMPUTE_PROFILE_NOT_ALLOWED
 ├── JobFailedError                 JOB_FAILED
 ├── ModelNameTakenError            MODEL_NAME_TAKEN
@@ -188,6 +189,20 @@ class DatasetNotValidatedError(HandlerError):
         self.version = version
         self.status = status
         super().__init__(f"Dataset {dataset}@{version} is {status}, not validated.")
+
+
+class DatasetNotTrainableError(HandlerError):
+    """An experiment was asked for that cannot learn from what the dataset holds."""
+
+    code = "DATASET_NOT_TRAINABLE"
+    hint = "Launch it on a dataset of rows; images are kept for trainers of your own, who read them with their digests."
+
+    def __init__(self, *, dataset: str, version: int, file_format: str, task_name: str) -> None:
+        self.dataset = dataset
+        self.version = version
+        self.file_format = file_format
+        self.task_name = task_name
+        super().__init__(f"Dataset {dataset}@{version} holds {file_format}, and {task_name} learns from tables.")
 
 
 class ProfileNotAllowedError(HandlerError):

@@ -11,7 +11,7 @@ from engine import IdempotencyConflictError, InstanceDescription, InstanceStatus
 from handlers.dataset_rules import RuleFinding
 from handlers.dataset_validation import Nothing
 from handlers.datasets import Name, find_version
-from handlers.errors import DatasetNotValidatedError, ProfileNotAllowedError
+from handlers.errors import DatasetNotTrainableError, DatasetNotValidatedError, ProfileNotAllowedError
 from handlers.experiment_runs import EvaluationSummary
 from handlers.lineage_edges import LineageScope, node_of, record_lineage
 from handlers.model_versions import require_line
@@ -19,8 +19,10 @@ from handlers.services import Limits, Services
 from runners.errors import ComputeProfileUnavailableError
 from runners.specification import SplitSpecification
 from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
+from storage.datasets.reading.sniffing import FileKind
 from storage.models import (
     ComputeProfile,
+    DatasetVersion,
     Experiment,
     ExperimentStatus,
     JsonObject,
@@ -104,6 +106,7 @@ def launch_experiment(
     Raises:
         AccessDeniedError: No WRITE or EXECUTE permission.
         RecordNotFoundError, DatasetNotValidatedError: There is nothing to train on.
+        DatasetNotTrainableError: It is a folder of images, of which a table classifier would learn the names of files.
         ProfileNotAllowedError, ComputeProfileUnavailableError: There is nowhere to train.
         ModelNameTakenError: There is a version of the model that the principal may not know of.
         ModelLineMixedError: The data are RESTRICTED and versions of the model are not, or the other way round.
@@ -112,9 +115,7 @@ def launch_experiment(
     require(context, Permission.WRITE, Resource(kind="experiments", tenant_id=context.tenant_id))
     profile = _require_profile(services, payload.compute_profile)
     dataset, version = find_version(services, payload.dataset_id, payload.dataset_version, context=context)
-    if version.validation_status is not ValidationStatus.VALIDATED:
-        status = version.validation_status.value
-        raise DatasetNotValidatedError(dataset=dataset.name, version=version.version, status=status)
+    _require_trainable(dataset.name, version, payload.task_name)
     experiment = Experiment(
         tenant_id=context.tenant_id,
         data_classification=version.data_classification,
@@ -128,6 +129,16 @@ def launch_experiment(
     )
     with services.storage.transaction(context.tenant_id) as work:
         return _launch(services, work, experiment, idempotency_key, context)
+
+
+def _require_trainable(dataset: str, version: DatasetVersion, task_name: str) -> None:
+    if version.validation_status is not ValidationStatus.VALIDATED:
+        status = version.validation_status.value
+        raise DatasetNotValidatedError(dataset=dataset, version=version.version, status=status)
+    if version.file_format == FileKind.IMAGES:
+        raise DatasetNotTrainableError(
+            dataset=dataset, version=version.version, file_format=version.file_format, task_name=task_name
+        )
 
 
 def _require_profile(services: Services, wanted: ComputeProfile | None) -> ComputeProfile:

@@ -15,9 +15,10 @@ from handlers_platform import ADA, RememberingCompute, Workshop, open_workshop
 
 from domain_sdk.errors import FileNotTabularError
 from handlers.datasets import DatasetPayload, Registration, register_dataset
+from handlers.errors import DatasetNotTrainableError
 from storage.datasets.images import read_images
 from storage.datasets.versions import read_manifest
-from storage.models import DataClassification, Dataset, DatasetVersion, ValidationStatus
+from storage.models import DataClassification, Dataset, DatasetVersion, Experiment, ValidationStatus
 
 
 @pytest.fixture
@@ -71,6 +72,21 @@ def register(
         data_classification=classification,
     )
     return register_dataset(shop.services, payload, context=ADA)
+
+
+def test_no_table_classifier_learns_the_names_of_images(shop: Workshop) -> None:
+    dataset_id = register(shop, "pets.zip", zipped(PETS)).dataset.id
+    shop.finish_jobs()
+
+    with pytest.raises(DatasetNotTrainableError) as refusal:
+        shop.launch(dataset_id)
+    assert vars(refusal.value) == {
+        "dataset": "pets",
+        "version": 1,
+        "file_format": "images",
+        "task_name": "tabular-classification",
+    }
+    assert shop.records(Experiment) == []
 
 
 @pytest.mark.parametrize("classification", [DataClassification.INTERNAL, DataClassification.CONFIDENTIAL])
