@@ -114,6 +114,18 @@ def postmaster_of(home: Path) -> int:
     return int(lines[0]) if len(lines) == 8 and lines[7].strip() == "ready" else 0
 
 
+def make_empty_platform(home: Path) -> None:
+    with starting(home, "db", "upgrade") as process:
+        assert process.wait(60) == 0
+
+
+def told_to_end_while_it_starts(home: Path, command: str) -> int:
+    with starting(home, command) as process:
+        assert becomes(lambda: postmaster_of(home) != 0)
+        process.terminate()
+        return process.wait(60)
+
+
 def answers_at(url: str) -> bool:
     try:
         return httpx2.get(url).status_code == 200
@@ -295,21 +307,24 @@ def test_up_answers_those_who_wait_for_news_and_stops_soon(home: Path) -> None:
 
 
 @pytest.mark.requirement("clean-stop")
-@pytest.mark.parametrize("command", ["serve", "worker", "scheduler", "sealer", "demo"])
-def test_a_command_told_to_end_while_it_starts_takes_the_database_along(home: Path, command: str) -> None:
-    with starting(home, command) as process:
-        assert becomes(lambda: postmaster_of(home) != 0)
-        process.terminate()
-        exit_code = process.wait(60)
+@pytest.mark.parametrize("command", ["serve", "worker", "scheduler", "sealer"])
+def test_a_part_told_to_end_while_it_starts_takes_the_database_along(home: Path, command: str) -> None:
+    make_empty_platform(home)
 
-    assert (exit_code, processes_of(home)) == (128 + signal.SIGTERM, [])
+    assert told_to_end_while_it_starts(home, command) == 128 + signal.SIGTERM
+    assert processes_of(home) == []
+
+
+@pytest.mark.requirement("clean-stop")
+def test_a_first_demo_told_to_end_while_it_starts_takes_the_database_along(home: Path) -> None:
+    assert told_to_end_while_it_starts(home, "demo") == 128 + signal.SIGTERM
+    assert processes_of(home) == []
 
 
 @pytest.mark.requirement("clean-stop")
 def test_a_lone_server_told_to_end_takes_the_database_along(home: Path) -> None:
     port = str(free_port())
-    with starting(home, "db", "upgrade") as process:
-        assert process.wait(60) == 0
+    make_empty_platform(home)
     with starting(home, "serve", LEARNING_PORT=port) as process:
         assert becomes(lambda: answers_at(f"http://127.0.0.1:{port}/healthz"))
         process.terminate()
