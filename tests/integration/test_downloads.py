@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any
 
 import pytest
-from handlers_platform import ADA, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
+from handlers_platform import ADA, STRANGER, Workshop, two_clusters
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -30,13 +29,6 @@ class People:
         if authorization not in people:
             raise InvalidTokenError
         return people[authorization]
-
-
-@pytest.fixture
-def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
-    shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
-    yield shop
-    shop.close()
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,8 +11,8 @@ from uuid import UUID, uuid4
 import pytest
 from database_owner import as_owner
 from forgetful_statements import forgetful_statements
-from handlers_platform import ADA, ADMIN, GRACE, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
-from open_door import Door, open_door
+from handlers_platform import ADA, ADMIN, GRACE, STRANGER, Workshop, two_clusters
+from open_door import Door
 from rows_and_objects import denials, holdings
 from shop_floor import failing
 from sqlalchemy import text
@@ -30,19 +30,8 @@ FOREIGN_KEY = ("dataset_payload", "rules", EACH, "dataset_version_id")
 
 
 @pytest.fixture(scope="module")
-def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """One service layer for all tests of this file."""
-    folder = tmp_path_factory.mktemp("shop")
-    shop = open_workshop(database_url_of_module, folder, RememberingCompute(folder / "jobs"))
-    with shop.services.hub:
-        yield shop
-    shop.close()
-
-
-@pytest.fixture(scope="module")
-def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(shop.services, shop.all_tenants, PEOPLE) as door:
-        yield door
+def shop(shop_of_module: Workshop) -> Workshop:
+    return shop_of_module
 
 
 @pytest.fixture(scope="module")

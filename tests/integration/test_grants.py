@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,8 +10,8 @@ from uuid import UUID
 
 import pytest
 from database_owner import as_owner
-from handlers_platform import ADA, ADMIN, GRACE, STRANGER, VIEWER, RememberingCompute, Workshop, open_workshop
-from open_door import Door, open_door
+from handlers_platform import ADA, ADMIN, GRACE, STRANGER, VIEWER, Workshop
+from open_door import Door
 from shop_floor import WHY
 from sqlalchemy import text
 
@@ -35,19 +34,8 @@ Answer = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """One service layer for all tests of this file."""
-    folder = tmp_path_factory.mktemp("shop")
-    shop = open_workshop(database_url_of_module, folder, RememberingCompute(folder / "jobs"))
-    with shop.services.hub:
-        yield shop
-    shop.close()
-
-
-@pytest.fixture(scope="module")
-def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(shop.services, shop.all_tenants, PEOPLE) as door:
-        yield door
+def shop(shop_of_module: Workshop) -> Workshop:
+    return shop_of_module
 
 
 def created(shop: Workshop, classification: str = "restricted") -> DatasetVersion:

@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from handlers_platform import ADA, RememberingCompute, Workshop, open_workshop, two_clusters
+from handlers_platform import ADA, Workshop, two_clusters
 
 from handlers.datasets import DatasetPayload, register_dataset
 from storage import FolderObjectStore
 from storage.errors import MasterKeyMissingError
 from storage.models import DataClassification, DatasetVersion, ModelArtifact, ModelStatus, TrainingRun, ValidationStatus
 from storage.objects.keys import is_sealed
-
-
-@pytest.fixture(scope="module")
-def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
-    return RememberingCompute(tmp_path_factory.mktemp("jobs"))
-
-
-@pytest.fixture
-def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
-    shop = open_workshop(database_url, tmp_path, compute)
-    yield shop
-    shop.close()
 
 
 def payload(shop: Workshop) -> DatasetPayload:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from diagrams import catch, document, end, message, path, process, start, user_task
-from handlers_platform import ADA, ADMIN, RememberingCompute, Workshop, open_workshop, two_clusters
+from handlers_platform import ADA, ADMIN, Workshop, two_clusters
 from sqlalchemy import text
 
 from engine import InstanceStatus
@@ -37,13 +35,6 @@ UNFIT = document(
         end(),
     ),
 )
-
-
-@pytest.fixture
-def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
-    shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
-    yield shop
-    shop.close()
 
 
 def deploy(shop: Workshop, content: bytes) -> None:

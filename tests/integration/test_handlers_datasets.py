@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -12,7 +11,7 @@ from uuid import UUID
 
 import pyarrow as pa
 import pytest
-from handlers_platform import ADA, STRANGER, VIEWER, RememberingCompute, Workshop, open_workshop, two_clusters
+from handlers_platform import ADA, STRANGER, VIEWER, Workshop, two_clusters
 from pyarrow import csv, ipc, parquet
 from sqlalchemy import text
 
@@ -32,13 +31,6 @@ from storage.errors import AccessDeniedError, RecordNotFoundError, ReportedError
 from storage.models import DataClassification, Dataset, DatasetVersion, ValidationStatus
 
 ONE_CLASS = two_clusters(words=("same", "same"))
-
-
-@pytest.fixture
-def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
-    shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
-    yield shop
-    shop.close()
 
 
 def put_parquet(shop: Workshop, columns: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -68,18 +68,6 @@ from storage.models import (
 
 LARGE = {"width": 12.0, "height": 3.0, "colour": "red"}
 SMALL = {"width": 1.0, "height": 3.0, "colour": "blue"}
-
-
-@pytest.fixture(scope="module")
-def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
-    return RememberingCompute(tmp_path_factory.mktemp("jobs"))
-
-
-@pytest.fixture
-def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
-    shop = open_workshop(database_url, tmp_path, compute)
-    yield shop
-    shop.close()
 
 
 @pytest.fixture

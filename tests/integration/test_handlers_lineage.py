@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from handlers_platform import ADA, ADMIN, GRACE, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
+from handlers_platform import ADA, ADMIN, GRACE, STRANGER, Workshop, two_clusters
 from pydantic import ValidationError
 
 from handlers.inference import InferencePayload, run_inference
@@ -37,18 +35,6 @@ from storage.models import (
 from storage.stores import AliasName, AliasStore, EdgeKind
 
 ROW = {"width": 12.0, "height": 3.0, "colour": "red"}
-
-
-@pytest.fixture(scope="module")
-def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
-    return RememberingCompute(tmp_path_factory.mktemp("jobs"))
-
-
-@pytest.fixture
-def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
-    shop = open_workshop(database_url, tmp_path, compute)
-    yield shop
-    shop.close()
 
 
 @pytest.fixture

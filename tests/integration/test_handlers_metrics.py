@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 import pytest
-from handlers_platform import ADA, STRANGER, VIEWER, RememberingCompute, Workshop, open_workshop, two_clusters
+from handlers_platform import ADA, STRANGER, VIEWER, Workshop, two_clusters
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
@@ -43,18 +42,6 @@ class People:
         if authorization != "Bearer ada":
             raise InvalidTokenError
         return ADA
-
-
-@pytest.fixture(scope="module")
-def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
-    return RememberingCompute(tmp_path_factory.mktemp("jobs"))
-
-
-@pytest.fixture
-def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
-    shop = open_workshop(database_url, tmp_path, compute)
-    yield shop
-    shop.close()
 
 
 @pytest.fixture

@@ -7,11 +7,9 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from handlers_platform import ADA, RememberingCompute, Workshop, open_workshop
+from handlers_platform import ADA, Workshop
 
 from domain_sdk.errors import FileNotTabularError
 from handlers.datasets import DatasetPayload, Registration, register_dataset
@@ -19,13 +17,6 @@ from handlers.errors import DatasetNotTrainableError
 from storage.datasets.images import read_images
 from storage.datasets.versions import read_manifest
 from storage.models import DataClassification, Dataset, DatasetVersion, Experiment, ValidationStatus
-
-
-@pytest.fixture
-def shop(database_url: str, tmp_path: Path) -> Iterator[Workshop]:
-    shop = open_workshop(database_url, tmp_path, RememberingCompute(tmp_path / "jobs"))
-    yield shop
-    shop.close()
 
 
 def picture(width: int, shade: int) -> bytes:

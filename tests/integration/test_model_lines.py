@@ -47,11 +47,6 @@ ONLY_OLGA = (
 )
 
 
-@pytest.fixture(scope="module")
-def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
-    return RememberingCompute(tmp_path_factory.mktemp("jobs"))
-
-
 @pytest.fixture
 def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
     shop = open_workshop(database_url, tmp_path, compute)

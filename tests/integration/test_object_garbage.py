@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from handlers_platform import ADA, ADMIN, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
+from handlers_platform import ADA, ADMIN, STRANGER, Workshop, two_clusters
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from terminal import typed
@@ -40,18 +40,6 @@ from storage.objects.retention import RetentionPolicy, parse_retention
 
 NOTHING = Tally()
 OF_A_VERSION = 3  # its manifest, its only chunk, and its sketches
-
-
-@pytest.fixture(scope="module")
-def compute(tmp_path_factory: pytest.TempPathFactory) -> RememberingCompute:
-    return RememberingCompute(tmp_path_factory.mktemp("jobs"))
-
-
-@pytest.fixture
-def shop(database_url: str, tmp_path: Path, compute: RememberingCompute) -> Iterator[Workshop]:
-    shop = open_workshop(database_url, tmp_path, compute)
-    yield shop
-    shop.close()
 
 
 @pytest.fixture

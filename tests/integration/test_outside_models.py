@@ -9,8 +9,8 @@ from typing import Any
 
 import outside_models as made
 import pytest
-from handlers_platform import ADA, ADMIN, STRANGER, VIEWER, RememberingCompute, Workshop, open_workshop, two_clusters
-from open_door import Door, open_door
+from handlers_platform import ADA, ADMIN, STRANGER, VIEWER, Workshop, two_clusters
+from open_door import Door
 from rows_and_objects import holdings
 
 from engine import InstanceStatus
@@ -20,6 +20,7 @@ from storage.models import DataClassification, Experiment, ModelArtifact, ModelS
 from storage.objects.keys import is_sealed
 from storage.stores import Direction, EdgeKind, GraphStore, Node
 
+PEOPLE = {"ada": ADA, "olga": ADMIN, "vera": VIEWER, "sven": STRANGER}
 SIGNATURE = {
     "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 3]}],
     "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 2]}],
@@ -32,20 +33,8 @@ MAKERS: dict[str, Callable[[], bytes]] = {
 
 
 @pytest.fixture(scope="module")
-def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    folder = tmp_path_factory.mktemp("shop")
-    shop = open_workshop(database_url_of_module, folder, RememberingCompute(folder / "jobs"))
-    with shop.services.hub:
-        yield shop
-    shop.close()
-
-
-@pytest.fixture(scope="module")
-def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(
-        shop.services, shop.all_tenants, {"ada": ADA, "olga": ADMIN, "vera": VIEWER, "sven": STRANGER}
-    ) as door:
-        yield door
+def shop(shop_of_module: Workshop) -> Workshop:
+    return shop_of_module
 
 
 @pytest.fixture

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from handlers_platform import ADA, ADMIN, GRACE, STRANGER, RememberingCompute, Workshop, open_workshop, two_clusters
-from open_door import Door, open_door
+from handlers_platform import ADA, ADMIN, GRACE, STRANGER, Workshop, two_clusters
+from open_door import Door
 from rows_and_objects import holdings
 
 from handlers import datasets
 from storage.models import Dataset, DatasetVersion
 
 TOOL = "learning.create_dataset"
+PEOPLE = {"ada": ADA, "olga": ADMIN, "grace": GRACE, "sven": STRANGER}
 
 
 @pytest.fixture(scope="module")
-def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    folder = tmp_path_factory.mktemp("shop")
-    shop = open_workshop(database_url_of_module, folder, RememberingCompute(folder / "jobs"))
-    with shop.services.hub:
-        yield shop
-    shop.close()
-
-
-@pytest.fixture(scope="module")
-def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(
-        shop.services, shop.all_tenants, {"ada": ADA, "olga": ADMIN, "grace": GRACE, "sven": STRANGER}
-    ) as door:
-        yield door
+def shop(shop_of_module: Workshop) -> Workshop:
+    return shop_of_module
 
 
 def asked(shop: Workshop, name: str, rows: int = 40, **changes: Any) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from handlers_platform import ADA, ADMIN, GRACE, RememberingCompute, Workshop, open_workshop, two_clusters
-from open_door import Door, open_door
+from handlers_platform import ADA, ADMIN, GRACE, Workshop, two_clusters
+from open_door import Door
 from rows_and_objects import denials, holdings
 from shop_floor import WHY, failing, waiting
 from tool_calls import CALLS, FURTHER_CALLS, OTHER_CALLS, filled_in
@@ -46,19 +46,8 @@ Names = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def shop(database_url_of_module: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """One service layer for all tests of this file."""
-    folder = tmp_path_factory.mktemp("shop")
-    shop = open_workshop(database_url_of_module, folder, RememberingCompute(folder / "jobs"))
-    with shop.services.hub:
-        yield shop
-    shop.close()
-
-
-@pytest.fixture(scope="module")
-def door(shop: Workshop) -> Iterator[Door]:
-    with open_door(shop.services, shop.all_tenants, PEOPLE) as door:
-        yield door
+def shop(shop_of_module: Workshop) -> Workshop:
+    return shop_of_module
 
 
 def granted(*people: str) -> tuple[ACLEntry, ...]:
