@@ -29,7 +29,7 @@ from engine.bpmn.model import (
 )
 from engine.bpmn.refusals import Refusals
 from engine.bpmn.xml import BPMN, is_true, local_name
-from engine.xml_documents import Element
+from engine.xml_documents import MAXIMUM_ID_LENGTH, Element
 
 _DECLARATIONS = frozenset({"message", "signal", "error", "escalation"})
 # What describes and is not executed; what refers to it where it would be executed is refused there.
@@ -105,6 +105,9 @@ class _Reader:
             if not _ID.fullmatch(element_id):
                 message = f"{element_id!r} is not an id."
                 self.refusals.find(element, "ID_INVALID", message, "Use letters, digits, '_', '-' and '.'.")
+            elif len(element_id) > MAXIMUM_ID_LENGTH:
+                message = f"The id has {len(element_id)} characters and may have {MAXIMUM_ID_LENGTH}."
+                self.refusals.find(element, "ID_INVALID", message, "Choose a shorter one.")
             elif counts[element_id] > 1:
                 message = f"{counts[element_id]} elements have the id {element_id!r}."
                 self.refusals.find(element, "ID_DUPLICATE", message, "Give each its own.")
