@@ -1,7 +1,7 @@
 """XML at the door: parsed without entities, document types, comments or network, within limits.
 
-The limits are on bytes, elements, the attributes of each, and depth. The deployed bytes stay as they are; what is parsed
-here is only read.
+The limits are on bytes, elements, the attributes of each, and depth. The deployed bytes stay as they are; what is
+parsed here is only read.
 """
 
 from __future__ import annotations
