@@ -6,7 +6,7 @@ Reading refuses every element and extension that it does not know, with its id a
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 
 from engine.bpmn.activities import REPETITIONS, ActivityReader
@@ -270,9 +270,17 @@ def _declared_inputs(names: str | None) -> frozenset[str] | None:
 
 
 def _lanes(process: Element) -> dict[str, str]:
-    """Return each node's lane by name; of lanes within lanes, the innermost, which the document names last."""
+    """Return each node's lane by name; of lanes within lanes, the innermost, which the document names last.
+
+    What stands in several lanes beside each other belongs to none of them.
+    """
+    lanes: defaultdict[str, list[Element]] = defaultdict(list)
+    for lane in process.iter(f"{{{BPMN}}}lane"):
+        for reference in lane.findall(f"{{{BPMN}}}flowNodeRef"):
+            lanes[(reference.text or "").strip()].append(lane)
     return {
-        (reference.text or "").strip(): " ".join(lane.get("name", "").split())
-        for lane in process.iter(f"{{{BPMN}}}lane")
-        for reference in lane.findall(f"{{{BPMN}}}flowNodeRef")
+        node_id: " ".join(innermost.get("name", "").split())
+        if all(lane in (innermost, *innermost.iterancestors()) for lane in around)
+        else ""
+        for node_id, (*around, innermost) in lanes.items()
     }

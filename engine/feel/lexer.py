@@ -23,6 +23,11 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 KEYWORDS = frozenset({"true", "false", "null", "and", "or", "not", "if", "then", "else"})
 
 
+def is_variable_name(text: str) -> bool:
+    """Return whether an expression can read a variable of that name: one word, and none that FEEL takes for itself."""
+    return text.isidentifier() and text not in KEYWORDS
+
+
 @dataclass(frozen=True)
 class Token:
     """One token: `kind` is number, string, name, end, or the symbol or keyword itself."""
