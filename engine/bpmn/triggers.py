@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pydantic import JsonValue
 
-from engine.bpmn.findings import finding_at
+from engine.bpmn.findings import finding_at, warning_at
 from engine.bpmn.model import (
     Activity,
     BoundaryEvent,
@@ -70,19 +70,24 @@ def _times(node: FlowNode) -> Iterator[Finding]:
 
 def _boundary(model: ProcessModel, event: BoundaryEvent) -> Iterator[Finding]:
     host = model.nodes.get(event.attached_to)
-    if not isinstance(host, Activity) or isinstance(host, PlainTask | ScriptTask | BusinessRuleTask | SendTask):
-        message = "It is attached to nothing that takes time, and so can be interrupted."
-        hint = "Attach it to a subprocess, a call activity, or a service, user or receive task."
-        yield finding_at(event, "BOUNDARY_MISPLACED", message, hint)
+    if not isinstance(host, Activity):
+        message = "It is attached to no activity."
+        yield finding_at(event, "BOUNDARY_MISPLACED", message, "Attach it to a task, a subprocess or a call activity.")
     elif host.scope != event.scope:
         message = "It is attached to an activity of another scope."
         yield finding_at(event, "BOUNDARY_MISPLACED", message, "Draw both in the same subprocess.")
-    elif isinstance(event.trigger, ErrorTrigger | EscalationTrigger) and isinstance(host, ReceiveTask):
-        message = "It is attached to a task that only receives: nothing raises an error or an escalation there."
-        hint = "Attach it to a service or user task, a call activity or a subprocess."
-        yield finding_at(event, "BOUNDARY_MISPLACED", message, hint)
+    elif _never_happens(event, host):
+        message = f"It cannot happen: {host.id} takes no time, or throws nothing that it could catch."
+        hint = "Attach it to a subprocess, a call activity, or a service or user task, or leave it out."
+        yield warning_at(event, "BOUNDARY_IDLE", message, hint)
     if isinstance(event.trigger, TimerTrigger):
         yield from _waiting_timer(event, event.trigger)
+
+
+def _never_happens(event: BoundaryEvent, host: Activity) -> bool:
+    if isinstance(event.trigger, ErrorTrigger | EscalationTrigger) and isinstance(host, ReceiveTask | BusinessRuleTask):
+        return True
+    return isinstance(host, PlainTask | ScriptTask | SendTask)
 
 
 def _ambiguous_starts(model: ProcessModel) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from SpiffWorkflow.util.task import TaskState
 from engine.bpmn import CallActivity, ConditionTrigger, PlainTask, ScriptTask, ServiceTask, SubProcess
 from engine.feel import compile_expression
 from engine.spiff.boundary import ActivitySpec
-from engine.spiff.elements import ElementSpec, evaluate_mappings
+from engine.spiff.elements import evaluate_mappings
 from engine.spiff.scope_specs import ScopeContent
 from engine.spiff.scopes import Scope
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow
@@ -132,8 +132,11 @@ class CallActivitySpec(ActivitySpec):
         my_task.workflow.ready.append(my_task)
 
 
-class AutomaticTaskSpec(ElementSpec):
-    """A task that is done in the step: a script computes its value, an abstract or manual task brings none."""
+class AutomaticTaskSpec(ActivitySpec):
+    """A task that is done in the step: a script computes its value, an abstract or manual task brings none.
+
+    It takes no time, so no event on its boundary can happen.
+    """
 
     node: PlainTask | ScriptTask
 

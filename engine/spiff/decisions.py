@@ -5,13 +5,14 @@ from __future__ import annotations
 from engine.bpmn import BusinessRuleTask
 from engine.dmn import DecisionResult, DeployedDecision
 from engine.errors import DecisionEvaluationError, ExpressionEvaluationError
-from engine.spiff.elements import ElementSpec, evaluate_mappings
+from engine.spiff.boundary import ActivitySpec
+from engine.spiff.elements import evaluate_mappings
 from engine.spiff.scopes import Scope
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow, MadeDecision
 
 
-class DecisionTaskSpec(ElementSpec):
-    """Asks its decision and goes on; where that fails, its token waits for somebody to look at it.
+class DecisionTaskSpec(ActivitySpec):
+    """Asks its decision and goes on; where that fails, its token waits for somebody to look at it, or for an event.
 
     Attributes:
         decision: The version that is asked.
@@ -29,6 +30,7 @@ class DecisionTaskSpec(ElementSpec):
             self._decide(my_task)
         except (DecisionEvaluationError, ExpressionEvaluationError):
             my_task.workflow.await_event(my_task)
+            self.attach_boundary_events(my_task)
             return False
         return True
 

@@ -15,7 +15,7 @@ from engine.bpmn import (
 )
 from engine.errors import UncaughtBpmnError
 from engine.feel import compile_expression
-from engine.spiff.boundary import find_catch
+from engine.spiff.boundary import ActivitySpec, find_catch
 from engine.spiff.elements import ElementSpec, evaluate_mappings
 from engine.spiff.scopes import Scope
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow, ThrownEscalation, ThrownMessage
@@ -39,8 +39,8 @@ class ThrowingSpec(ElementSpec):
             my_task.scope_parent.task_spec.child_completed(my_task.scope_parent, my_task)
 
 
-class SendTaskSpec(ElementSpec):
-    """Publishes its message and goes on."""
+class SendTaskSpec(ActivitySpec):
+    """Publishes its message and goes on, before any event on its boundary could happen."""
 
     node: SendTask
 

@@ -1,18 +1,25 @@
 """Simulated processes that fail, that never rest, or that cannot begin."""
 
 import pytest
+from decision_documents import decision
+from decision_documents import document as decisions
+from decision_documents import table as decision_table
 from diagrams import (
+    boundary,
+    business_rule_task,
     catch,
     choice,
     diagram,
     document,
     duration,
     end,
+    error,
     flow,
     gateway,
     message,
     path,
     process,
+    receive_task,
     script_task,
     service_task,
     start,
@@ -126,3 +133,41 @@ def test_what_fails_at_the_start_is_told_with_its_element_and_not_waited_for(
     assert [(each.element, each.code) for each in result.incidents] == [("Work", code)]
     assert happened(result, "failed") == ["Work"]
     assert result.waiting == ()
+
+
+_UNDECIDED = decisions(decision("rate", decision_table(["x : number"], ["> 1 | 10", "x > 2 | 20"])))
+_RATED = diagram(
+    "p",
+    start(),
+    business_rule_task("Rate", "rate", "rating"),
+    boundary("Late", "Rate", timer=duration("PT1H")),
+    end(),
+    end("Unrated"),
+    path("Begin", "Rate", "Done"),
+    path("Late", "Unrated"),
+)
+
+
+@pytest.mark.parametrize(("given", "last", "at"), [(2, "Done", "PT0S"), (3, "Unrated", "PT1H")])
+def test_a_decision_that_fails_is_left_by_the_event_on_its_boundary(
+    database_url: str, given: int, last: str, at: str
+) -> None:
+    result = simulated(database_url, _RATED, _UNDECIDED, variables={"x": given})
+
+    assert (result.completed, result.incidents, result.waiting) == (True, (), ())
+    assert (result.trace[-1].element, result.trace[-1].at) == (last, at)
+
+
+def test_a_task_that_only_receives_ends_with_an_error_where_it_is_answered_so(database_url: str) -> None:
+    asking = document(
+        process(
+            "p", start(), receive_task("Ask", "M"), boundary("Broken", "Ask", "Error"), end(), end("Lost"),
+            path("Begin", "Ask", "Done"), path("Broken", "Lost"),
+        ),
+        message("M", "m", '="a"'),
+        error("Error", "BROKEN"),
+    )  # fmt: skip
+
+    result = simulated(database_url, asking, tasks={"Ask": {"$bpmn_error": "BROKEN"}})
+
+    assert happened(result, "completed") == ["Begin", "Broken", "Lost"]

@@ -106,9 +106,10 @@ def test_each_item_of_a_multi_instance_task_is_an_input() -> None:
     assert findings(task, take, names=("Ask", "Take")) == []
 
 
-def test_nothing_can_interrupt_a_decision() -> None:
-    event = boundary("Late", "Ask", timer="<bpmn:timeDuration>PT1H</bpmn:timeDuration>")
+def test_a_decision_throws_nothing_that_an_event_on_its_boundary_could_catch() -> None:
+    late = boundary("Late", "Ask", timer="<bpmn:timeDuration>PT1H</bpmn:timeDuration>")
+    broken = boundary("Broken", "Ask")
 
-    found = findings(asking(ALL), event, path("Late", "Done"))
+    found = findings(asking(ALL), late, path("Late", "Done"), broken, path("Broken", "Done"))
 
-    assert [each[1:3] for each in found] == [("BOUNDARY_MISPLACED", "Late")]
+    assert [each[:3] for each in found] == [("warning", "BOUNDARY_IDLE", "Broken")]

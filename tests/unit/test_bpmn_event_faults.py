@@ -164,7 +164,7 @@ ITEMS = '<bpmn:extensionElements><zeebe:loopCharacteristics inputCollection="=a"
         pytest.param(beside(boundary("X", "Gone", timer=duration("PT1H"))), "BOUNDARY_MISPLACED", "X", id="on nothing"),
         pytest.param(
             beside(boundary("X", "Work"), receive_task("Work", "Paid")),
-            "BOUNDARY_MISPLACED",
+            "BOUNDARY_IDLE",
             "X",
             id="on a receive task",
         ),

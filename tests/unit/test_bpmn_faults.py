@@ -165,7 +165,7 @@ NEEDED = {"needed": "=a"}
                 message("M", "m", "=a"),
                 process("p", *STRAIGHT, receive_task("Work", "M"), boundary("B", "Work"), path("B", "Done")),
             ),
-            "BOUNDARY_MISPLACED",
+            "BOUNDARY_IDLE",
             "B",
             id="error event on a receive task",
         ),

@@ -136,7 +136,7 @@ def beside(*within: str) -> bytes:
         pytest.param(
             drawn(*STRAIGHT, script_task("X", "=1", "x"), boundary("B", "X", timer=duration("PT1H")),
                   path("B", "Done")),
-            "BOUNDARY_MISPLACED",
+            "BOUNDARY_IDLE",
             "B",
             id="on what takes no time",
         ),

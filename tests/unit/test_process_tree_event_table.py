@@ -194,26 +194,36 @@ TAKE_NO_TIME = {
     "manual task": '<bpmn:manualTask id="Host" />',
     "script task": script_task("Host", "=1", "one"),
     "send task": activity("sendTask", "Host", "", messageRef="Message"),
-    "business rule task": activity(
-        "businessRuleTask", "Host", '<zeebe:calledDecision decisionId="d" resultVariable="r" />'
-    ),
-    "start event": "",
+    "several script tasks": script_task("Host", "=1", "one", repeated=for_each("=[1, 2]")),
 }
 
 
 @pytest.mark.parametrize(("trigger", "interrupts"), ways())
 @pytest.mark.parametrize("kind", TAKE_NO_TIME)
-def test_what_takes_no_time_has_no_event_on_its_boundary(kind: str, trigger: str, *, interrupts: bool) -> None:
+def test_what_takes_no_time_is_done_before_an_event_on_its_boundary_can_happen(
+    kind: str, trigger: str, *, interrupts: bool
+) -> None:
     content = hosted(TAKE_NO_TIME[kind], trigger, interrupts=interrupts)
-    if kind == "start event":
-        content = content.replace(b'attachedToRef="Host"', b'attachedToRef="Begin"')
+
+    tree = StoredTree.of(content, key="k", alarm=True)
+
+    assert ("BOUNDARY_IDLE", "Event") in codes_of(content)
+    assert tree.waiting == ["After"]
+    tree.complete("After")
+    assert tree.is_clean()
+    assert "Event" not in tree.happened("completed")
+
+
+@pytest.mark.parametrize(("trigger", "interrupts"), ways())
+def test_no_event_stands_on_the_boundary_of_an_event(trigger: str, *, interrupts: bool) -> None:
+    content = hosted("", trigger, interrupts=interrupts).replace(b'attachedToRef="Host"', b'attachedToRef="Begin"')
 
     assert ("BOUNDARY_MISPLACED", "Event") in codes_of(content)
 
 
 @pytest.mark.parametrize("trigger", [name for name in TRIGGERS if is_thrown(name)])
 def test_nothing_is_thrown_from_a_task_that_only_receives(trigger: str) -> None:
-    assert ("BOUNDARY_MISPLACED", "Event") in codes_of(hosted(HOSTS["receive task"].element, trigger, interrupts=True))
+    assert ("BOUNDARY_IDLE", "Event") in codes_of(hosted(HOSTS["receive task"].element, trigger, interrupts=True))
 
 
 @pytest.mark.parametrize("kind", HOSTS)
@@ -262,7 +272,7 @@ def test_every_activity_can_be_undone(kind: str) -> None:
     assert tree.is_clean()
 
 
-@pytest.mark.parametrize("kind", [kind for kind in TAKE_NO_TIME if kind not in {"start event", "business rule task"}])
+@pytest.mark.parametrize("kind", [kind for kind in TAKE_NO_TIME if kind != "several script tasks"])
 def test_what_takes_no_time_can_be_undone_too(kind: str) -> None:
     content = document(
         process(
