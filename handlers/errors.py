@@ -363,8 +363,8 @@ class LastAdministratorError(GrantRefusedError):
     """Without this grant nobody could grant a RESTRICTED record any more."""
 
     code = "GRANT_LAST_ADMINISTRATOR"
-    hint = "Grant admin on the record to somebody else first, without end and conditions."
+    hint = "Grant read and admin on the record to somebody else first, without end and conditions."
 
     def __init__(self, *, record: str) -> None:
         self.record = record
-        super().__init__(f"Nobody else is granted admin on {record} for good.")
+        super().__init__(f"Nobody else is granted both read and admin on {record} for good.")

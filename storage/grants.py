@@ -15,6 +15,8 @@ from storage.models.access_control import ACLEntry, GrantConditions
 from storage.models.enums import DataClassification, Permission, PrincipalType
 from storage.security import SecurityContext
 
+_TO_GRANT = frozenset({Permission.READ, Permission.ADMIN})
+
 
 def exceeding(context: SecurityContext, resource: Resource, entry: ACLEntry, now: datetime) -> tuple[Permission, ...]:
     """Return the permissions of a new grant that the granter does not hold as widely as it would give them."""
@@ -49,9 +51,15 @@ def without(
 
 
 def is_orphaned(classification: DataClassification, acl: Collection[ACLEntry]) -> bool:
-    """Return whether nobody could grant a record any more, for good: grants are all that a RESTRICTED one has."""
-    lasting = (entry for entry in acl if entry.expires_at is None and entry.conditions == GrantConditions())
-    is_granted = any(Permission.ADMIN in entry.permissions for entry in lasting)
+    """Return whether nobody could grant a record any more, for good: grants are all that a RESTRICTED one has.
+
+    Whoever grants a record has to know of it: that takes `read` as well as `admin`.
+    """
+    held: dict[tuple[PrincipalType, str], set[Permission]] = {}
+    for entry in acl:
+        if entry.expires_at is None and entry.conditions == GrantConditions():
+            held.setdefault((entry.principal_type, entry.principal), set()).update(entry.permissions)
+    is_granted = any(permissions >= _TO_GRANT for permissions in held.values())
     return classification is DataClassification.RESTRICTED and not is_granted
 
 

@@ -194,6 +194,15 @@ def test_the_last_lasting_administrator_of_a_restricted_record_stays(door: Door,
     assert listed(door, "ada", version)["code"] == "RECORD_NOT_FOUND"
 
 
+def test_somebody_keeps_knowing_of_a_restricted_record_who_can_grant_it(door: Door, shop: Workshop) -> None:
+    version = created(shop)
+    grants(door, "ada", version, "admin")
+
+    refused = [revokes(door, "ada", version, "ada"), revokes(door, "ada", version, "ada", permissions=["read"])]
+
+    assert [answer.get("code") for answer in refused] == ["GRANT_LAST_ADMINISTRATOR"] * 2
+
+
 def test_a_grant_to_a_role_or_group_is_to_everybody_in_it(door: Door, shop: Workshop) -> None:
     version = created(shop)
 

@@ -251,10 +251,13 @@ def test_what_is_taken_from_one_principal_is_left_to_all_others() -> None:
 @pytest.mark.parametrize(
     ("classification", "acl", "is_left_to_nobody"),
     [
-        ("restricted", (grant(Permission.ADMIN),), False),
+        ("restricted", (grant(Permission.ADMIN, Permission.READ),), False),
+        ("restricted", (grant(Permission.ADMIN), grant(Permission.READ)), False),
+        ("restricted", (grant(Permission.ADMIN),), True),
+        ("restricted", (grant(Permission.ADMIN), grant(Permission.READ, principal="bob")), True),
         ("restricted", (grant(Permission.READ),), True),
-        ("restricted", (grant(Permission.ADMIN, expires_at=NOW + HOUR),), True),
-        ("restricted", (grant(Permission.ADMIN, conditions={"networks": ["10.0.0.0/8"]}),), True),
+        ("restricted", (grant(Permission.ADMIN, Permission.READ, expires_at=NOW + HOUR),), True),
+        ("restricted", (grant(Permission.ADMIN, Permission.READ, conditions={"networks": ["10.0.0.0/8"]}),), True),
         ("confidential", (), False),
     ],
 )
