@@ -112,6 +112,14 @@ def test_the_longest_rule_that_speaks_of_a_deleted_record_retains_it() -> None:
     assert days("DatasetVersion", DataClassification.RESTRICTED) == 100
 
 
+def test_records_are_retained_since_the_moment_that_lies_a_period_back_or_since_ever() -> None:
+    policy = parse_retention("ModelArtifact=2,*/restricted=999999")
+    since_ever = datetime(1, 1, 1, tzinfo=UTC)
+
+    assert policy.retained_since("ModelArtifact", DataClassification.INTERNAL, NOW) == NOW - 2 * DAY
+    assert policy.retained_since("ModelArtifact", DataClassification.RESTRICTED, NOW) == since_ever
+
+
 def test_a_deleted_record_keeps_its_objects_until_the_policy_lets_them_go() -> None:
     policy = parse_retention("ModelArtifact=2")
 
