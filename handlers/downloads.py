@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from handlers.grants import grants_lock
 from handlers.services import Services
 from storage import AuditEntry, SecurityContext
 from storage.errors import LinkRefusedError
@@ -47,13 +48,14 @@ class IssuedLink(BaseModel):
 
 
 def issue_link(services: Services, request: LinkRequest, secret: str, *, context: SecurityContext) -> IssuedLink:
-    """Let whoever has the secret read an object once.
+    """Let whoever has the secret read an object once; a revocation under way is waited for, and counts.
 
     Raises:
         RecordNotFoundError: There is no such record, or none that the caller may read.
         LinkRefusedError: The record does not name that object.
     """
-    with services.storage.transaction() as work:
+    with services.storage.transaction(context.tenant_id) as work:
+        work.lock(grants_lock(request.record_id))
         record = work.get_crud(_MODELS[request.model]).read(request.record_id, context=context)
         if request.uri not in mentioned_uris(record.model_dump_json()):
             raise LinkRefusedError(reason="the record does not name that object")

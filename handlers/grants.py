@@ -116,6 +116,11 @@ class ChangedGrants(BaseModel):
     audit_ref: UUID
 
 
+def grants_lock(record_id: UUID) -> str:
+    """Return the name of the lock under which a record's grants change, and links to its objects are given."""
+    return f"grants:{record_id}"
+
+
 def grant_access(services: Services, request: GrantRequest, *, context: SecurityContext) -> ChangedGrants:
     """Grant permissions on a record; one that is there already, with the same bounds, stays as it is.
 
@@ -213,7 +218,7 @@ def _change(
     """Let a record have other grants, those that `change` makes of it; one change of its grants at a time."""
     context = context.model_copy(update={"granted": frozenset()})  # what a door grants for a call changes nothing
     with services.storage.transaction(context.tenant_id) as work:
-        work.lock(f"grants:{request.record_id}")
+        work.lock(grants_lock(request.record_id))
         records = work.get_crud(_MODELS[request.model])
         record = records.read(request.record_id, context=context)
         now = work.clock()

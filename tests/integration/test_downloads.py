@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
 import pytest
 from handlers_platform import ADA, STRANGER, Workshop, two_clusters
+from shop_floor import becomes
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from handlers.datasets import DatasetPayload, register_dataset
+from handlers.grants import grants_lock
 from learning.downloads import download_routes
 from learning.middleware import Authentication
 from storage import SecurityContext
@@ -131,6 +134,21 @@ def test_no_link_leads_to_what_the_record_does_not_name(client: TestClient, vers
 def test_whoever_may_not_read_the_record_gets_no_link(client: TestClient, version: DatasetVersion) -> None:
     assert ask(client, asking(version), who="sven").json()["code"] == "RECORD_NOT_FOUND"
     assert ask(client, asking(version), who="nobody").status_code == 401
+
+
+def test_a_link_that_is_asked_for_while_a_revocation_is_under_way_is_refused_once_that_counts(
+    client: TestClient, version: DatasetVersion, shop: Workshop
+) -> None:
+    waiting = text("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+    restricted = {"data_classification": DataClassification.RESTRICTED, "acl": ()}
+
+    with ThreadPoolExecutor() as others, shop.services.storage.transaction("north") as work:
+        work.lock(grants_lock(version.id))
+        work.get_crud(DatasetVersion).update(version, restricted, context=ADA)
+        answer = others.submit(ask, client, asking(version))
+        assert becomes(lambda: answer.done() or bool(work.connection.execute(waiting).scalar_one()))
+
+    assert answer.result().json()["code"] == "RECORD_NOT_FOUND"
 
 
 @pytest.mark.parametrize(
