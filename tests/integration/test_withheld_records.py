@@ -290,12 +290,15 @@ def test_an_instance_of_somebody_elses_is_not_lent_for_acting_on_restricted_reco
     (started,) = door.ask("ada", ("scheduler_start_instance", {"process_id": "waiting-work", "variables": variables}))
     instance, named = started["process_instance_id"], names["dataset version"].upper().replace("-", "")
 
-    set_variables, brought, of_ada = (
+    set_variables, brought, unnamed, of_ada = (
         *door.ask(
             "olga",
             ("learning.set_variables", {"process_instance_id": instance, "variables": {"a": [named]}, "reason": WHY}),
             ("scheduler_trigger_event", {
                 "event_type": "goods.arrived", "instance_id": instance, "payload": {"a": {"b": named}},
+            }),
+            ("scheduler_trigger_event", {
+                "event_type": "goods.arrived", "instance_id": instance, "payload": {"": named},
             }),
         ),
         *door.ask("ada", ("scheduler_trigger_event", {
@@ -303,7 +306,7 @@ def test_an_instance_of_somebody_elses_is_not_lent_for_acting_on_restricted_reco
         })),
     )  # fmt: skip
 
-    assert [set_variables["code"], brought["code"]] == ["RECORD_NOT_FOUND"] * 2
+    assert [set_variables["code"], brought["code"], unnamed["code"]] == ["RECORD_NOT_FOUND"] * 3
     assert of_ada["outcome"] == "received"
 
 
