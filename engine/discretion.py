@@ -88,9 +88,7 @@ class Discretion:
         if self._refused(process_instance_id, permission):
             raise _not_granted(permission, _named_instance(process_instance_id), _ABOUT, self._context)
 
-    def require_named(
-        self, values: Mapping[str, JsonValue], permission: Permission, *, key: str | None = None
-    ) -> None:
+    def require_named(self, values: Mapping[str, JsonValue], permission: Permission, *, key: str | None = None) -> None:
         """Return if the principal holds the permission on every restricted record that values, or a key, name.
 
         An instance acts for who started it. Whoever hands it values could else let it act on what is kept from them.

@@ -310,6 +310,21 @@ def test_an_instance_of_somebody_elses_is_not_lent_for_acting_on_restricted_reco
     assert of_ada["outcome"] == "received"
 
 
+def test_nobody_starts_or_schedules_what_names_a_record_that_they_may_not_know_of(door: Door, names: Names) -> None:
+    """Else what became of it would tell whether an id is that of a restricted record."""
+    schedule = {"trigger": {"kind": "cron", "line": "0 2 1 1 *"}}
+    about, key = {"a": [names["dataset version"]]}, f"of-{names['experiment']}"
+    asked: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("scheduler_start_instance", {"process_id": "waiting-work", "variables": {"order": "no", **about}}),
+        ("scheduler_start_instance", {"process_id": "waiting-work", "business_key": key}),
+        ("scheduler_define_process", {
+            "process_payload": {"process_id": "waiting-work", "variables": about}, "schedule_definition": schedule,
+        }),
+    )  # fmt: skip
+
+    assert [answer.get("code") for answer in door.ask("olga", *asked)] == ["RECORD_NOT_FOUND"] * 3
+
+
 def test_no_instance_about_restricted_records_is_migrated_without_a_grant(door: Door, names: Names) -> None:
     drawn = waiting("moving-work")
     first, second = (
