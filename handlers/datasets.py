@@ -21,6 +21,7 @@ from handlers.validation_rules import ValidationRule, as_documents
 from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
 from storage.datasets.ingestion import file_digest
 from storage.errors import RecordNotFoundError, RecordNotGrantedError
+from storage.grants import inherited
 from storage.models import (
     DataClassification,
     Dataset,
@@ -194,7 +195,7 @@ def _register(
     version = DatasetVersion(
         tenant_id=context.tenant_id,
         data_classification=payload.data_classification,
-        acl=dataset.acl,
+        acl=inherited(payload.data_classification, [dataset]),
         dataset_id=dataset.id,
         version=work.get_crud(DatasetVersion).highest("version", {"dataset_id": dataset.id}, context=context) + 1,
         target=payload.target,

@@ -1,7 +1,7 @@
 """Models from outside: a trained model's file, looked through and registered as a version that nobody trained here.
 
 It is kept, told of and downloaded like any other version. The platform does not answer with it: what it was measured
-on, and whether it says what its reviewer was shown, nobody here can repeat (docs/decisions/0023).
+on, and whether it says what its reviewer was shown, nobody here can repeat (docs/decisions/0025).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from handlers.remote_sources import without_secrets
 from handlers.services import Services
 from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork, require
 from storage.datasets.ingestion import file_digest
+from storage.grants import inherited
 from storage.json_documents import require_storable
 from storage.model_files import look_through
 from storage.models import (
@@ -208,7 +209,7 @@ def _register(work: UnitOfWork, outside: _Outside, stored: StoredObject, context
     linked = _linked(work, payload, context)
     blank = ModelArtifact(
         tenant_id=context.tenant_id,
-        acl=linked[0].acl if linked else (),
+        acl=inherited(outside.data_classification, linked),
         model_id=line.model_id,
         name=payload.name,
         version=line.version,

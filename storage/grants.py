@@ -1,4 +1,4 @@
-"""What one may grant: nothing but what one holds oneself, no longer and no wider than one holds it.
+"""What one may grant: nothing but what one holds oneself, no longer and no wider than one holds it; what is inherited.
 
 Pure, as the access decision is. A permission that comes of a role or of owning the record is held from everywhere, as
 long as that lasts. One that comes of a grant is held within that grant's bounds, and passed on within them alone.
@@ -6,13 +6,14 @@ long as that lasts. One that comes of a grant is held within that grant's bounds
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 
 from storage.access import Resource, counts, decide
 from storage.models.access_control import ACLEntry, GrantConditions
 from storage.models.enums import DataClassification, Permission, PrincipalType
+from storage.models.storage_model import StorageModel
 from storage.security import SecurityContext
 
 _TO_GRANT = frozenset({Permission.READ, Permission.ADMIN})
@@ -48,6 +49,24 @@ def without(
         elif left := tuple(permission for permission in entry.permissions if permission not in permissions):
             kept.append(entry.model_copy(update={"permissions": left}))
     return tuple(kept)
+
+
+def inherited(classification: DataClassification, sources: Sequence[StorageModel]) -> tuple[ACLEntry, ...]:
+    """Return the grants that a record takes over from those that it comes of: what each of them grants.
+
+    A RESTRICTED record takes nothing over from one that is not: what was granted there let somebody in who lacked a
+    role, and did not entrust them with a secret.
+    """
+    is_restricted = classification is DataClassification.RESTRICTED
+    alike = [
+        source.acl
+        for source in sources
+        if not is_restricted or source.data_classification is DataClassification.RESTRICTED
+    ]
+    if not alike:
+        return ()
+    first, *others = alike
+    return tuple(entry for entry in first if all(any(same_grant(entry, each) for each in acl) for acl in others))
 
 
 def is_orphaned(classification: DataClassification, acl: Collection[ACLEntry]) -> bool:
