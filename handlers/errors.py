@@ -28,6 +28,7 @@ HandlerError
     ├── GrantExceedsOwnError       GRANT_EXCEEDS_OWN
     ├── GrantToOneselfError        GRANT_TO_ONESELF
     ├── GrantOverError             GRANT_OVER
+    ├── GrantsFullError            GRANTS_FULL
     └── LastAdministratorError     GRANT_LAST_ADMINISTRATOR
 """
 
@@ -357,6 +358,23 @@ class GrantOverError(GrantRefusedError):
     def __init__(self, *, expires_at: str) -> None:
         self.expires_at = expires_at
         super().__init__(f"A grant until {expires_at} would never count.")
+
+
+class GrantsFullError(GrantRefusedError):
+    """A record has as many grants as it can have: everybody reads them with it.
+
+    Attributes:
+        grants: How many there are.
+    """
+
+    code = "GRANTS_FULL"
+    hint = "Grant a group instead of its people, or revoke what is over; fewer networks and claims take less room."
+
+    def __init__(self, *, record: str, grants: int, limit_bytes: int) -> None:
+        self.record = record
+        self.grants = grants
+        self.limit_bytes = limit_bytes
+        super().__init__(f"{record} has {grants} grants; with another they would take more than {limit_bytes} bytes.")
 
 
 class LastAdministratorError(GrantRefusedError):

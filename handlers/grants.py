@@ -13,12 +13,18 @@ from uuid import UUID
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from engine import require_reason
-from handlers.errors import GrantExceedsOwnError, GrantOverError, GrantToOneselfError, LastAdministratorError
+from handlers.errors import (
+    GrantExceedsOwnError,
+    GrantOverError,
+    GrantsFullError,
+    GrantToOneselfError,
+    LastAdministratorError,
+)
 from handlers.services import Services
 from storage import AuditEntry, SecurityContext, UnitOfWork, require
 from storage.access import principals, resource_of
 from storage.errors import RecordConflictError
-from storage.grants import exceeding, is_orphaned, names_oneself, same_grant, without
+from storage.grants import MOST_BYTES, exceeding, is_orphaned, names_oneself, same_grant, stored_bytes, without
 from storage.models import (
     MODELS,
     ACLEntry,
@@ -128,6 +134,7 @@ def grant_access(services: Services, request: GrantRequest, *, context: Security
         RecordNotFoundError: There is no such record, or none that the caller may know of.
         AccessDeniedError: The caller may not change the record's grants.
         GrantExceedsOwnError, GrantToOneselfError, GrantOverError: This is not the caller's to grant.
+        GrantsFullError: The record has as many grants as it can have.
         RecordConflictError: The record has changed since `revision`.
         ReasonInvalidError: The reason says nothing, or too much.
     """
@@ -144,7 +151,10 @@ def grant_access(services: Services, request: GrantRequest, *, context: Security
             granted_at=now,
         )
         _require_grantable(record, entry, now, context)
-        return record.acl if any(same_grant(entry, known) for known in record.acl) else (*record.acl, entry)
+        if any(same_grant(entry, known) for known in record.acl):
+            return record.acl
+        _require_room(record, entry)
+        return (*record.acl, entry)
 
     return _change(services, request, "access.granted", granted, context)
 
@@ -206,6 +216,11 @@ def _require_grantable(record: StorageModel, entry: ACLEntry, now: datetime, con
     if beyond:
         permissions = tuple(permission.value for permission in beyond)
         raise GrantExceedsOwnError(user_id=context.user_id, permissions=permissions)
+
+
+def _require_room(record: StorageModel, entry: ACLEntry) -> None:
+    if stored_bytes((*record.acl, entry)) > MOST_BYTES:
+        raise GrantsFullError(record=resource_of(record).name, grants=len(record.acl), limit_bytes=MOST_BYTES)
 
 
 def _change(

@@ -10,12 +10,18 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 
+from pydantic import TypeAdapter
+
 from storage.access import Resource, counts, decide
 from storage.models.access_control import ACLEntry, GrantConditions
 from storage.models.enums import DataClassification, Permission, PrincipalType
 from storage.models.storage_model import StorageModel
 from storage.security import SecurityContext
 
+MOST_BYTES = 64 * 1024
+"""That the grants of one record may take up: some 200 of them."""
+
+_ACL = TypeAdapter(tuple[ACLEntry, ...])
 _TO_GRANT = frozenset({Permission.READ, Permission.ADMIN})
 
 
@@ -36,6 +42,11 @@ def names_oneself(context: SecurityContext, entry: ACLEntry) -> bool:
 def same_grant(one: ACLEntry, other: ACLEntry) -> bool:
     """Return whether two grants give the same to the same, whoever gave them when."""
     return _given(one) == _given(other)
+
+
+def stored_bytes(acl: Collection[ACLEntry]) -> int:
+    """Return how much grants take up in their record, which everybody reads with it."""
+    return len(_ACL.dump_json(tuple(acl)))
 
 
 def without(

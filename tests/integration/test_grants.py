@@ -144,6 +144,17 @@ def test_a_grant_or_revocation_that_is_repeated_changes_nothing(door: Door, shop
     ]  # fmt: skip
 
 
+def test_a_record_has_room_for_some_hundred_grants_and_no_more(door: Door, shop: Workshop) -> None:
+    version = created(shop)
+    long = {"claims": {"team": "t" * 20_000}}
+
+    answers = [grants(door, "ada", version, "read", to=f"p{number}", conditions=long) for number in range(4)]
+
+    assert [answer.get("code") for answer in answers] == [None, None, None, "GRANTS_FULL"]
+    assert grants(door, "ada", version, "read", to="p0", conditions=long)["is_changed"] is False
+    assert revokes(door, "ada", version, "p1")["is_changed"]
+
+
 def test_some_permissions_are_revoked_and_the_others_stay(door: Door, shop: Workshop) -> None:
     version = created(shop)
     grants(door, "ada", version, "read", "execute")
