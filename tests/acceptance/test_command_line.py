@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from anyio import create_task_group
 from experiment_steps import launch, review_task
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
+from patience import becomes
 from platform_under_test import Platform, free_port, processes_of, running_platform, two_clusters
 from terminal import typed
 
@@ -97,12 +97,6 @@ def starting(home: Path, *command: str, **settings: str) -> Iterator[subprocess.
     finally:
         process.kill()
         process.wait()
-
-
-def becomes(condition: Callable[[], bool]) -> bool:
-    """Ask until the condition holds; False where it does not within the time limit."""
-    pause = threading.Event()
-    return any(condition() or pause.wait(0.02) for _ in range(3_000))
 
 
 def postmaster_of(home: Path) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from handlers_platform import ADA, STRANGER, Workshop, two_clusters
-from shop_floor import becomes
+from patience import becomes
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
