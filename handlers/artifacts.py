@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from storage import AuditEntry, Resource, SealingObjectStore, SecurityContext, Storage, UnitOfWork, require
+from storage import AuditEntry, Resource, SealingObjectStore, SecurityContext, Storage, require
 from storage.errors import MasterKeyMissingError, ObjectCorruptError, ObjectNotFoundError, ObjectUnsealableError
 from storage.identifiers import new_id
 from storage.models import Permission
@@ -80,7 +80,8 @@ def collect_garbage(
         report = collect(custody.objects.inner, custody.objects, inventory, collection, removing)
         if not is_dry_run:
             with custody.storage.transaction() as work:
-                _audit(work, "artifacts.collected", "objects", _figures(report), context)
+                entry = AuditEntry("artifacts.collected", "objects", _figures(report))
+                work.audit.record(entry, context=context)
     return report
 
 
@@ -94,7 +95,8 @@ def place_hold(storage: Storage, subject: str, reason: str, *, context: Security
     _require_admin(context)
     with storage.transaction() as work:
         hold = Holds(work.connection, context.tenant_id).place(new_id(), subject, reason, context.user_id)
-        _audit(work, "artifacts.held", subject, {"hold_id": str(hold.hold_id), "reason": reason}, context)
+        entry = AuditEntry("artifacts.held", subject, {"hold_id": str(hold.hold_id)}, personal={"reason": reason})
+        work.audit.record(entry, context=context)
     return hold
 
 
@@ -108,7 +110,8 @@ def release_hold(storage: Storage, hold_id: UUID, reason: str, *, context: Secur
     _require_admin(context)
     with storage.transaction() as work:
         Holds(work.connection, context.tenant_id).release(hold_id, reason, context.user_id)
-        _audit(work, "artifacts.released", str(hold_id), {"reason": reason}, context)
+        entry = AuditEntry("artifacts.released", str(hold_id), personal={"reason": reason})
+        work.audit.record(entry, context=context)
 
 
 def list_holds(storage: Storage, *, context: SecurityContext) -> list[Hold]:
@@ -158,7 +161,7 @@ def rewrap_data_keys(custody: Custody, *, context: SecurityContext) -> Rewrappin
     done = rewrap(custody.objects.inner, custody.keys)
     with custody.storage.transaction() as work:
         figures: dict[str, JsonValue] = {"rewrapped": done.rewrapped, "removed": done.removed}
-        _audit(work, "artifacts.rewrapped", custody.keys.key_ids[0], figures, context)
+        work.audit.record(AuditEntry("artifacts.rewrapped", custody.keys.key_ids[0], figures), context=context)
     return done
 
 
@@ -178,9 +181,3 @@ def _require_admin(context: SecurityContext) -> None:
 def _figures(report: GarbageReport) -> dict[str, JsonValue]:
     figures: dict[str, JsonValue] = {verdict.name.lower(): tally.objects for verdict, tally in report.totals.items()}
     return figures
-
-
-def _audit(
-    work: UnitOfWork, action: str, subject: str, details: dict[str, JsonValue], context: SecurityContext
-) -> None:
-    work.audit.record(AuditEntry(action=action, subject=subject, details=details), context=context)
