@@ -26,6 +26,7 @@ from storage.models import (
     DatasetVersion,
     Experiment,
     ModelArtifact,
+    ModelStatus,
     Permission,
     PrincipalType,
     ServingEndpoint,
@@ -38,8 +39,9 @@ SECRET = "planted7c1"
 MIA = GRACE.model_copy(update={"user_id": "mia"})
 OLGA = ADMIN.model_copy(update={"groups": frozenset({"reviewer"})})
 RUTH = ADMIN.model_copy(update={"user_id": "ruth", "groups": frozenset({"reviewer"})})
+RHEA = GRACE.model_copy(update={"user_id": "rhea"})
 GWEN = GRACE.model_copy(update={"user_id": "gwen"})
-PEOPLE = {"ada": ADA, "grace": GRACE, "mia": MIA, "olga": OLGA, "ruth": RUTH, "gwen": GWEN}
+PEOPLE = {"ada": ADA, "grace": GRACE, "mia": MIA, "olga": OLGA, "ruth": RUTH, "gwen": GWEN, "rhea": RHEA}
 UNTRUSTED = ("mia", "olga")
 RECORDS = (Dataset, DatasetVersion, Experiment, ModelArtifact, TrainingRun, ServingEndpoint)
 Names = dict[str, str]
@@ -234,6 +236,26 @@ def test_nobody_acts_on_what_is_about_restricted_records_without_a_grant(
     ]
     assert f"DatasetVersion {names['dataset version']}" in denials(shop, "olga")
     assert holdings(shop) == before
+
+
+def test_a_restricted_model_answers_those_who_are_granted_its_execution_and_nobody_else(
+    door: Door, shop: Workshop, names: Names
+) -> None:
+    row = {f"{SECRET}width": 12, "height": 3.0, "colour": "red"}
+    asked = ("learning.run_inference", {"inference_payload": {"endpoint_id": names["endpoint"], "instances": [row]}})
+    (endpoint,), (version,) = (
+        shop.records(ServingEndpoint, id=UUID(names["endpoint"])),
+        [each for each in shop.records(ModelArtifact) if each.status is ModelStatus.PRODUCTION],
+    )
+    for record in (endpoint, version):
+        grant = {"model": type(record).__name__, "record_id": str(record.id), "principal": "rhea", "reason": WHY}
+        door.ask("ada", ("learning.grant_access", {**grant, "permissions": ["read"]}))
+
+    (granted_all,), (granted_read,), (granted_nothing,) = (door.ask(who, asked) for who in ("ada", "rhea", "mia"))
+
+    assert granted_all["predictions"] == [f"{SECRET}large"]
+    assert (granted_read["code"], granted_nothing["code"]) == ("FORBIDDEN", "ENDPOINT_NOT_FOUND")
+    assert f"ServingEndpoint {endpoint.id}" in denials(shop, "rhea")
 
 
 def test_an_instance_is_halted_and_let_go_on_without_a_grant(door: Door, names: Names) -> None:
