@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from storage import AuditEntry, Resource, SealingObjectStore, SecurityContext, Storage, require
+from storage import AuditEntry, Resource, SealingObjectStore, SecurityContext, Storage
 from storage.errors import MasterKeyMissingError, ObjectCorruptError, ObjectNotFoundError, ObjectUnsealableError
 from storage.identifiers import new_id
 from storage.models import Permission
@@ -70,7 +70,7 @@ def collect_garbage(
         ReferencesUnreadableError: Nobody can tell what is needed; nothing was collected.
         ObjectStoreUnavailableError: It went away on the way; collect again.
     """
-    _require_admin(context)
+    _require_admin(custody.storage, context)
     with custody.storage.statement() as guard, one_at_a_time(guard.connection):
         inventory = take_inventory(custody.objects.inner)
         with custody.storage.transaction() as work:
@@ -92,7 +92,7 @@ def place_hold(storage: Storage, subject: str, reason: str, *, context: Security
         AccessDeniedError: No ADMIN permission.
         RecordNotFoundError: The tenant has no such record or object.
     """
-    _require_admin(context)
+    _require_admin(storage, context)
     with storage.transaction() as work:
         hold = Holds(work.connection, context.tenant_id).place(new_id(), subject, reason, context.user_id)
         entry = AuditEntry("artifacts.held", subject, {"hold_id": str(hold.hold_id)}, personal={"reason": reason})
@@ -107,7 +107,7 @@ def release_hold(storage: Storage, hold_id: UUID, reason: str, *, context: Secur
         AccessDeniedError: No ADMIN permission.
         RecordNotFoundError: The tenant has no such hold in force.
     """
-    _require_admin(context)
+    _require_admin(storage, context)
     with storage.transaction() as work:
         Holds(work.connection, context.tenant_id).release(hold_id, reason, context.user_id)
         entry = AuditEntry("artifacts.released", str(hold_id), personal={"reason": reason})
@@ -116,7 +116,7 @@ def release_hold(storage: Storage, hold_id: UUID, reason: str, *, context: Secur
 
 def list_holds(storage: Storage, *, context: SecurityContext) -> list[Hold]:
     """Return the tenant's holds, released ones as well; raises AccessDeniedError without ADMIN permission."""
-    _require_admin(context)
+    _require_admin(storage, context)
     with storage.transaction() as work:
         return Holds(work.connection, context.tenant_id).all()
 
@@ -127,7 +127,7 @@ def verify_objects(custody: Custody, *, context: SecurityContext) -> Verificatio
     Raises:
         AccessDeniedError: No ADMIN permission.
     """
-    _require_admin(context)
+    _require_admin(custody.storage, context)
     with custody.storage.transaction() as work:
         references, _ = read_references(work.connection)
     present, corrupt, size_bytes = set(), [], 0
@@ -155,7 +155,7 @@ def rewrap_data_keys(custody: Custody, *, context: SecurityContext) -> Rewrappin
         AccessDeniedError: No ADMIN permission.
         MasterKeyMissingError: There is no master key.
     """
-    _require_admin(context)
+    _require_admin(custody.storage, context)
     if custody.keys is None:
         raise MasterKeyMissingError
     done = rewrap(custody.objects.inner, custody.keys)
@@ -174,8 +174,8 @@ def _is_readable(reader: ObjectReader, uri: str) -> bool:
     return True
 
 
-def _require_admin(context: SecurityContext) -> None:
-    require(context, Permission.ADMIN, Resource(kind="artifacts", tenant_id=context.tenant_id))
+def _require_admin(storage: Storage, context: SecurityContext) -> None:
+    storage.require(Permission.ADMIN, Resource(kind="artifacts", tenant_id=context.tenant_id), context=context)
 
 
 def _figures(report: GarbageReport) -> dict[str, JsonValue]:

@@ -18,7 +18,7 @@ from handlers.model_versions import require_line
 from handlers.services import Limits, Services
 from runners.errors import ComputeProfileUnavailableError
 from runners.specification import SplitSpecification
-from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
+from storage import AuditEntry, Resource, SecurityContext, UnitOfWork
 from storage.datasets.reading.sniffing import FileKind
 from storage.models import (
     ComputeProfile,
@@ -112,7 +112,8 @@ def launch_experiment(
         ModelLineMixedError: The data are RESTRICTED and versions of the model are not, or the other way round.
         IdempotencyConflictError: The key was used for another request.
     """
-    require(context, Permission.WRITE, Resource(kind="experiments", tenant_id=context.tenant_id))
+    resource = Resource(kind="experiments", tenant_id=context.tenant_id)
+    services.storage.require(Permission.WRITE, resource, context=context)
     profile = _require_profile(services, payload.compute_profile)
     dataset, version = find_version(services, payload.dataset_id, payload.dataset_version, context=context)
     _require_trainable(dataset.name, version, payload.task_name)
