@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import httpx2
@@ -247,6 +248,15 @@ def test_a_setting_that_is_no_port_is_named(tmp_path: Path) -> None:
     run = run_demo(tmp_path, LEARNING_PORT="eighty")
 
     assert (run.returncode, run.stderr.split(":")[0], "port" in run.stderr) == (1, "SETTINGS_INVALID", True)
+
+
+@pytest.mark.requirement("one-sentence")
+def test_an_argument_that_cannot_be_is_not_taken_for_a_setting(tmp_path: Path) -> None:
+    grant = ("access", "grant", "Dataset", str(uuid4()), "", "--permission", "read", "--reason", "why")
+
+    run = typed(tmp_path, *grant)
+
+    assert (run.returncode, run.stderr.split(":")[:2]) == (1, ["ARGUMENTS_INVALID", " principal"])
 
 
 @pytest.mark.requirement("clean-stop")
