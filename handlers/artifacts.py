@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from engine import require_reason
 from storage import AuditEntry, Resource, SealingObjectStore, SecurityContext, Storage
 from storage.errors import MasterKeyMissingError, ObjectCorruptError, ObjectNotFoundError, ObjectUnsealableError
 from storage.identifiers import new_id
@@ -90,9 +91,11 @@ def place_hold(storage: Storage, subject: str, reason: str, *, context: Security
 
     Raises:
         AccessDeniedError: No ADMIN permission.
+        ReasonInvalidError: The reason says nothing, or too much.
         RecordNotFoundError: The tenant has no such record or object.
     """
     _require_admin(storage, context)
+    require_reason(reason)
     with storage.transaction() as work:
         hold = Holds(work.connection, context.tenant_id).place(new_id(), subject, reason, context.user_id)
         entry = AuditEntry("artifacts.held", subject, {"hold_id": str(hold.hold_id)}, personal={"reason": reason})
@@ -105,9 +108,11 @@ def release_hold(storage: Storage, hold_id: UUID, reason: str, *, context: Secur
 
     Raises:
         AccessDeniedError: No ADMIN permission.
+        ReasonInvalidError: The reason says nothing, or too much.
         RecordNotFoundError: The tenant has no such hold in force.
     """
     _require_admin(storage, context)
+    require_reason(reason)
     with storage.transaction() as work:
         Holds(work.connection, context.tenant_id).release(hold_id, reason, context.user_id)
         entry = AuditEntry("artifacts.released", str(hold_id), personal={"reason": reason})
