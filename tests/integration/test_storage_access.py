@@ -131,6 +131,17 @@ def test_whoever_creates_a_restricted_record_alone_knows_of_it_and_can_share_it(
         update(storage, shared, OLGA, description="mine")
 
 
+def test_a_restricted_record_that_is_deleted_is_kept_from_others_as_it_was(storage: Storage) -> None:
+    record = create(storage, dataset(data_classification=DataClassification.RESTRICTED))
+    delete(storage, record, ADA)
+
+    with storage.transaction() as work:
+        assert work.has_restricted_records(context=BOB)
+        (found,) = work.restricted_records([record.id, new_id()], context=BOB).values()
+
+    assert (found.resource_id, found.acl) == (str(record.id), record.acl)
+
+
 @pytest.mark.parametrize("is_deletion", [False, True])
 @pytest.mark.parametrize(
     "forged",
