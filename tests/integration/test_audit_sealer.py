@@ -296,6 +296,26 @@ def test_after_a_restore_into_a_younger_database_every_leaf_is_sealed_once(offic
     assert sorted(office.order()) == sorted([*sealed, unsealed, *new, *newest])
 
 
+def test_leaves_written_after_a_restore_are_sealed_though_nobody_sealed_until_the_database_had_caught_up(
+    office: AuditOffice,
+) -> None:
+    """As where the sealer's key is found only hours after the restore."""
+    sealed = office.record(3)
+    office.seal()
+    new = office.record(2)
+    with as_owner(office.storage) as connection:  # as a dump from another cluster left it, at a later transaction
+        connection.execute(text("update audit_log set sealed_xid = pg_current_xact_id(), cluster_id = 1"))
+    newer = office.record(1)
+
+    assert office.seal() == 3
+    assert office.seal() == 0
+
+    assert office.order() == [*sealed, *new, *newer]
+    newest = office.record(1)
+    assert office.seal() == 1
+    assert office.order()[-1:] == newest
+
+
 def test_a_leaf_that_is_committed_while_a_restored_trail_is_sealed_is_sealed_too(office: AuditOffice) -> None:
     sealed = office.record(1)
     office.seal()

@@ -17,10 +17,20 @@ create function is_large_metric(value double precision) returns boolean
 language sql immutable parallel safe as $$ select abs(value) > 1e270 $$;
 """
 
+# Numbers of transactions mean something in one cluster alone. What a dump brings into another one is told by this.
+_CLUSTER = """
+create function current_cluster() returns bigint language sql stable as $$
+    select system_identifier from pg_control_system()
+$$;
+alter table audit_log add column cluster_id bigint not null default current_cluster();
+"""
+
 
 def upgrade() -> None:
     op.execute(_SUMS)
+    op.execute(_CLUSTER)
 
 
 def downgrade() -> None:
+    op.execute("alter table audit_log drop column cluster_id; drop function current_cluster()")
     op.execute("drop function is_large_metric(double precision), metric_total(double precision, double precision)")
