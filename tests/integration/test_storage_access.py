@@ -131,6 +131,35 @@ def test_whoever_creates_a_restricted_record_alone_knows_of_it_and_can_share_it(
         update(storage, shared, OLGA, description="mine")
 
 
+def test_the_first_question_of_a_transaction_finds_the_restricted_records_of_its_own_tenant_alone(
+    storage: Storage,
+) -> None:
+    south = ADA.model_copy(update={"tenant_id": "south"})
+    hidden = create(storage, dataset(data_classification=DataClassification.RESTRICTED))
+    known = create(storage, dataset(name="wine"))
+    ids = {hidden.id, known.id}
+
+    told = []
+    for context in (ADA, south):
+        with storage.transaction() as work:
+            has_any = work.has_restricted_records(context=context)
+        with storage.transaction() as work:
+            told.append((has_any, work.restricted_records(ids, context=context)))
+
+    assert told == [(True, {hidden.id: resource_of(hidden)}), (False, {})]
+
+
+def test_restricted_records_are_told_of_after_their_deletion_too(storage: Storage) -> None:
+    hidden = create(storage, dataset(data_classification=DataClassification.RESTRICTED))
+    delete(storage, hidden, ADA)
+
+    with storage.transaction() as work:
+        has_any = work.has_restricted_records(context=BOB)
+        told = work.restricted_records([hidden.id], context=BOB)
+
+    assert (has_any, told) == (True, {hidden.id: resource_of(hidden)})
+
+
 @pytest.mark.parametrize("is_deletion", [False, True])
 @pytest.mark.parametrize(
     "forged",
