@@ -61,11 +61,11 @@ def _is_one_of(sign: Value, signs: str) -> bool:
 
 
 def _substring(budget: Budget, text: str, start: int, length: int | None = None) -> Value:
-    if start == 0 or abs(start) > len(text):
-        return "" if start > 0 else None
-    first = start - 1 if start > 0 else len(text) + start
+    if start == 0 or start < -len(text):
+        raise MismatchError(f"substring: the text has no place {start}")
     if length is not None and length < 1:
-        return None
+        raise MismatchError("substring: the length is less than 1")
+    first = start - 1 if start > 0 else len(text) + start
     return budget.spend_on_making(text[first : None if length is None else first + length])
 
 
