@@ -13,6 +13,7 @@ from handlers_platform import ADA, ADMIN, GRACE, Workshop, two_clusters
 from open_door import Door
 from rows_and_objects import denials, holdings
 from shop_floor import WHY, failing, waiting
+from sqlalchemy import text
 from tool_calls import CALLS, FURTHER_CALLS, OTHER_CALLS, filled_in
 
 from engine import WITHHELD
@@ -362,6 +363,33 @@ def test_an_instance_of_somebody_elses_is_not_lent_for_acting_on_restricted_reco
 
     assert [set_variables["code"], brought["code"], unnamed["code"]] == ["RECORD_NOT_FOUND"] * 3
     assert of_ada["outcome"] == "received"
+
+
+@pytest.mark.parametrize(
+    ("about", "planting"),
+    [
+        ("failed", "update process_instance set business_key = :said"),
+        ("failed", "update variable set value = to_jsonb(cast(:said as text))"),
+        ("failed", "update job set input = jsonb_build_object('a', cast(:said as text))"),
+        ("failed", "update incident set message = :said"),
+        ("instance", "update user_task set context = jsonb_build_object('a', cast(:said as text))"),
+        ("instance", "update user_task set submission = jsonb_build_object('a', cast(:said as text))"),
+    ],
+)
+def test_an_instance_is_about_what_it_names_wherever_it_keeps_that(
+    shop: Workshop, names: Names, about: str, planting: str
+) -> None:
+    named, instance = uuid4(), UUID(names[about])
+    statement = text(f"{planting} where process_instance_id = :instance")
+
+    with shop.services.storage.transaction("north") as work:
+        work.connection.execute(text("set local role none"))
+        planted = work.connection.execute(statement, {"said": f"it is about {named.hex}!", "instance": instance})
+        found = Instances(work).ids_named([instance], "north")
+        work.connection.rollback()
+
+    assert planted.rowcount > 0
+    assert named in found[instance]
 
 
 def test_nobody_starts_or_schedules_what_names_a_record_that_they_may_not_know_of(door: Door, names: Names) -> None:
