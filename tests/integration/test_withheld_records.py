@@ -12,7 +12,7 @@ import pytest
 from handlers_platform import ADA, ADMIN, GRACE, Workshop, two_clusters
 from open_door import Door
 from rows_and_objects import denials, holdings
-from shop_floor import WHY, failing, waiting
+from shop_floor import WHY, failing, review, waiting
 from sqlalchemy import text
 from tool_calls import CALLS, FURTHER_CALLS, OTHER_CALLS, filled_in
 
@@ -390,6 +390,26 @@ def test_an_instance_is_about_what_it_names_wherever_it_keeps_that(
 
     assert planted.rowcount > 0
     assert named in found[instance]
+
+
+def test_who_does_a_user_task_hands_it_no_record_that_they_may_not_know_of(door: Door, names: Names) -> None:
+    payload = {"process_id": "review-work", "bpmn_xml": review("review-work").decode()}
+    door.ask("olga", ("scheduler_define_process", {"process_payload": payload}))
+    (started,) = door.ask("ada", ("scheduler_start_instance", {"process_id": "review-work"}))
+    asked = ("learning.get_instance", {"process_instance_id": started["process_instance_id"]})
+    (shown,) = door.ask("ada", asked)
+    (task_id,) = shown["instance"]["open_user_task_ids"]
+    task, named = {"user_task_id": task_id}, names["dataset version"]
+    thrown = {**task, "code": "NO", "variables": {"of": named}}
+
+    answers = door.ask(
+        "olga",
+        ("learning.complete_user_task", {**task, "submission": {"decision": "approve", "comment": f"as {named}"}}),
+        ("learning.throw_from_user_task", {**thrown, "kind": "error"}),
+        ("learning.throw_from_user_task", {**thrown, "kind": "escalation"}),
+    )
+
+    assert [answer.get("code") for answer in answers] == ["RECORD_NOT_FOUND"] * 3
 
 
 def test_nobody_starts_or_schedules_what_names_a_record_that_they_may_not_know_of(door: Door, names: Names) -> None:
