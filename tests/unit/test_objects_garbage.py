@@ -26,6 +26,7 @@ from storage.objects.garbage import (
     Verdict,
     collect,
     judge,
+    take_inventory,
 )
 from storage.objects.keys import plain_uri, stored_digest_of
 from storage.objects.references import HoldInForce, Need, Needed, Reference, needed_objects
@@ -387,3 +388,19 @@ def test_the_folder_really_removes_only_what_stayed_in_quarantine(tmp_path: Path
     assert store.read_bytes(kept.uri) == b"kept"
     with pytest.raises(ObjectNotFoundError):
         store.read_bytes(gone.uri)
+
+
+@pytest.mark.parametrize("before", [4 * 1024 * 1024, 5 * 1024 * 1024 - 40])
+def test_a_large_document_keeps_what_it_names_wherever_that_stands(tmp_path: Path, before: int) -> None:
+    """As the manifest of a dataset with many columns of long names."""
+    folder = FolderObjectStore(tmp_path)
+    chunk, unneeded = folder.put_bytes(b"chunk"), folder.put_bytes(b"unneeded")
+    large = folder.put_bytes(b"not a document " * 500_000)
+    manifest = folder.put_bytes(b'{"names": "' + b"x" * before + f'", "chunks": ["{chunk.uri}"]}}'.encode())
+    references = [reference("x", uri=manifest.uri), reference("x", uri=large.uri)]
+    going_by = Collection(references, (), NO_POLICY, GRACE, datetime.now(UTC) + 9 * DAY, is_dry_run=False)
+
+    report = collect(folder, folder, take_inventory(folder), going_by, nobody_holds)
+
+    assert [judgement.sha256 for judgement in report.judged] == [unneeded.sha256]
+    assert folder.read_bytes(chunk.uri) == b"chunk"
