@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -47,8 +48,7 @@ def store_content(objects: ObjectStore, path: Path, target: str, *, as_bag: bool
         FileUnreadableError, FileTooLargeError, FileNotTabularError, DatasetContentError, TargetColumnMissingError:
             Nothing was stored.
     """
-    folder = path.parent / "draft"
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(dir=path.parent))  # the file itself may have any name
     draft = ingest_confined(path, folder, as_bag=as_bag)
     columns = tuple(column.name for column in draft.content.columns)
     if target not in columns:

@@ -199,7 +199,6 @@ class EventGateway:
     def _send(
         self, work: UnitOfWork, instance_id: UUID, trigger: EventTrigger, context: SecurityContext
     ) -> PublishedMessage:
-        Discretion(work, context).require(instance_id, Permission.EXECUTE)
         arguments: JsonObject = {"event_type": trigger.event_type, "payload": trigger.payload}
         request = Request("event.triggered", str(instance_id), arguments, context, trigger.idempotency_key)
 

@@ -136,6 +136,7 @@ def grant_access(services: Services, request: GrantRequest, *, context: Security
         AccessDeniedError: The caller may not change the record's grants.
         GrantExceedsOwnError, GrantToOneselfError, GrantOverError: This is not the caller's to grant.
         GrantsFullError: The record has as many grants as it can have.
+        RecordTextError: A text of the grant that the database cannot hold.
         RecordConflictError: The record has changed since `revision`.
         ReasonInvalidError: The reason says nothing, or too much.
     """

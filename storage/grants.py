@@ -10,9 +10,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
 
-from pydantic import TypeAdapter
-
 from storage.access import Resource, counts, decide
+from storage.json_documents import jsonb_text
 from storage.models.access_control import ACLEntry, GrantConditions
 from storage.models.enums import DataClassification, Permission, PrincipalType
 from storage.models.storage_model import StorageModel
@@ -21,7 +20,6 @@ from storage.security import SecurityContext
 MOST_BYTES = 64 * 1024
 """That the grants of one record may take up: some 200 of them."""
 
-_ACL = TypeAdapter(tuple[ACLEntry, ...])
 _TO_GRANT = frozenset({Permission.READ, Permission.ADMIN})
 
 
@@ -45,8 +43,12 @@ def same_grant(one: ACLEntry, other: ACLEntry) -> bool:
 
 
 def stored_bytes(acl: Collection[ACLEntry]) -> int:
-    """Return how much grants take up in their record, which everybody reads with it."""
-    return len(_ACL.dump_json(tuple(acl)))
+    """Return how much grants take up in their record, which everybody reads with it.
+
+    Raises:
+        RecordTextError: A text that the database cannot hold.
+    """
+    return len(jsonb_text([entry.model_dump() for entry in acl], model=ACLEntry.__name__).encode())
 
 
 def without(

@@ -54,7 +54,7 @@ def ingest_confined(
     """
     if kind_of(path, head_of(path)).is_text:
         return ingest(path, folder, as_bag=as_bag)
-    command = [sys.executable, "-m", "storage.datasets.confinement", str(path), str(folder), str(memory_bytes)]
+    command = [sys.executable, "-P", "-m", "storage.datasets.confinement", str(path), str(folder), str(memory_bytes)]
     command += ["as-bag"] * as_bag
     environment = {"PATH": os.defpath, "PYTHONPATH": str(_SOURCE_ROOT), "OMP_NUM_THREADS": "1"}
     try:

@@ -26,12 +26,12 @@ _SOURCE_ROOT = Path(storage.__file__).parent.parent
 
 
 def look_through(path: Path, memory_bytes: int = MEMORY_BYTES) -> ModelFormat:
-    """Return what `require_safe_model_file` returns, or raise what it raises, without trusting the file.
+    """Return what `require_safe_model_file` returns, or raise what it raises, without trusting file or current folder.
 
     Raises:
         PickleRefusedError, ModelFileRefusedError: As there; the second also where looking takes more than it may.
     """
-    command = [sys.executable, "-m", "storage.model_files.confinement", str(path), str(memory_bytes)]
+    command = [sys.executable, "-P", "-m", "storage.model_files.confinement", str(path), str(memory_bytes)]
     environment = {"PATH": os.defpath, "PYTHONPATH": str(_SOURCE_ROOT), "OMP_NUM_THREADS": "1"}
     try:
         ended = subprocess.run(

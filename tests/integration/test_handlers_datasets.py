@@ -139,6 +139,13 @@ def test_versions_registered_at_the_same_moment_are_numbered_without_gap_or_doub
     assert len({answer.process_instance_id for answer in registered}) == len(set(sizes))
 
 
+@pytest.mark.parametrize("name", ["draft", "draft.json", "-", "a b"])
+def test_a_file_may_have_any_name(shop: Workshop, name: str) -> None:
+    payload = DatasetPayload(name="clusters", source_uri=shop.put(name, two_clusters()), target="kind")
+
+    assert register_dataset(shop.services, payload, context=ADA).version.version == 1
+
+
 def test_tenants_have_datasets_of_their_own_under_one_name(shop: Workshop) -> None:
     ours, theirs = shop.register(two_clusters()), shop.register(two_clusters(), context=STRANGER)
 

@@ -9,16 +9,20 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from database_owner import as_owner
 from handlers_platform import ADA, ADMIN, GRACE, Workshop, two_clusters
 from open_door import Door
 from rows_and_objects import denials, holdings
-from shop_floor import WHY, failing, waiting
+from shop_floor import WHY, failing, review, waiting
+from sqlalchemy import text
 from tool_calls import CALLS, FURTHER_CALLS, OTHER_CALLS, filled_in
 
 from engine import WITHHELD
 from engine.persistence import Instances
 from handlers.datasets import DatasetPayload, register_dataset
 from handlers.experiments import ExperimentConfig, ExperimentPayload, Launch, launch_experiment
+from handlers.schedules import EventQuery, EventState, list_schedules, scheduled_events
+from storage import SecurityContext
 from storage.models import (
     ACLEntry,
     DataClassification,
@@ -42,9 +46,10 @@ SECRET = "planted7c1"
 MIA = GRACE.model_copy(update={"user_id": "mia"})
 OLGA = ADMIN.model_copy(update={"groups": frozenset({"reviewer"})})
 RUTH = ADMIN.model_copy(update={"user_id": "ruth", "groups": frozenset({"reviewer"})})
+XENA = GRACE.model_copy(update={"user_id": "xena"})
 RHEA = GRACE.model_copy(update={"user_id": "rhea"})
 GWEN = GRACE.model_copy(update={"user_id": "gwen"})
-PEOPLE = {"ada": ADA, "grace": GRACE, "mia": MIA, "olga": OLGA, "ruth": RUTH, "gwen": GWEN, "rhea": RHEA}
+PEOPLE = {"ada": ADA, "grace": GRACE, "mia": MIA, "olga": OLGA, "ruth": RUTH, "gwen": GWEN, "rhea": RHEA, "xena": XENA}
 UNTRUSTED = ("mia", "olga")
 RECORDS = (Dataset, DatasetVersion, Experiment, ModelArtifact, TrainingRun, ServingEndpoint)
 Names = dict[str, str]
@@ -362,6 +367,96 @@ def test_an_instance_of_somebody_elses_is_not_lent_for_acting_on_restricted_reco
 
     assert [set_variables["code"], brought["code"], unnamed["code"]] == ["RECORD_NOT_FOUND"] * 3
     assert of_ada["outcome"] == "received"
+
+
+@pytest.mark.parametrize(
+    ("about", "planting"),
+    [
+        ("failed", "update process_instance set business_key = :said"),
+        ("failed", "update variable set value = to_jsonb(cast(:said as text))"),
+        ("failed", "update job set input = jsonb_build_object('a', cast(:said as text))"),
+        ("failed", "update incident set message = :said"),
+        ("instance", "update user_task set context = jsonb_build_object('a', cast(:said as text))"),
+        ("instance", "update user_task set submission = jsonb_build_object('a', cast(:said as text))"),
+    ],
+)
+def test_an_instance_is_about_what_it_names_wherever_it_keeps_that(
+    shop: Workshop, names: Names, about: str, planting: str
+) -> None:
+    named, instance = uuid4(), UUID(names[about])
+    statement = text(f"{planting} where process_instance_id = :instance")
+
+    with shop.services.storage.transaction("north") as work:
+        work.connection.execute(text("set local role none"))
+        planted = work.connection.execute(statement, {"said": f"it is about {named.hex}!", "instance": instance})
+        found = Instances(work).ids_named([instance], "north")
+        work.connection.rollback()
+
+    assert planted.rowcount > 0
+    assert named in found[instance]
+
+
+def test_who_may_do_a_task_and_not_read_what_it_is_about_sees_neither_that_nor_its_draft(
+    door: Door, shop: Workshop, names: Names
+) -> None:
+    asked = ("learning.get_user_task", {"user_task_id": names["user task"]})
+    for model in RECORDS:
+        for record in shop.records(model):
+            if record.data_classification is DataClassification.RESTRICTED:
+                grant = {"model": model.__name__, "record_id": str(record.id), "principal": "xena", "reason": WHY}
+                door.ask("ada", ("learning.grant_access", {**grant, "permissions": ["execute"]}))
+
+    ((of_grace,), (of_xena,)) = door.ask("grace", asked), door.ask("xena", asked)
+
+    shown = {name: of_xena["user_task"][name] for name in ("can_complete", "is_withheld", "context", "draft")}
+    assert shown == {"can_complete": True, "is_withheld": True, "context": {}, "draft": None}
+    assert of_grace["user_task"]["draft"] == {"comment": SECRET}
+
+
+def test_why_a_schedule_failed_is_told_to_those_alone_who_may_know_of_what_it_names(
+    shop: Workshop, names: Names
+) -> None:
+    error = {"code": "RECORD_NOT_FOUND", "message": SECRET}
+    parameters = {"error": json.dumps(error), "schedule": names["schedule"]}
+    with as_owner(shop.services.storage) as connection:
+        connection.execute(text("update schedule set last_error = :error where schedule_id = :schedule"), parameters)
+        connection.execute(
+            text(
+                "insert into schedule_fire (schedule_id, fire_at, outcome, error, lateness_seconds, is_sla_breached)"
+                " values (:schedule, now(), 'failed', :error, 0, false)"
+            ),
+            parameters,
+        )
+    query = EventQuery(process_id="failing-work", states=(EventState.FAILED,))
+
+    def told(context: SecurityContext) -> list[object]:
+        listed = list_schedules(shop.services, "failing-work", context=context)
+        fires = scheduled_events(shop.services, query, context=context)
+        about = UUID(names["schedule"])
+        return [each.last_error for each in listed if each.schedule_id == about] + [fire.error for fire in fires]
+
+    assert told(ADA) == [error] * 2
+    assert told(MIA) == [{**error, "message": WITHHELD}] * 2
+
+
+def test_who_does_a_user_task_hands_it_no_record_that_they_may_not_know_of(door: Door, names: Names) -> None:
+    payload = {"process_id": "review-work", "bpmn_xml": review("review-work").decode()}
+    door.ask("olga", ("scheduler_define_process", {"process_payload": payload}))
+    (started,) = door.ask("ada", ("scheduler_start_instance", {"process_id": "review-work"}))
+    asked = ("learning.get_instance", {"process_instance_id": started["process_instance_id"]})
+    (shown,) = door.ask("ada", asked)
+    (task_id,) = shown["instance"]["open_user_task_ids"]
+    task, named = {"user_task_id": task_id}, names["dataset version"]
+    thrown = {**task, "code": "NO", "variables": {"of": named}}
+
+    answers = door.ask(
+        "olga",
+        ("learning.complete_user_task", {**task, "submission": {"decision": "approve", "comment": f"as {named}"}}),
+        ("learning.throw_from_user_task", {**thrown, "kind": "error"}),
+        ("learning.throw_from_user_task", {**thrown, "kind": "escalation"}),
+    )
+
+    assert [answer.get("code") for answer in answers] == ["RECORD_NOT_FOUND"] * 3
 
 
 def test_nobody_starts_or_schedules_what_names_a_record_that_they_may_not_know_of(door: Door, names: Names) -> None:

@@ -294,3 +294,14 @@ def test_a_program_with_a_text_that_would_be_run_is_refused(tmp_path: Path, make
 def test_the_file_that_is_changed_in_these_tests_is_taken_unchanged() -> None:
     with zipfile.ZipFile(io.BytesIO(made.exported())) as archive:
         assert {"archive/models/model.json", "archive/data/weights/weight_1"} <= set(archive.namelist())
+
+
+def test_nothing_is_imported_from_the_folder_in_which_the_platform_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("storage.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit('it was imported')")
+    (tmp_path / "model").write_bytes(made.safetensors())
+    monkeypatch.chdir(tmp_path)
+
+    assert look_through(tmp_path / "model") is ModelFormat.SAFETENSORS

@@ -65,6 +65,19 @@ def test_a_training_job_gives_the_same_weights_as_training_in_this_process(
     assert lines[-1] == result.last_epoch.model_dump(mode="json")
 
 
+def test_a_job_imports_nothing_from_the_folder_in_which_the_platform_was_started(
+    compute: SubprocessCompute, trained_digits: TrainedPackage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("runners.py", "json.py"):
+        (tmp_path / name).write_text("raise SystemExit('it was imported')")
+    monkeypatch.chdir(tmp_path)
+    specification = trained_digits.specification.model_copy(update={"output_dir": tmp_path / "output", "epochs": 1})
+
+    outcome = compute.run(training_job(specification, tmp_path / "work"), lambda _line: None, never)
+
+    assert outcome.ending is ComputeEnding.SUCCEEDED
+
+
 def test_an_evaluation_job_leaves_a_result_that_names_the_weights_it_measured(
     compute: SubprocessCompute, trained_digits: TrainedPackage, tmp_path: Path
 ) -> None:
