@@ -361,6 +361,27 @@ def test_an_object_that_was_stored_again_since_it_was_judged_is_not_collected(
     assert tested.store.quarantine(stored.sha256, _modified_at(tested.store, stored))
 
 
+def test_an_object_that_is_stored_again_in_the_moment_of_its_quarantine_is_there_for_readers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderObjectStore(tmp_path)
+    stored = store.put_bytes(b"wanted in that moment")
+    seen_at = _modified_at(store, stored)
+    replace = Path.replace
+
+    def replace_late(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        assert store.put_bytes(b"wanted in that moment") == stored
+        return path.replace(target)
+
+    monkeypatch.setattr(Path, "replace", replace_late)
+
+    assert not store.quarantine(stored.sha256, seen_at)
+    assert store.read_bytes(stored.uri) == b"wanted in that moment"
+    assert list(store.list_quarantined()) == []
+    assert store.quarantine(stored.sha256, _modified_at(store, stored))
+
+
 def _modified_at(store: AddressedObjects, stored: StoredObject) -> datetime:
     (modified_at,) = (listed.modified_at for listed in store.list_objects() if listed.sha256 == stored.sha256)
     return modified_at
