@@ -28,7 +28,7 @@ from storage.audit.notes import SigningKey, VerifierKey
 from storage.audit.proofs import AuditProofs
 from storage.audit.sealer import Sealer, SealerPolicy
 from storage.audit.signers import rotate_key
-from storage.audit.stored_trees import load_edges
+from storage.audit.stored_trees import QUERIES, load_edges
 from storage.audit.tiles import TileKey, TreeEdge
 from storage.database import SEALER_ROLE, connect
 from storage.errors import AuditKeyMissingError, AuditSealerBusyError, AuditTreeDamagedError, DatabaseUnavailableError
@@ -107,6 +107,23 @@ def test_more_leaves_than_one_round_takes_are_sealed_in_several(office: AuditOff
 
     assert [sealer.seal() for _ in range(4)] == [10, 10, 5, 0]
     assert office.order() == leaves
+
+
+def test_a_few_new_leaves_are_looked_for_without_reading_what_was_sealed_before(office: AuditOffice) -> None:
+    with as_owner(office.storage) as connection:
+        for statement in (
+            "insert into audit_leaf select gen_random_uuid(), 'north', '{}' from generate_series(1, 20000)",
+            "insert into audit_position select 'north', row_number() over () - 1, audit_ref from audit_leaf",
+            "update audit_log set sealed_xid = pg_current_xact_id()",
+            "analyze audit_leaf, audit_position",
+        ):
+            connection.execute(text(statement))
+    office.record(1)
+
+    plan = [str(line) for (line,) in office.rows(f"explain {QUERIES._statements['has_unsealed_leaves']}")]
+
+    scans = [line.strip().split("(")[0] for line in plan if " on audit_leaf " in line or " on audit_position" in line]
+    assert [scan.split(" on ")[0].split(" using ")[0] for scan in scans] == ["->  Index Only Scan"] * 2
 
 
 def test_a_second_sealer_waits_until_the_first_is_silent_and_takes_over_under_a_new_epoch(office: AuditOffice) -> None:
