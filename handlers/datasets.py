@@ -18,7 +18,7 @@ from handlers.lineage_edges import LineageScope, came_of, record_lineage
 from handlers.remote_sources import without_secrets
 from handlers.services import Services
 from handlers.validation_rules import ValidationRule, as_documents
-from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
+from storage import AuditEntry, Resource, SecurityContext, UnitOfWork
 from storage.datasets.ingestion import file_digest
 from storage.errors import RecordNotFoundError, RecordNotGrantedError
 from storage.grants import inherited
@@ -110,7 +110,8 @@ def register_dataset(
         IdempotencyConflictError: The key was used for another file, or for something else.
         DatasetRejectedError: What was registered under the key has been rejected meanwhile, and is gone.
     """
-    require(context, Permission.WRITE, Resource(kind=f"dataset {payload.name}", tenant_id=context.tenant_id))
+    resource = Resource(kind=f"dataset {payload.name}", tenant_id=context.tenant_id)
+    services.storage.require(Permission.WRITE, resource, context=context)
     with source_copy(payload.source_uri, services.limits) as path:
         source_sha256 = file_digest(path)
         request = _request(payload, source_sha256, idempotency_key, context)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
@@ -52,6 +52,7 @@ Principal: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, patter
 Permissions: TypeAlias = Annotated[tuple[Permission, ...], Field(min_length=1, max_length=6)]
 _MODELS = {model.__name__: model for model in MODELS}
 _Acl: TypeAlias = tuple[ACLEntry, ...]
+RecordT = TypeVar("RecordT", bound=StorageModel)
 
 
 class _GrantsRequest(BaseModel):
@@ -190,7 +191,7 @@ def list_grants(services: Services, model: RecordModel, record_id: UUID, *, cont
         record = work.get_crud(_MODELS[model]).read(record_id, context=context)
         resource = resource_of(record)
         yours = tuple(each for each in Permission if work.decide(each, resource, context=context).allowed)
-        grants = record.acl if Permission.ADMIN in yours else _own(record.acl, context)
+        grants = as_told(work, record, context).acl
     return RecordGrants(
         record_id=record_id,
         revision=record.revision,
@@ -201,9 +202,13 @@ def list_grants(services: Services, model: RecordModel, record_id: UUID, *, cont
     )
 
 
-def _own(acl: _Acl, context: SecurityContext) -> _Acl:
+def as_told(work: UnitOfWork, record: RecordT, context: SecurityContext) -> RecordT:
+    """Return a record as an answer shows it: with all grants for whoever may change them, else with their own."""
+    if work.decide(Permission.ADMIN, resource_of(record), context=context).allowed:
+        return record
     names = set(principals(context))
-    return tuple(entry for entry in acl if (entry.principal_type, entry.principal) in names)
+    own = tuple(entry for entry in record.acl if (entry.principal_type, entry.principal) in names)
+    return record.model_copy(update={"acl": own})
 
 
 def _require_grantable(record: StorageModel, entry: ACLEntry, now: datetime, context: SecurityContext) -> None:

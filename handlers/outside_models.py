@@ -19,7 +19,7 @@ from handlers.model_versions import next_version_of, require_line, versions_of
 from handlers.outside_model_facts import Check, ModelPayload, checks_of
 from handlers.remote_sources import without_secrets
 from handlers.services import Services
-from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork, require
+from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork
 from storage.datasets.ingestion import file_digest
 from storage.grants import inherited
 from storage.json_documents import require_storable
@@ -100,7 +100,8 @@ def register_outside_model(
         IdempotencyConflictError: The key was used for another file, or for something else.
         RecordTextError: The signature has a text that the database cannot hold.
     """
-    require(context, Permission.WRITE, Resource(kind=f"model {payload.name}", tenant_id=context.tenant_id))
+    resource = Resource(kind=f"model {payload.name}", tenant_id=context.tenant_id)
+    services.storage.require(Permission.WRITE, resource, context=context)
     require_storable(payload.model_dump(mode="json"), model="ModelArtifact")
     with services.storage.transaction(context.tenant_id) as work:
         classification = _classification(payload, _linked(work, payload, context))

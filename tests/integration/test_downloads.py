@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from handlers_platform import ADA, STRANGER, Workshop, two_clusters
-from shop_floor import becomes
+from patience import becomes
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -170,14 +170,23 @@ def test_the_secret_of_a_link_is_not_in_the_database(
     assert secret not in row[0]
 
 
-def test_a_download_is_on_the_record_of_whom_the_link_was_given_to(
+def test_a_download_and_an_attempt_at_a_second_one_are_on_the_record_of_whom_the_link_was_given_to(
     client: TestClient, version: DatasetVersion, shop: Workshop
 ) -> None:
-    client.get(link(client, version))
+    path = link(client, version)
+    client.get(path)
+    client.get(path)
+    client.get("/artifacts/links/nowhere")
     with shop.services.storage.transaction("north") as work:
         work.connection.execute(text("select set_config('learning.tenant_id', 'north', true)"))
-        statement = "select convert_from(canonical_bytes, 'utf8')::jsonb from audit_leaf"
+        statement = "select convert_from(canonical_bytes, 'utf8')::jsonb from audit_leaf order by audit_ref"
         leaves = [row[0] for row in work.connection.execute(text(statement))]
 
-    found = [(leaf["actor"], leaf["action"]) for leaf in leaves if leaf["action"].startswith("artifacts.")]
-    assert found == [("ada", "artifacts.linked"), ("ada", "artifacts.downloaded")]
+    told = ("artifacts.", "access.denied")
+    found = [(leaf["actor"], leaf["action"], leaf["subject"]) for leaf in leaves if leaf["action"].startswith(told)]
+    uri = version.storage_location
+    assert found == [
+        ("ada", "artifacts.linked", f"DatasetVersion/{version.id}"),
+        ("ada", "artifacts.downloaded", uri),
+        ("ada", "access.denied", uri),
+    ]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from storage import FolderObjectStore, SecurityContext, Storage, decide
-from storage.access import Resource
+from storage.access import Resource, resource_of
 from storage.database import connect
 from storage.errors import (
     AccessDeniedError,
@@ -129,6 +129,35 @@ def test_whoever_creates_a_restricted_record_alone_knows_of_it_and_can_share_it(
         update(storage, shared, BOB, description="mine")
     with pytest.raises(RecordNotFoundError):
         update(storage, shared, OLGA, description="mine")
+
+
+def test_the_first_question_of_a_transaction_finds_the_restricted_records_of_its_own_tenant_alone(
+    storage: Storage,
+) -> None:
+    south = ADA.model_copy(update={"tenant_id": "south"})
+    hidden = create(storage, dataset(data_classification=DataClassification.RESTRICTED))
+    known = create(storage, dataset(name="wine"))
+    ids = {hidden.id, known.id}
+
+    told = []
+    for context in (ADA, south):
+        with storage.transaction() as work:
+            has_any = work.has_restricted_records(context=context)
+        with storage.transaction() as work:
+            told.append((has_any, work.restricted_records(ids, context=context)))
+
+    assert told == [(True, {hidden.id: resource_of(hidden)}), (False, {})]
+
+
+def test_restricted_records_are_told_of_after_their_deletion_too(storage: Storage) -> None:
+    hidden = create(storage, dataset(data_classification=DataClassification.RESTRICTED))
+    delete(storage, hidden, ADA)
+
+    with storage.transaction() as work:
+        has_any = work.has_restricted_records(context=BOB)
+        told = work.restricted_records([hidden.id], context=BOB)
+
+    assert (has_any, told) == (True, {hidden.id: resource_of(hidden)})
 
 
 @pytest.mark.parametrize("is_deletion", [False, True])
@@ -247,6 +276,53 @@ def test_a_query_shows_exactly_what_the_decision_lets_read_and_hides_the_rest(
 
     check()
     engine.dispose()
+
+
+IN_FORCE: dict[str, Any] = {
+    "principal": "gus",
+    "expires_at": NOW + HOUR,
+    "conditions": {"claims": {"team": "a"}, "networks": ["10.0.0.0/8", "fe80::/10"], "not_before": NOW - HOUR},
+}
+OTHER_GRANTS: list[dict[str, Any]] = [
+    *({"principal_type": kind, "principal": to} for kind in PrincipalType for to in ("gus", "reviewer", "guest")),
+    *({"expires_at": end} for end in (None, NOW - HOUR, NOW)),
+    *({"conditions": IN_FORCE["conditions"] | {"not_before": begin}} for begin in (None, NOW, NOW + HOUR)),
+    *({"conditions": IN_FORCE["conditions"] | {"claims": claims}} for claims in ({}, {"team": "b"}, {"site": "x"})),
+    *({"conditions": IN_FORCE["conditions"] | {"networks": some}} for some in ([], ["192.168.0.0/16"], ["::1/128"])),
+    {"permissions": [Permission.MODIFY]},
+]
+GUS = principal("gus", RoleType.GUEST, claims={"team": "a"}, address="10.9.8.7")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"user_id": "sven"},
+        {"user_id": "sven", "groups": frozenset({"reviewer"})},
+        {"roles": frozenset({RoleType.SERVICE})},
+        {"claims": {}},
+        {"claims": {"team": "a", "site": "x"}},
+        *({"address": address} for address in (None, "unix", "192.168.3.4", "::1", "fe80::1%eth0", "::ffff:10.9.8.7")),
+    ],
+    ids=str,
+)
+def test_a_query_measures_grants_at_each_of_their_bounds_as_the_decision_does(
+    database_url: str, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    engine = connect(database_url, pool_size=1)
+    storage = Storage(engine, FolderObjectStore(tmp_path), clock=lambda: NOW)
+    acls = [(grant(Permission.READ, to="gus", **{**IN_FORCE, **other}),) for other in ({}, *OTHER_GRANTS)]
+    context = GUS.model_copy(update=changes)
+    with storage.transaction() as work:
+        datasets = work.get_crud(Dataset)
+        hidden = [dataset(data_classification=DataClassification.RESTRICTED, acl=acl) for acl in acls]
+        records = datasets.bulk_create(hidden, context=ADA)
+        found = datasets.query({}, context=context)[::-1]
+    engine.dispose()
+
+    readable = [decide(context, Permission.READ, resource_of(record), now=NOW).allowed for record in records]
+    assert found == [record for record, can_read in zip(records, readable, strict=True) if can_read]
 
 
 @pytest.mark.parametrize(

@@ -24,11 +24,15 @@ from storage.models import (
     DataClassification,
     Dataset,
     DatasetVersion,
+    DriftReport,
     Experiment,
     ModelArtifact,
+    ModelStatus,
     Permission,
     PrincipalType,
+    RiskSeverity,
     ServingEndpoint,
+    StorageModel,
     TrainingRun,
 )
 
@@ -38,8 +42,9 @@ SECRET = "planted7c1"
 MIA = GRACE.model_copy(update={"user_id": "mia"})
 OLGA = ADMIN.model_copy(update={"groups": frozenset({"reviewer"})})
 RUTH = ADMIN.model_copy(update={"user_id": "ruth", "groups": frozenset({"reviewer"})})
+RHEA = GRACE.model_copy(update={"user_id": "rhea"})
 GWEN = GRACE.model_copy(update={"user_id": "gwen"})
-PEOPLE = {"ada": ADA, "grace": GRACE, "mia": MIA, "olga": OLGA, "ruth": RUTH, "gwen": GWEN}
+PEOPLE = {"ada": ADA, "grace": GRACE, "mia": MIA, "olga": OLGA, "ruth": RUTH, "gwen": GWEN, "rhea": RHEA}
 UNTRUSTED = ("mia", "olga")
 RECORDS = (Dataset, DatasetVersion, Experiment, ModelArtifact, TrainingRun, ServingEndpoint)
 Names = dict[str, str]
@@ -234,6 +239,55 @@ def test_nobody_acts_on_what_is_about_restricted_records_without_a_grant(
     ]
     assert f"DatasetVersion {names['dataset version']}" in denials(shop, "olga")
     assert holdings(shop) == before
+
+
+def let_read(door: Door, who: str, *records: StorageModel) -> None:
+    for record in records:
+        grant = {"model": type(record).__name__, "record_id": str(record.id), "principal": who, "reason": WHY}
+        door.ask("ada", ("learning.grant_access", {**grant, "permissions": ["read"]}))
+
+
+def test_a_restricted_model_answers_those_who_are_granted_its_execution_and_nobody_else(
+    door: Door, shop: Workshop, names: Names
+) -> None:
+    row = {f"{SECRET}width": 12, "height": 3.0, "colour": "red"}
+    asked = ("learning.run_inference", {"inference_payload": {"endpoint_id": names["endpoint"], "instances": [row]}})
+    (endpoint,), (version,) = (
+        shop.records(ServingEndpoint, id=UUID(names["endpoint"])),
+        [each for each in shop.records(ModelArtifact) if each.status is ModelStatus.PRODUCTION],
+    )
+    let_read(door, "rhea", endpoint, version)
+
+    (granted_all,), (granted_read,), (granted_nothing,) = (door.ask(who, asked) for who in ("ada", "rhea", "mia"))
+
+    assert granted_all["predictions"] == [f"{SECRET}large"]
+    assert (granted_read["code"], granted_nothing["code"]) == ("FORBIDDEN", "ENDPOINT_NOT_FOUND")
+    assert f"ServingEndpoint {endpoint.id}" in denials(shop, "rhea")
+
+
+def test_who_may_read_a_record_and_not_grant_it_is_told_of_their_own_grants_alone_by_every_answer(
+    door: Door, shop: Workshop, names: Names
+) -> None:
+    report = DriftReport(
+        tenant_id="north", model_id=UUID(names["model"]), dataset_version_id=UUID(names["dataset version"]),
+        method="psi", severity=RiskSeverity.LOW, acl=granted("ada"),
+    )  # fmt: skip
+    with shop.services.storage.transaction("north") as work:
+        work.get_crud(DriftReport).create(report, context=ADA)
+    experiment = {"experiment_id": names["experiment"], "include_runs": True}
+    runs = shop.records(TrainingRun, experiment_id=names["experiment"])
+    let_read(door, "rhea", *shop.records(Experiment, id=UUID(names["experiment"])), *runs)
+    let_read(door, "rhea", *shop.records(ServingEndpoint, id=UUID(names["endpoint"])))
+    metrics = {"filter": {"entity_id": names["endpoint"]}}
+    asked = ("learning.get_experiment_status", experiment), ("learning.get_metrics", metrics)
+
+    def who_is_named(who: str) -> list[set[str]]:
+        status, measured = door.ask(who, *asked)
+        records = [*status["runs"], *measured["drift_reports"]]
+        return [{entry["principal"] for entry in record["acl"]} for record in records]
+
+    assert who_is_named("ada") == [{"ada", "grace", "ruth", "rhea"}] * len(runs) + [{"ada"}]
+    assert who_is_named("rhea") == [{"rhea"}] * len(runs) + [set()]
 
 
 def test_an_instance_is_halted_and_let_go_on_without_a_grant(door: Door, names: Names) -> None:

@@ -32,6 +32,8 @@ def test_a_principal_without_roles_may_read_what_is_public_and_nothing_else() ->
     }
 
     assert allowed == {(Permission.READ, DataClassification.PUBLIC)}
+    refused = decide(context(), Permission.WRITE, Resource("Dataset", "north"))
+    assert refused == Decision(allowed=False, reason="no role carries write")
 
 
 def test_several_roles_add_up() -> None:

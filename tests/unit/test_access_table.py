@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
 from pathlib import Path
@@ -200,6 +200,61 @@ def test_a_grant_counts_for_whom_and_while_it_says_and_for_nobody_else(case: Cas
     resource = Resource("Dataset", "north", DataClassification.RESTRICTED, RECORD, acl=(case.entry,))
 
     assert decide(case.context, case.asked, resource, now=NOW).allowed is case.counts
+
+
+IN_FORCE = Case(
+    granted=frozenset({Permission.READ}),
+    asked=Permission.READ,
+    principal="ada",
+    kind=PrincipalType.USER,
+    is_service=False,
+    expires_in=HOUR,
+    begins_in=-HOUR,
+    claims={"team": "a"},
+    networks=frozenset({"10.0.0.0/8", "192.168.1.0/24"}),
+    address="10.1.2.3",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_in_force"),
+    [
+        ({}, True),
+        ({"asked": Permission.WRITE}, False),
+        ({"principal": "sven"}, False),
+        ({"kind": PrincipalType.GROUP}, False),
+        ({"kind": PrincipalType.GROUP, "principal": "reviewer"}, True),
+        ({"kind": PrincipalType.ROLE}, False),
+        ({"kind": PrincipalType.ROLE, "principal": "guest"}, True),
+        ({"kind": PrincipalType.ROLE, "principal": "guest", "is_service": True}, False),
+        ({"kind": PrincipalType.SERVICE}, False),
+        ({"kind": PrincipalType.SERVICE, "is_service": True}, True),
+        ({"kind": PrincipalType.SERVICE, "is_service": True, "principal": "sven"}, False),
+        ({"expires_in": None}, True),
+        ({"expires_in": timedelta(0)}, False),
+        ({"expires_in": -HOUR}, False),
+        ({"begins_in": None}, True),
+        ({"begins_in": timedelta(0)}, True),
+        ({"begins_in": HOUR}, False),
+        ({"claims": {}}, True),
+        ({"claims": {"team": "b"}}, False),
+        ({"claims": {"team": "a", "site": "a"}}, False),
+        ({"networks": frozenset()}, True),
+        ({"networks": frozenset({"192.168.1.0/24"})}, False),
+        ({"networks": frozenset(), "address": None}, True),
+        ({"address": None}, False),
+        ({"address": "unix"}, False),
+        ({"address": "::1"}, False),
+    ],
+    ids=str,
+)
+def test_a_grant_in_force_stops_counting_with_the_first_of_its_bounds_that_is_crossed(
+    changes: dict[str, object], *, is_in_force: bool
+) -> None:
+    case = replace(IN_FORCE, **changes)
+    resource = Resource("Dataset", "north", DataClassification.RESTRICTED, RECORD, acl=(case.entry,))
+
+    assert (case.counts, decide(case.context, case.asked, resource, now=NOW).allowed) == (is_in_force, is_in_force)
 
 
 @pytest.mark.parametrize("bounds", [{"expires_at": NOW + HOUR}, {"conditions": {"not_before": NOW - HOUR}}])
