@@ -12,29 +12,36 @@ from storage.sql import Queries
 from storage.stores import MetricMaintenance
 
 _QUERIES = Queries(Path(__file__).with_name("erasure.sql"))
-_RECORDS_AT_A_TIME = 1_000
+_RECORDS_AT_A_TIME, _RECORDS_A_TRANSACTION = 1_000, 10_000
 
 
-def erase_measures_of_deleted(connection: Connection, policy: RetentionPolicy, now: datetime) -> int:
+def erase_measures_of_deleted(
+    connection: Connection, policy: RetentionPolicy, now: datetime, *, most: int = _RECORDS_A_TRANSACTION
+) -> int:
     """Erase points and roll-ups of records whose retention is over; return how many points and roll-ups there were.
 
-    On one transaction of the tables' owner. Doing it again erases what has come due since.
+    On one transaction of the tables' owner. Doing it again erases what has come due since, and what is left over.
+
+    Args:
+        connection: The transaction, for whose length nobody places a hold and no later leaf of the audit trail is
+            sealed.
+        policy: How long what belongs to deleted records is kept.
+        now: Aware.
+        most: Of so many records.
     """
     MetricMaintenance(connection).lock()
     _QUERIES.rows(connection, "lock_removals")
-    kinds = _QUERIES.rows(connection, "tombstones")
-    return sum(_erase(connection, policy, row.model, row.data_classification, now) for row in kinds)
-
-
-def _erase(connection: Connection, policy: RetentionPolicy, model: str, classification: str, now: datetime) -> int:
-    asked = {
-        "model": model,
-        "data_classification": classification,
-        "deleted_until": policy.retained_since(model, classification, now),
-        "now": now,
-        "limit": _RECORDS_AT_A_TIME,
-    }
     erased = 0
-    while (found := _QUERIES.rows(connection, "erase_measures", asked)[0]).records:
-        erased += found.erased
+    for kind in _QUERIES.rows(connection, "tombstones"):
+        due = {
+            "model": kind.model,
+            "data_classification": kind.data_classification,
+            "deleted_until": policy.retained_since(kind.model, kind.data_classification, now),
+            "now": now,
+        }
+        while limit := min(_RECORDS_AT_A_TIME, most):
+            (found,) = _QUERIES.rows(connection, "erase_measures", {**due, "limit": limit})
+            erased, most = erased + found.erased, most - found.records
+            if found.records < limit:
+                break
     return erased

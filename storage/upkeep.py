@@ -8,6 +8,7 @@ Each chore is a transaction of its own and may be done again at any time; one th
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from storage.stores import MetricMaintenance, MetricRetention, create_vector_ind
 logger = logging.getLogger(__name__)
 
 _QUERIES = Queries(Path(__file__).with_name("upkeep.sql"))
+_CHANGES_AT_A_TIME = 20_000
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,13 @@ class Chore:
 
     Attributes:
         do: Does it on a transaction of the tables' owner, at a time (aware); returns how many things it changed.
+        at_a_time: After so many changes it is done again, on another transaction: a long one holds up the sealing of
+            the audit trail.
     """
 
     name: str
     do: Callable[[Connection, datetime], int]
+    at_a_time: int = sys.maxsize
 
 
 @dataclass(frozen=True)
@@ -164,16 +169,23 @@ class Upkeep:
     def _did(self, session: Connection, chore: Chore) -> bool:
         if session.invalidated:
             return False
-        milliseconds = str(int(self._policy.lock_seconds * 1_000))
+        total = 0
         try:
-            with session.begin():
-                _QUERIES.rows(session, "bound_waiting", {"milliseconds": milliseconds})
-                changes = chore.do(session, self._clock())
+            while (changes := self._done(session, chore)) >= chore.at_a_time and not self._stopping.is_set():
+                total += changes
         except Exception:  # whatever stops one chore must not stop the others
             logger.exception("chore failed", extra={"chore": chore.name})
             return False
-        logger.log(logging.INFO if changes else logging.DEBUG, "chore done", extra=_facts(chore, changes))
+        total += changes
+        logger.log(logging.INFO if total else logging.DEBUG, "chore done", extra=_facts(chore, total))
         return True
+
+    def _done(self, session: Connection, chore: Chore) -> int:
+        """Do a chore on a transaction; return how many things it changed."""
+        with session.begin():
+            milliseconds = str(int(self._policy.lock_seconds * 1_000))
+            _QUERIES.rows(session, "bound_waiting", {"milliseconds": milliseconds})
+            return chore.do(session, self._clock())
 
 
 def chores(retention: MetricRetention | None, of_deleted: RetentionPolicy) -> tuple[Chore, ...]:
@@ -185,7 +197,7 @@ def chores(retention: MetricRetention | None, of_deleted: RetentionPolicy) -> tu
     """
     every_deployment = (
         Chore("make_metric_months", _make_metric_months),
-        Chore("roll_up_metrics", _roll_up_metrics),
+        Chore("roll_up_metrics", _roll_up_metrics, at_a_time=_CHANGES_AT_A_TIME),
         Chore("index_vectors", _index_vectors),
         Chore("forget_download_links", _forget_download_links),
         Chore("erase_measures_of_deleted", partial(_erase_measures_of_deleted, of_deleted)),
@@ -202,7 +214,7 @@ def _make_metric_months(connection: Connection, now: datetime) -> int:
 
 
 def _roll_up_metrics(connection: Connection, _now: datetime) -> int:
-    return MetricMaintenance(connection).roll_up()
+    return MetricMaintenance(connection).roll_up(most=_CHANGES_AT_A_TIME)
 
 
 def _retain_metrics(retention: MetricRetention, connection: Connection, now: datetime) -> int:

@@ -6,7 +6,6 @@ The text is the tree's origin, its size, its root in base64, and the time of sig
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 from datetime import datetime
@@ -48,7 +47,7 @@ class Checkpoint:
         origin, size, root, *extensions = (*text.splitlines(), "", "", "")[: max(3, len(text.splitlines()))]
         try:
             content = base64.b64decode(root, validate=True)
-        except binascii.Error:
+        except ValueError:  # no base64, or no ASCII
             content = b""
         if not origin or not _SIZE.fullmatch(size) or len(content) != HASH_BYTES:
             raise AuditNoteInvalidError(reason="it is not a checkpoint of origin, size and root")

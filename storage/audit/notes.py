@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from dataclasses import dataclass
 
@@ -43,7 +42,7 @@ class VerifierKey:
         name, key_id, encoded = (*line.strip().split("+", 2), "", "")[:3]
         try:
             content = base64.b64decode(encoded, validate=True)
-        except binascii.Error:
+        except ValueError:  # no base64, or no ASCII
             content = b""
         key = cls(name, content[1:])
         if content[:1] != _ED25519 or len(key.public_key) != 32 or key.key_id.hex() != key_id:  # noqa: PLR2004 - Ed25519
@@ -101,7 +100,7 @@ def _signature(line: str) -> tuple[str, bytes]:
     dash, name, encoded = (*line.split(" "), "", "")[:3]
     try:
         signature = base64.b64decode(encoded, validate=True)
-    except binascii.Error:
+    except ValueError:  # no base64, or no ASCII
         signature = b""
     if dash != _DASH or len(signature) <= _ID_BYTES:
         raise AuditNoteInvalidError(reason="a line behind the text is no signature")

@@ -29,7 +29,7 @@ from storage.audit.notes import SigningKey
 from storage.audit.signers import signing_key
 from storage.audit.stored_trees import QUERIES, load_edges, write_edges
 from storage.audit.tiles import TreeEdge
-from storage.errors import AuditSealerBusyError, ReportedError
+from storage.errors import AuditSealerBusyError, ObjectStoreUnavailableError, ReportedError
 from storage.storage import Storage
 
 logger = logging.getLogger(__name__)
@@ -91,6 +91,7 @@ class Sealer:
         self._policy = policy or SealerPolicy()
         self._epoch: int | None = None
         self._uncopied: dict[str, tuple[int, str]] | None = None
+        self._rounds_without_copies = 0
         self._stopping = threading.Event()
 
     def run(self) -> None:
@@ -148,7 +149,7 @@ class Sealer:
         """Do one round; return how many seconds to wait before the next."""
         try:
             sealed = self.seal()
-            self.copy_checkpoints()
+            self._copy_if_due()
         except AuditSealerBusyError:
             return self._policy.poll_seconds
         except ReportedError as error:
@@ -158,6 +159,17 @@ class Sealer:
             logger.exception("audit not sealed")
             return self._policy.lease_seconds
         return 0.0 if sealed == self._policy.batch else self._policy.poll_seconds
+
+    def _copy_if_due(self) -> None:
+        """Copy checkpoints; where the object store is away, seal on and leave it alone for a while."""
+        if self._rounds_without_copies > 0:
+            self._rounds_without_copies -= 1
+            return
+        try:
+            self.copy_checkpoints()
+        except ObjectStoreUnavailableError as error:
+            self._rounds_without_copies = int(self._policy.lease_seconds / self._policy.poll_seconds)
+            logger.warning("checkpoints not copied", extra={"code": error.code, "reason": str(error)})
 
     def _find_uncopied(self) -> dict[str, tuple[int, str]]:
         with self._storage.transaction() as work:

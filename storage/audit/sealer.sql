@@ -1,11 +1,15 @@
 -- name: has_unsealed_leaves
 -- Asked first, without a lock: a round that has nothing to do writes nothing.
-select exists (
-    select from audit_leaf l
-    where (xid, audit_ref) > ((select sealed_xid from audit_log), (select sealed_ref from audit_log))
-        and xid < pg_snapshot_xmin(pg_current_snapshot())
-        and not exists (select from audit_position p where p.audit_ref = l.audit_ref)
-) or (
+-- The order and the offset are for the planner, which would read all leaves, or all positions, for the few new ones.
+select (
+    select true from audit_leaf l
+    left join lateral (
+        select true as is_sealed from audit_position where audit_position.audit_ref = l.audit_ref offset 0
+    ) p on true
+    where (l.xid, l.audit_ref) > ((select sealed_xid from audit_log), (select sealed_ref from audit_log))
+        and l.xid < pg_snapshot_xmin(pg_current_snapshot()) and p.is_sealed is null
+    order by l.xid, l.audit_ref limit 1
+) is not null or (
     select sealed_xid >= pg_snapshot_xmax(pg_current_snapshot()) or cluster_id <> current_cluster() from audit_log
 ) as has_any
 

@@ -133,15 +133,18 @@ class FolderObjectStore(AddressedObjects):
 
     def _move(self, old: str, new: str, seen_at: datetime | None = None) -> bool:
         source, target = self._root / old, self._root / new
-        with _translated(self._root):
+        with _translated(self._root), contextlib.suppress(FileNotFoundError):
+            if seen_at is not None and _modified_at(source.stat()) != seen_at:
+                return False
             target.parent.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                if seen_at is not None and _modified_at(source.stat()) != seen_at:
-                    return False
-                os.utime(source)
-                source.replace(target)
-                self._sync(target.parent)
-                return True
+            source.replace(target)
+            # Asked of what was moved: whoever stored it again until then made it younger, and counts on finding it.
+            if seen_at is not None and _modified_at(target.stat()) != seen_at:
+                target.replace(source)
+                return False
+            os.utime(target)
+            self._sync(target.parent)
+            return True
         return False
 
     def _delete(self, key: str) -> None:

@@ -75,4 +75,12 @@ class Holds:
         if mentioned_uris(subject) == {subject}:
             row = QUERIES.first(self._connection, "names_object", key)
             return row is not None and bool(row.is_named)
-        return QUERIES.first(self._connection, "find_record", key) is not None
+        return _is_record_id(subject) and QUERIES.first(self._connection, "find_record", key) is not None
+
+
+def _is_record_id(subject: str) -> bool:
+    """Return whether a text is an id as it is compared with later: in lower case, with hyphens."""
+    try:
+        return str(UUID(subject)) == subject
+    except ValueError:
+        return False

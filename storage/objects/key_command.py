@@ -21,6 +21,7 @@ from functools import cached_property
 from pathlib import Path
 
 from storage.errors import MasterKeyUnusableError
+from storage.objects.envelope import KEY_BYTES
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _NOT_WRAPPED = 3
@@ -62,14 +63,22 @@ class CommandKeys:
         answer = self._call("wrap", self.key_ids[0], data_key, purpose)
         if answer is None:
             raise self._unusable("it does not wrap with the key that it names first")
-        return self._decoded(answer)
+        wrapped = self._decoded(answer)
+        if len(wrapped) < len(data_key):  # what is sealed with a key that was lost is lost
+            raise self._unusable("what it wraps is less than the key")
+        return wrapped
 
     def unwrap(self, key_id: str, wrapped: bytes, purpose: bytes) -> bytes | None:
         """See `KeyService.unwrap`; raises as `key_ids`."""
         if key_id not in self.key_ids:
             return None
         answer = self._call("unwrap", key_id, wrapped, purpose)
-        return None if answer is None else self._decoded(answer)
+        if answer is None:
+            return None
+        data_key = self._decoded(answer)
+        if len(data_key) != KEY_BYTES:
+            raise self._unusable("what it unwraps is no key")
+        return data_key
 
     def _call(self, act: str, *arguments: str | bytes) -> str | None:
         names = [argument for argument in arguments if isinstance(argument, str)]

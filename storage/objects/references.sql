@@ -26,7 +26,7 @@ select pg_advisory_xact_lock_shared(hashtextextended('removals', 0)),
 
 -- name: find_record
 -- Deleted records as well: their objects are what a hold is for.
-select model from document where tenant_id = :tenant_id and cast(id as text) = :subject
+select model from document where tenant_id = :tenant_id and id = cast(:subject as uuid)
 
 -- name: names_object
 select exists (

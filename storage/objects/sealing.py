@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from storage.errors import MasterKeyMissingError, ObjectUnsealableError, SealBrokenError
+from storage.errors import MasterKeyMissingError, ObjectStoreUnavailableError, ObjectUnsealableError, SealBrokenError
 from storage.models.enums import DataClassification
 from storage.objects.addressed import SEALED_CLASSIFICATIONS, AddressedObjects
 from storage.objects.envelope import (
@@ -38,6 +40,7 @@ from storage.objects.verified import read_exactly, require_range
 
 Randomness = Callable[[int], bytes]
 _READ_BYTES = 1024 * 1024
+_ATTEMPTS = 3
 
 
 class SealingObjectStore:
@@ -105,14 +108,22 @@ class SealingObjectStore:
             return self.inner.fetch(uri, destination)
         data_key = self._data_key(uri)
         sealed = destination.with_name(f".{destination.name[:100]}.{sealed_digest_of(uri)[:16]}.sealed")
-        partial = sealed.with_suffix(".partial")
+        partial = sealed.with_name(f"{sealed.name}.{secrets.token_hex(8)}")
         try:
-            with self.inner.fetch(uri, sealed).open("rb") as source, partial.open("wb") as target:
+            with self._fetched(uri, sealed) as source, partial.open("xb") as target:
                 target.writelines(opened(uri, data_key, _pieces_of(source)))
             return partial.replace(destination)
         finally:
             sealed.unlink(missing_ok=True)
             partial.unlink(missing_ok=True)
+
+    def _fetched(self, uri: str, sealed: Path) -> IO[bytes]:
+        """Return the encrypted file, fetched again where somebody who fetches the same has just done away with it."""
+        for _ in range(_ATTEMPTS):
+            fetched = self.inner.fetch(uri, sealed)
+            with suppress(FileNotFoundError):
+                return fetched.open("rb")
+        raise ObjectStoreUnavailableError(endpoint=str(sealed.parent), reason="the file comes and goes")
 
     def ranges(self, uri: str, digests: ChunkDigests | None = None) -> ObjectRanges:
         """See `ObjectReader.ranges`."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
+import secrets
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -82,41 +84,57 @@ def fetch_verified(open_at: OpenAt, size_of: Callable[[], int], uri: str, destin
     """Copy the object `uri` to `destination`, which appears only whole.
 
     What an interruption leaves is a hidden file beside it, named by the object, and the next call goes on from there.
+    Of several calls at once one does; the others write files of their own.
 
     Raises:
         ObjectCorruptError: The bytes do not have the digest in the URI; no file is left.
         ObjectStoreUnavailableError: Interrupted; what came so far is kept.
     """
-    partial = destination.with_name(f".{destination.name[:100]}.{stored_digest_of(uri)[:16]}.partial")
-    sha256, start = _digest_so_far(partial, size_of)
-    try:
-        with partial.open("ab") as target:
+    shared = destination.with_name(f".{destination.name[:100]}.{stored_digest_of(uri)[:16]}.partial")
+    partial, target = _claimed(shared)
+    start = 0
+    with target:
+        try:
+            sha256 = _digest_so_far(target, size_of)
+            start = target.tell()
             for chunk in resuming_chunks(open_at, start):
                 sha256.update(chunk)
                 target.write(chunk)
-        require_digest(uri, sha256.hexdigest())
-    except ObjectStoreUnavailableError:
-        raise
-    except BaseException as error:
-        partial.unlink(missing_ok=True)
-        if start and isinstance(error, ObjectCorruptError):
-            return fetch_verified(open_at, size_of, uri, destination)  # perhaps only what was there was wrong
-        raise
-    partial.replace(destination)
-    return destination
+            require_digest(uri, sha256.hexdigest())
+            target.flush()
+            return partial.replace(destination)
+        except BaseException as error:
+            if partial != shared or not isinstance(error, ObjectStoreUnavailableError):
+                partial.unlink(missing_ok=True)
+            if start == 0 or not isinstance(error, ObjectCorruptError):
+                raise
+    return fetch_verified(open_at, size_of, uri, destination)  # perhaps only what was there was wrong
 
 
-def _digest_so_far(partial: Path, size_of: Callable[[], int]) -> tuple[hashlib._Hash, int]:
+def _claimed(shared: Path) -> tuple[Path, IO[bytes]]:
+    """Open what an interruption left, for nobody else to write to; a file of one's own where somebody else is there."""
+    if shared.is_symlink():
+        shared.unlink()
+    target = os.fdopen(os.open(shared, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666), "r+b")
+    with suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(target, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(shared.stat(), os.fstat(target.fileno())):  # else it has become a destination meanwhile
+            return shared, target
+    target.close()
+    own = shared.with_name(f"{shared.name}.{secrets.token_hex(8)}")
+    return own, own.open("x+b")
+
+
+def _digest_so_far(target: IO[bytes], size_of: Callable[[], int]) -> hashlib._Hash:
+    """Return the digest of what is there already, behind which the file then stands."""
     sha256 = hashlib.sha256()
-    if not partial.exists():
-        return sha256, 0
-    if partial.is_symlink() or partial.stat().st_size >= size_of():
-        partial.unlink()
-        return sha256, 0
-    with partial.open("rb") as source:
-        while chunk := source.read(CHUNK_BYTES):
+    if target.seek(0, os.SEEK_END):
+        if target.tell() >= size_of():
+            target.truncate(0)
+        target.seek(0)
+        while chunk := target.read(CHUNK_BYTES):
             sha256.update(chunk)
-        return sha256, source.tell()
+    return sha256
 
 
 def digests_of_chunks(uri: str, chunks: Iterator[bytes]) -> ChunkDigests:

@@ -5,6 +5,7 @@ For the owner of the tables, for all tenants at once, on transactions of its own
 
 from __future__ import annotations
 
+import sys
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -66,10 +67,13 @@ class MetricMaintenance:
         """Wait until no other transaction maintains metrics; none does until this one ends."""
         _QUERIES.rows(self._connection, "lock_rolling_up")
 
-    def roll_up(self) -> int:
+    def roll_up(self, *, most: int = sys.maxsize) -> int:
         """Bring all roll-ups up to date with the points that are committed; return how many changes there were.
 
         Doing it again, or after it was interrupted, gives the same roll-ups: each is computed anew, not added to.
+
+        Args:
+            most: Stop after so many changes. What is left over is found the next time.
         """
         self.lock()
         steps = {
@@ -77,9 +81,10 @@ class MetricMaintenance:
             Resolution.HOUR: ("roll_up_buckets", Resolution.MINUTE, Resolution.DAY),
             Resolution.DAY: ("roll_up_buckets", Resolution.HOUR, None),
         }
-        return sum(
-            self._roll_up(name, resolution, finer, coarser) for resolution, (name, finer, coarser) in steps.items()
-        )
+        total = 0
+        for resolution, (name, finer, coarser) in steps.items():
+            total += self._roll_up(name, resolution, finer, coarser, most - total)
+        return total
 
     def retain(self, policy: MetricRetention, now: datetime, *, dry_run: bool) -> RetentionReport:
         """Drop what the policy no longer keeps; what is dropped was rolled up before."""
@@ -110,14 +115,19 @@ class MetricMaintenance:
         number: int = row.number
         return number
 
-    def _roll_up(self, name: str, resolution: Resolution, finer: Resolution | None, coarser: Resolution | None) -> int:
-        parameters: dict[str, object] = {"limit": _CHANGES_AT_A_TIME}
+    def _roll_up(
+        self, name: str, resolution: Resolution, finer: Resolution | None, coarser: Resolution | None, most: int
+    ) -> int:
+        parameters: dict[str, object] = {}
         if finer is not None:
             seconds = resolution.length.total_seconds()
             parameters |= {"resolution": resolution, "finer": finer, "coarser": coarser, "seconds": seconds}
         total = 0
-        while changes := _QUERIES.rows(self._connection, name, parameters)[0].changes:
+        while limit := min(_CHANGES_AT_A_TIME, most - total):
+            changes: int = _QUERIES.rows(self._connection, name, {**parameters, "limit": limit})[0].changes
             total += changes
+            if changes < limit:
+                break
         return total
 
     def _create_partition(self, month: date) -> str | None:

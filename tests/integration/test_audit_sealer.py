@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from uuid import UUID
 
 import pytest
 from audit_office import ADA, SVEN, AuditOffice, audit_office
@@ -25,10 +26,13 @@ from storage.audit.keys import KeyFile
 from storage.audit.merkle import leaf_hash
 from storage.audit.notes import SigningKey, VerifierKey
 from storage.audit.proofs import AuditProofs
+from storage.audit.sealer import Sealer, SealerPolicy
 from storage.audit.signers import rotate_key
-from storage.audit.stored_trees import load_edges
+from storage.audit.stored_trees import QUERIES, load_edges
 from storage.audit.tiles import TileKey, TreeEdge
+from storage.database import SEALER_ROLE, connect
 from storage.errors import AuditKeyMissingError, AuditSealerBusyError, AuditTreeDamagedError, DatabaseUnavailableError
+from storage.objects import FolderObjectStore
 from storage.objects.master_keys import make_master_key_file
 from storage.tenants import enter_tenant
 
@@ -103,6 +107,23 @@ def test_more_leaves_than_one_round_takes_are_sealed_in_several(office: AuditOff
 
     assert [sealer.seal() for _ in range(4)] == [10, 10, 5, 0]
     assert office.order() == leaves
+
+
+def test_a_few_new_leaves_are_looked_for_without_reading_what_was_sealed_before(office: AuditOffice) -> None:
+    with as_owner(office.storage) as connection:
+        for statement in (
+            "insert into audit_leaf select gen_random_uuid(), 'north', '{}' from generate_series(1, 20000)",
+            "insert into audit_position select 'north', row_number() over () - 1, audit_ref from audit_leaf",
+            "update audit_log set sealed_xid = pg_current_xact_id()",
+            "analyze audit_leaf, audit_position",
+        ):
+            connection.execute(text(statement))
+    office.record(1)
+
+    plan = [str(line) for (line,) in office.rows(f"explain {QUERIES._statements['has_unsealed_leaves']}")]
+
+    scans = [line.strip().split("(")[0] for line in plan if " on audit_leaf " in line or " on audit_position" in line]
+    assert [scan.split(" on ")[0].split(" using ")[0] for scan in scans] == ["->  Index Only Scan"] * 2
 
 
 def test_a_second_sealer_waits_until_the_first_is_silent_and_takes_over_under_a_new_epoch(office: AuditOffice) -> None:
@@ -225,6 +246,35 @@ def test_checkpoints_are_copied_to_the_object_store_once(office: AuditOffice) ->
     assert [office.storage.objects.read_record(str(uri)).decode() for _, uri in copies] == [note for note, _ in copies]
     assert {str(uri) for _, uri in copies} == set(office.storage.objects.record_uris("checkpoints/"))
     assert len(copies) == 2
+
+
+def test_leaves_are_sealed_without_delay_while_the_object_store_is_away(
+    office: AuditOffice, database_url: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "store"
+    away = FolderObjectStore(folder)
+    folder.rmdir()
+    folder.write_text("in its place")
+    database = connect(database_url, role=SEALER_ROLE)
+    sealer = Sealer(
+        Storage(database, away), office.key_file, "copies nothing", SealerPolicy(poll_seconds=0.01, lease_seconds=600)
+    )
+    working = threading.Thread(target=sealer.run)
+    working.start()
+
+    leaves = [leaf for _ in range(3) for leaf in _sealed_soon(office)]
+
+    sealer.stop()
+    working.join(JOIN_SECONDS)
+    database.dispose()
+    assert office.order() == leaves
+    assert office.rows("select count(*) from audit_checkpoint_copy") == [(0,)]
+
+
+def _sealed_soon(office: AuditOffice) -> list[UUID]:
+    leaves, pause = office.record(1), threading.Event()
+    assert any(office.order()[-1:] == leaves or pause.wait(0.02) for _ in range(500))
+    return leaves
 
 
 def test_a_second_history_in_the_object_store_hides_neither_itself_nor_the_first(

@@ -235,6 +235,21 @@ def erase(storage: Storage, policy: str, now: datetime) -> int:
         return erase_measures_of_deleted(connection, parse_retention(policy), now)
 
 
+def test_what_was_measured_of_many_deleted_records_is_erased_on_several_transactions(storage: Storage) -> None:
+    doomed = [measured(storage, run(new_id())) for _ in range(3)]
+    for record in doomed:
+        delete(storage, record)
+
+    left = []
+    for _ in range(2):
+        with as_owner(storage) as connection:
+            late = NOW + timedelta(days=1)
+            assert erase_measures_of_deleted(connection, parse_retention(""), late, most=2) > 0
+        left.append(sum(points_of(storage, record.id) > 0 for record in doomed))
+
+    assert left == [1, 0]
+
+
 def test_what_was_measured_of_a_deleted_record_is_erased_when_its_retention_is_over(storage: Storage) -> None:
     kept, doomed = measured(storage, run(new_id())), measured(storage, run(new_id()))
     secret = measured(storage, run(new_id(), data_classification=DataClassification.CONFIDENTIAL))

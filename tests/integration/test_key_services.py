@@ -87,6 +87,7 @@ def test_objects_are_sealed_opened_and_taken_over_by_a_key_service(kind: str, tm
             "#!/bin/sh\n[ $1 = keys ] && echo one && exit 0\nexit 3\n",
             "it does not wrap with the key that it names first",
         ),
+        ("#!/bin/sh\n[ $1 = keys ] && echo one\nexit 0\n", "what it wraps is less than the key"),
         ("#!/bin/sh\nexec sleep 60\n", "it cannot be run (TimeoutExpired)"),
         ("no program", "it cannot be run (OSError)"),
     ],
@@ -102,6 +103,18 @@ def test_a_program_that_fails_seals_nothing(text: str, reason: str, tmp_path: Pa
 
     assert (raised.value.source, raised.value.reason) == (str(path), reason)
     assert list(folder.list_objects()) == []
+
+
+def test_a_program_that_unwraps_what_is_no_key_is_unusable(tmp_path: Path) -> None:
+    path = program(tmp_path, "#!/bin/sh\n[ $1 = keys ] && echo one\n[ $1 = wrap ] && head -1\nexit 0\n")
+    folder = FolderObjectStore(tmp_path / "objects")
+    sealing = SealingObjectStore(folder, CommandKeys(path, {})).for_classification(DataClassification.CONFIDENTIAL)
+    stored = sealing.put_bytes(b"content")
+
+    with pytest.raises(MasterKeyUnusableError) as raised:
+        sealing.read_bytes(stored.uri)
+
+    assert (raised.value.source, raised.value.reason) == (str(path), "what it unwraps is no key")
 
 
 def test_a_program_that_is_not_there_is_unusable(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ import os
 import stat
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -32,8 +35,10 @@ from storage.errors import (
     RecordExistsError,
 )
 from storage.models import DataClassification
-from storage.objects import FolderObjectStore, StoredObject
+from storage.objects import FolderObjectStore, SealingObjectStore, StoredObject
 from storage.objects.addressed import AddressedObjects
+from storage.objects.master_keys import LocalKeys
+from storage.objects.port import ByteSource
 from storage.objects.s3 import S3Location, S3ObjectStore
 
 MEBIBYTE = 1024 * 1024
@@ -173,6 +178,39 @@ def test_an_object_that_is_not_there_is_not_found_and_leaves_no_file(tested: Sto
 
     assert (on_read.value.uri, on_fetch.value.uri) == (uri, uri)
     assert not (tmp_path / "model.bin").exists()
+
+
+class OvertakenFolder(FolderObjectStore):
+    """Of whose first object the second MiB is read only when somebody else has done something."""
+
+    def __init__(self, root: Path, act: Callable[[], object]) -> None:
+        super().__init__(root)
+        self._acts = [act, lambda: None]
+
+    @contextmanager
+    def open_stored(self, uri: str, start: int = 0) -> Iterator[ByteSource]:
+        with super().open_stored(uri, start) as source:
+            yield cast("ByteSource", SimpleNamespace(read=partial(self._overtaken, source)))
+
+    def _overtaken(self, source: ByteSource, size: int) -> bytes:
+        if self._acts:
+            self._acts.pop()()
+        return source.read(size)
+
+
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_two_who_fetch_one_object_to_one_place_both_get_it_whole(tmp_path: Path, *, is_sealed: bool) -> None:
+    content, found, destination = bytes(range(256)) * 12_288, list[bytes](), tmp_path / "copy"
+
+    def fetch() -> None:
+        found.append(store.fetch(uri, destination).read_bytes())
+
+    store = SealingObjectStore(OvertakenFolder(tmp_path / "objects", fetch), LocalKeys((b"k" * 32,)), seals=is_sealed)
+    uri = store.put_bytes(content).uri
+    fetch()
+
+    assert found == [content, content]
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["copy"]
 
 
 def test_a_missing_destination_folder_is_not_mistaken_for_a_missing_object(
@@ -359,6 +397,27 @@ def test_an_object_that_was_stored_again_since_it_was_judged_is_not_collected(
     assert tested.store.fetch(stored.uri, tmp_path / "fetched").read_bytes() == path.read_bytes()
     assert stored.sha256 not in {listed.sha256 for listed in tested.store.list_quarantined()}
     assert tested.store.quarantine(stored.sha256, _modified_at(tested.store, stored))
+
+
+def test_an_object_that_is_stored_again_in_the_moment_of_its_quarantine_is_there_for_readers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = FolderObjectStore(tmp_path)
+    stored = store.put_bytes(b"wanted in that moment")
+    seen_at = _modified_at(store, stored)
+    replace = Path.replace
+
+    def replace_late(path: Path, target: Path) -> Path:
+        monkeypatch.setattr(Path, "replace", replace)
+        assert store.put_bytes(b"wanted in that moment") == stored
+        return path.replace(target)
+
+    monkeypatch.setattr(Path, "replace", replace_late)
+
+    assert not store.quarantine(stored.sha256, seen_at)
+    assert store.read_bytes(stored.uri) == b"wanted in that moment"
+    assert list(store.list_quarantined()) == []
+    assert store.quarantine(stored.sha256, _modified_at(store, stored))
 
 
 class _StoredAgainWhileItIsMoved(S3ObjectStore):

@@ -97,6 +97,26 @@ def test_a_deployment_that_runs_for_half_a_year_still_takes_points(
     record(storage, later)
 
 
+def test_many_points_are_rolled_up_on_several_transactions_each_of_them_short(
+    storage: Storage, upkeep_of: MakeUpkeep
+) -> None:
+    for hours in range(5):
+        record(storage, NOW + timedelta(hours=hours))
+    began: list[int] = []
+
+    def roll_up(connection: Connection, _now: datetime) -> int:
+        began.append(connection.execute(text("select pg_current_xact_id()::text::bigint")).scalar_one())
+        changes = MetricMaintenance(connection).roll_up(most=4)
+        assert changes <= 4
+        return changes
+
+    assert upkeep_of(Chore("roll_up", roll_up, at_a_time=4)).do_round() == UpkeepRound(done=("roll_up",), failed=())
+
+    assert len(set(began)) == len(began) >= 4
+    assert count(storage, "metric_change") == 0
+    assert [chore.name for chore in chores(None, RetentionPolicy()) if chore.at_a_time < 100_000] == ["roll_up_metrics"]
+
+
 def test_points_are_rolled_up_and_kept_where_no_retention_is_configured(
     storage: Storage, upkeep_of: MakeUpkeep, clock: Clock
 ) -> None:

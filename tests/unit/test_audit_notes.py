@@ -62,7 +62,8 @@ def test_a_note_verifies_under_no_other_key(key: VerifierKey) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "name", "name+00000000+AAAA", GO_VERIFIER.replace("c74f", "c74e"), GO_VERIFIER + "AAAA", "a+b+*"]
+    "line",
+    ["", "name", "name+00000000+AAAA", GO_VERIFIER.replace("c74f", "c74e"), GO_VERIFIER + "AAAA", "a+b+*", "a+b+ä"],
 )
 def test_a_line_that_is_no_key_is_refused(line: str) -> None:
     with pytest.raises(AuditKeyInvalidError):
@@ -84,14 +85,24 @@ def test_a_checkpoint_comes_back_out_of_its_note() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["origin\n7\n", "origin\n07\nAAAA\n", "origin\n-1\nAAAA\n", f"origin\n1\n{'A' * 40}\n", "\n1\n\n"]
+    "text",
+    [
+        "origin\n7\n",
+        "origin\n07\nAAAA\n",
+        "origin\n-1\nAAAA\n",
+        f"origin\n1\n{'A' * 40}\n",
+        "\n1\n\n",
+        "origin\n1\nä\n",
+    ],
 )
 def test_a_note_that_is_no_checkpoint_is_refused(text: str) -> None:
     with pytest.raises(AuditNoteInvalidError):
         Checkpoint.parse(key_of(1).sign(text))
 
 
-@pytest.mark.parametrize("note", ["", "text\n", "text\n\nno signature\n", "text\n\n\N{EM DASH} name AAA\n"])
+@pytest.mark.parametrize(
+    "note", ["", "text\n", "text\n\nno signature\n", "text\n\n\N{EM DASH} name AAA\n", "text\n\n\N{EM DASH} name ä\n"]
+)
 def test_a_text_that_is_no_note_is_refused(note: str) -> None:
     with pytest.raises(AuditNoteInvalidError):
         Checkpoint.parse(note)

@@ -124,6 +124,14 @@ def test_what_a_full_sketch_forgets_is_in_its_error() -> None:
     assert all(3 - sketch.error <= sketch.counts.get(f"v{number}", 0) <= 3 for number in range(600))
 
 
+def test_long_texts_that_begin_alike_are_counted_together_however_they_are_cut() -> None:
+    start = "x" * 200
+    texts = [start + "1"] * 5 + ["y"] + [start + "2"] * 3
+
+    assert sketch_of(texts).frequent.top(2) == ((start, 8), ("y", 1))
+    assert sketch_of(texts[:4], texts[4:]).frequent.top(2) == ((start, 8), ("y", 1))
+
+
 def test_blocks_are_sampled_from_places_that_change() -> None:
     block = np.arange(65_536.0)
     first_places = {QuantileSketch(count=count).with_sorted(block).levels[7][0] for count in range(100)}

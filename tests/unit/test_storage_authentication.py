@@ -51,7 +51,9 @@ def test_a_header_without_a_bearer_token_asks_for_one(tokens: DevelopmentTokens,
         tokens.authenticate(header and header.format(tokens.token_of("ada")), None)
 
 
-@pytest.mark.parametrize("change", [lambda token: token[:-1], lambda token: f"{token}x", str.swapcase, lambda _: "ö"])
+@pytest.mark.parametrize(
+    "change", [lambda token: token[:-1], lambda token: f"{token}x", str.swapcase, lambda _: "ö", lambda _: "\ud800"]
+)
 def test_a_token_that_is_nobodys_is_refused(tokens: DevelopmentTokens, change: Callable[[str], str]) -> None:
     with pytest.raises(InvalidTokenError):
         tokens.authenticate(f"Bearer {change(tokens.token_of('ada'))}", None)

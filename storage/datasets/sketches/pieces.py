@@ -7,6 +7,7 @@ sketch takes in several of them at once.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -128,7 +129,9 @@ def _common(ordered: NDArray[Any], runs: Integers) -> CommonValues:
 def _of_words(piece: ColumnPiece, words: Words, place: Place) -> ColumnPiece:
     kept, surplus = commonest(words.counts)
     counts = (words.counts[kept] - surplus).tolist()
-    common: dict[Key, int] = {text[:_LONGEST_KEY]: count for text, count in zip(words.texts(kept), counts, strict=True)}
+    common: Counter[Key] = Counter()
+    for text, count in zip(words.texts(kept), counts, strict=True):
+        common[text[:_LONGEST_KEY]] += count  # long texts that begin alike are counted as one
     fingerprints = of_texts(words.lengths, words.data)
     piece = replace(
         piece,
