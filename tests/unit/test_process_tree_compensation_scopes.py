@@ -60,18 +60,18 @@ def test_subprocesses_that_end_without_another_step_are_undone_in_the_order_of_t
     assert tree.is_clean()
 
 
-def test_a_completed_subprocess_listens_to_nothing_any_more() -> None:
-    events = event_subprocess(
-        "Events", start("On", signal_ref="Sig", interrupting=False), path("On", "Over"), end("Over")
-    )
+def test_a_completed_subprocess_listens_to_nothing_any_more_within_it_or_on_its_boundary() -> None:
+    begin = start("On", signal_ref="Sig", interrupting=False)
+    events = event_subprocess("Events", begin, path("On", "Over"), end("Over"))
     inner = (start("S"), path("S", "C", "E"), work("C"), end("E"), events)
     content = document(
-        process("p", start(), path("Begin", "Sub", "Check", "Undo", "Done"), subprocess("Sub", *inner),
-                service_task("Check", "t"), throw("Undo", compensates=""), end()),
+        process("p", start(), path("Begin", "Sub", "Check", "Undo", "Done"), path("Alarm", "Done"), end(),
+                subprocess("Sub", *inner), boundary("Alarm", "Sub", signal_ref="Sig"), service_task("Check", "t"),
+                throw("Undo", compensates="")),
         signal("Sig", "alarm"),
     )  # fmt: skip
     tree = StoredTree.of(content)
-    assert tree.waiting == ["On", "C"]
+    assert tree.waiting == ["Alarm", "On", "C"]
 
     tree.complete("C")
 
