@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from storage.audit import offline_verifier
 from storage.audit.checkpoints import GLOBAL_TREE, head_leaf, signed_checkpoint, tenant_tree
 from storage.audit.merkle import consistency_path, inclusion_path, leaf_hash, node_hash, root_of_inclusion
-from storage.audit.notes import SigningKey
+from storage.audit.notes import SigningKey, VerifierKey
 from storage.audit.proofs import AuditProof, Inclusion, SignedCheckpoint, verify_proof
 
 LOG = UUID("0199d1a0-0000-7000-8000-000000000001")
@@ -86,6 +86,7 @@ def test_the_verifier_that_stands_alone_reads_the_keys_that_the_platform_writes_
     line = str(verifiers[0])
     name, key_id, encoded = line.split("+", 2)
     wrong = [f"{name}+00000000+{encoded}", f"b{line}", f"{name}+{key_id}", "", f"{line}AAAA", line.replace("+A", "+B")]
+    wrong += [str(VerifierKey("a/log", bytes(length))) for length in (0, 31, 33)]
 
     assert [offline_verifier.read_key(f"{verifier}\n") for verifier in verifiers] == [
         offline_verifier.Key(verifier.name, verifier.public_key) for verifier in verifiers
