@@ -88,8 +88,8 @@ class Discretion:
         if self._refused(process_instance_id, permission):
             raise _not_granted(permission, _named_instance(process_instance_id), _ABOUT, self._context)
 
-    def require_named(self, values: Mapping[str, JsonValue] | str, permission: Permission) -> None:
-        """Return if the principal holds the permission on every restricted record that values name.
+    def require_named(self, values: Mapping[str, JsonValue], permission: Permission, *, key: str | None = None) -> None:
+        """Return if the principal holds the permission on every restricted record that values, or a key, name.
 
         An instance acts for who started it. Whoever hands it values could else let it act on what is kept from them.
 
@@ -97,7 +97,7 @@ class Discretion:
             RecordNotFoundError: One that the principal may not know of; the denial goes on the record.
             RecordNotGrantedError: One that the principal may know of and not use so; the denial goes on the record.
         """
-        ids = ids_named(values if isinstance(values, str) else json.dumps(dict(values)))
+        ids = ids_named(json.dumps([key, dict(values)]))
         for record_id, record in self._records(ids).items():
             if self._may(permission, record):
                 continue

@@ -26,6 +26,7 @@ from engine.errors import (
     VariableNameError,
 )
 from engine.execution import Step, append_event, audit_transition, finish_step, load_step
+from engine.feel import is_variable_name
 from engine.persistence import Incident, Incidents, IncidentStatus, Instances, InstanceStatus, Jobs
 from engine.persistence.operations import OperationLog
 from engine.requests import Request, ResultT, fulfil_once, require_reason
@@ -198,7 +199,7 @@ class Operations:
 
         def act() -> OperationResult:
             for name in values:
-                if not name.isidentifier():
+                if not is_variable_name(name):
                     raise VariableNameError(name=name)
             step = self._load_live(work, request)
             step.tree.set_variables(dict(values))

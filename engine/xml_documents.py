@@ -1,6 +1,7 @@
 """XML at the door: parsed without entities, document types, comments or network, within limits.
 
-The limits are on bytes, elements and depth. The deployed bytes stay as they are; what is parsed here is only read.
+The limits are on bytes, elements, the attributes of each, and depth. The deployed bytes stay as they are; what is
+parsed here is only read.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from engine.errors import EngineError, Finding
 Element: TypeAlias = Any  # lxml carries no types
 
 MAXIMUM_DEPTH = 100
+MAXIMUM_ATTRIBUTES = 100  # of one element; each is looked for among all
+MAXIMUM_ID_LENGTH = 200  # ids are looked up in the database by indexes, which take no long texts
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ def _require_limits(root: Element, kind: DocumentKind) -> None:
         depth += 1 if event == "start" else -1
         if depth > MAXIMUM_DEPTH:
             raise _too_deep(kind, element.sourceline or 1)
+        if len(element.attrib) > MAXIMUM_ATTRIBUTES:
+            message = f"An element has more than {MAXIMUM_ATTRIBUTES} attributes."
+            raise kind.refusal("DOCUMENT_TOO_LARGE", message, "Remove attributes.", element.sourceline or 1)
         if count >= 2 * kind.maximum_elements:
             message = f"More than {kind.maximum_elements} elements."
             raise kind.refusal("DOCUMENT_TOO_LARGE", message, f"Split the {kind.noun}.")

@@ -9,7 +9,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from storage import AuditEntry, Resource, SealingObjectStore, SecurityContext, Storage, UnitOfWork, require
+from engine import require_reason
+from storage import AuditEntry, Resource, SealingObjectStore, SecurityContext, Storage
 from storage.errors import MasterKeyMissingError, ObjectCorruptError, ObjectNotFoundError, ObjectUnsealableError
 from storage.identifiers import new_id
 from storage.models import Permission
@@ -70,7 +71,7 @@ def collect_garbage(
         ReferencesUnreadableError: Nobody can tell what is needed; nothing was collected.
         ObjectStoreUnavailableError: It went away on the way; collect again.
     """
-    _require_admin(context)
+    _require_admin(custody.storage, context)
     with custody.storage.statement() as guard, one_at_a_time(guard.connection):
         inventory = take_inventory(custody.objects.inner)
         with custody.storage.transaction() as work:
@@ -80,7 +81,8 @@ def collect_garbage(
         report = collect(custody.objects.inner, custody.objects, inventory, collection, removing)
         if not is_dry_run:
             with custody.storage.transaction() as work:
-                _audit(work, "artifacts.collected", "objects", _figures(report), context)
+                entry = AuditEntry("artifacts.collected", "objects", _figures(report))
+                work.audit.record(entry, context=context)
     return report
 
 
@@ -89,12 +91,15 @@ def place_hold(storage: Storage, subject: str, reason: str, *, context: Security
 
     Raises:
         AccessDeniedError: No ADMIN permission.
+        ReasonInvalidError: The reason says nothing, or too much.
         RecordNotFoundError: The tenant has no such record or object.
     """
-    _require_admin(context)
+    _require_admin(storage, context)
+    require_reason(reason)
     with storage.transaction() as work:
         hold = Holds(work.connection, context.tenant_id).place(new_id(), subject, reason, context.user_id)
-        _audit(work, "artifacts.held", subject, {"hold_id": str(hold.hold_id), "reason": reason}, context)
+        entry = AuditEntry("artifacts.held", subject, {"hold_id": str(hold.hold_id)}, personal={"reason": reason})
+        work.audit.record(entry, context=context)
     return hold
 
 
@@ -103,17 +108,20 @@ def release_hold(storage: Storage, hold_id: UUID, reason: str, *, context: Secur
 
     Raises:
         AccessDeniedError: No ADMIN permission.
+        ReasonInvalidError: The reason says nothing, or too much.
         RecordNotFoundError: The tenant has no such hold in force.
     """
-    _require_admin(context)
+    _require_admin(storage, context)
+    require_reason(reason)
     with storage.transaction() as work:
         Holds(work.connection, context.tenant_id).release(hold_id, reason, context.user_id)
-        _audit(work, "artifacts.released", str(hold_id), {"reason": reason}, context)
+        entry = AuditEntry("artifacts.released", str(hold_id), personal={"reason": reason})
+        work.audit.record(entry, context=context)
 
 
 def list_holds(storage: Storage, *, context: SecurityContext) -> list[Hold]:
     """Return the tenant's holds, released ones as well; raises AccessDeniedError without ADMIN permission."""
-    _require_admin(context)
+    _require_admin(storage, context)
     with storage.transaction() as work:
         return Holds(work.connection, context.tenant_id).all()
 
@@ -124,7 +132,7 @@ def verify_objects(custody: Custody, *, context: SecurityContext) -> Verificatio
     Raises:
         AccessDeniedError: No ADMIN permission.
     """
-    _require_admin(context)
+    _require_admin(custody.storage, context)
     with custody.storage.transaction() as work:
         references, _ = read_references(work.connection)
     present, corrupt, size_bytes = set(), [], 0
@@ -152,13 +160,13 @@ def rewrap_data_keys(custody: Custody, *, context: SecurityContext) -> Rewrappin
         AccessDeniedError: No ADMIN permission.
         MasterKeyMissingError: There is no master key.
     """
-    _require_admin(context)
+    _require_admin(custody.storage, context)
     if custody.keys is None:
         raise MasterKeyMissingError
     done = rewrap(custody.objects.inner, custody.keys)
     with custody.storage.transaction() as work:
         figures: dict[str, JsonValue] = {"rewrapped": done.rewrapped, "removed": done.removed}
-        _audit(work, "artifacts.rewrapped", custody.keys.key_ids[0], figures, context)
+        work.audit.record(AuditEntry("artifacts.rewrapped", custody.keys.key_ids[0], figures), context=context)
     return done
 
 
@@ -171,16 +179,10 @@ def _is_readable(reader: ObjectReader, uri: str) -> bool:
     return True
 
 
-def _require_admin(context: SecurityContext) -> None:
-    require(context, Permission.ADMIN, Resource(kind="artifacts", tenant_id=context.tenant_id))
+def _require_admin(storage: Storage, context: SecurityContext) -> None:
+    storage.require(Permission.ADMIN, Resource(kind="artifacts", tenant_id=context.tenant_id), context=context)
 
 
 def _figures(report: GarbageReport) -> dict[str, JsonValue]:
     figures: dict[str, JsonValue] = {verdict.name.lower(): tally.objects for verdict, tally in report.totals.items()}
     return figures
-
-
-def _audit(
-    work: UnitOfWork, action: str, subject: str, details: dict[str, JsonValue], context: SecurityContext
-) -> None:
-    work.audit.record(AuditEntry(action=action, subject=subject, details=details), context=context)

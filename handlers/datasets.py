@@ -18,9 +18,10 @@ from handlers.lineage_edges import LineageScope, came_of, record_lineage
 from handlers.remote_sources import without_secrets
 from handlers.services import Services
 from handlers.validation_rules import ValidationRule, as_documents
-from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
+from storage import AuditEntry, Resource, SecurityContext, UnitOfWork
 from storage.datasets.ingestion import file_digest
 from storage.errors import RecordNotFoundError, RecordNotGrantedError
+from storage.grants import inherited
 from storage.models import (
     DataClassification,
     Dataset,
@@ -109,7 +110,8 @@ def register_dataset(
         IdempotencyConflictError: The key was used for another file, or for something else.
         DatasetRejectedError: What was registered under the key has been rejected meanwhile, and is gone.
     """
-    require(context, Permission.WRITE, Resource(kind=f"dataset {payload.name}", tenant_id=context.tenant_id))
+    resource = Resource(kind=f"dataset {payload.name}", tenant_id=context.tenant_id)
+    services.storage.require(Permission.WRITE, resource, context=context)
     with source_copy(payload.source_uri, services.limits) as path:
         source_sha256 = file_digest(path)
         request = _request(payload, source_sha256, idempotency_key, context)
@@ -194,7 +196,7 @@ def _register(
     version = DatasetVersion(
         tenant_id=context.tenant_id,
         data_classification=payload.data_classification,
-        acl=dataset.acl,
+        acl=inherited(payload.data_classification, [dataset]),
         dataset_id=dataset.id,
         version=work.get_crud(DatasetVersion).highest("version", {"dataset_id": dataset.id}, context=context) + 1,
         target=payload.target,

@@ -28,6 +28,7 @@ HandlerError
     ├── GrantExceedsOwnError       GRANT_EXCEEDS_OWN
     ├── GrantToOneselfError        GRANT_TO_ONESELF
     ├── GrantOverError             GRANT_OVER
+    ├── GrantsFullError            GRANTS_FULL
     └── LastAdministratorError     GRANT_LAST_ADMINISTRATOR
 """
 
@@ -359,12 +360,29 @@ class GrantOverError(GrantRefusedError):
         super().__init__(f"A grant until {expires_at} would never count.")
 
 
+class GrantsFullError(GrantRefusedError):
+    """A record has as many grants as it can have: everybody reads them with it.
+
+    Attributes:
+        grants: How many there are.
+    """
+
+    code = "GRANTS_FULL"
+    hint = "Grant a group instead of its people, or revoke what is over; fewer networks and claims take less room."
+
+    def __init__(self, *, record: str, grants: int, limit_bytes: int) -> None:
+        self.record = record
+        self.grants = grants
+        self.limit_bytes = limit_bytes
+        super().__init__(f"{record} has {grants} grants; with another they would take more than {limit_bytes} bytes.")
+
+
 class LastAdministratorError(GrantRefusedError):
     """Without this grant nobody could grant a RESTRICTED record any more."""
 
     code = "GRANT_LAST_ADMINISTRATOR"
-    hint = "Grant admin on the record to somebody else first, without end and conditions."
+    hint = "Grant read and admin on the record to somebody else first, without end and conditions."
 
     def __init__(self, *, record: str) -> None:
         self.record = record
-        super().__init__(f"Nobody else is granted admin on {record} for good.")
+        super().__init__(f"Nobody else is granted both read and admin on {record} for good.")

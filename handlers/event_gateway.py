@@ -174,7 +174,7 @@ class EventGateway:
         """
         require(context, Permission.EXECUTE, Resource(kind="messages", tenant_id=context.tenant_id))
         discretion = Discretion(work, context)
-        discretion.require_named({**trigger.payload, "": trigger.business_key}, Permission.EXECUTE)
+        discretion.require_named(trigger.payload, Permission.EXECUTE, key=trigger.business_key)
         published = self._publish(work, trigger, context)
         if published.process_instance_id is not None:
             discretion.require(published.process_instance_id, Permission.EXECUTE)

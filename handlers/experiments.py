@@ -13,12 +13,13 @@ from handlers.dataset_validation import Nothing
 from handlers.datasets import Name, find_version
 from handlers.errors import DatasetNotTrainableError, DatasetNotValidatedError, ProfileNotAllowedError
 from handlers.experiment_runs import EvaluationSummary
+from handlers.grants import as_told
 from handlers.lineage_edges import LineageScope, node_of, record_lineage
 from handlers.model_versions import require_line
 from handlers.services import Limits, Services
 from runners.errors import ComputeProfileUnavailableError
 from runners.specification import SplitSpecification
-from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
+from storage import AuditEntry, Resource, SecurityContext, UnitOfWork
 from storage.datasets.reading.sniffing import FileKind
 from storage.models import (
     ComputeProfile,
@@ -112,7 +113,8 @@ def launch_experiment(
         ModelLineMixedError: The data are RESTRICTED and versions of the model are not, or the other way round.
         IdempotencyConflictError: The key was used for another request.
     """
-    require(context, Permission.WRITE, Resource(kind="experiments", tenant_id=context.tenant_id))
+    resource = Resource(kind="experiments", tenant_id=context.tenant_id)
+    services.storage.require(Permission.WRITE, resource, context=context)
     profile = _require_profile(services, payload.compute_profile)
     dataset, version = find_version(services, payload.dataset_id, payload.dataset_version, context=context)
     _require_trainable(dataset.name, version, payload.task_name)
@@ -213,11 +215,13 @@ def get_experiment_status(services: Services, experiment_id: UUID, *, context: S
     with services.storage.transaction(context.tenant_id) as work:
         experiment = work.get_crud(Experiment).read(experiment_id, context=context)
         (instance_id, *_) = services.engine.instances_of(work, str(experiment_id), context=context)
-        runs = work.get_crud(TrainingRun).query({"experiment_id": experiment_id}, context=context)
+        found = work.get_crud(TrainingRun).query({"experiment_id": experiment_id}, context=context)
+        runs = tuple(as_told(work, run, context) for run in reversed(found))
+        experiment = as_told(work, experiment, context)
         instance = services.engine.describe(work, instance_id, context=context)
     if instance.status is InstanceStatus.CANCELLED:  # nothing of the process is left that could have recorded it
         experiment = experiment.model_copy(update={"status": ExperimentStatus.CANCELLED})
-    return ExperimentReport(experiment=experiment, instance=instance, runs=tuple(reversed(runs)))
+    return ExperimentReport(experiment=experiment, instance=instance, runs=runs)
 
 
 class CompleteInput(BaseModel):

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from engine import require_reason
-from handlers.errors import GrantExceedsOwnError, GrantOverError, GrantToOneselfError, LastAdministratorError
+from handlers.errors import (
+    GrantExceedsOwnError,
+    GrantOverError,
+    GrantsFullError,
+    GrantToOneselfError,
+    LastAdministratorError,
+)
 from handlers.services import Services
 from storage import AuditEntry, SecurityContext, UnitOfWork, require
 from storage.access import principals, resource_of
 from storage.errors import RecordConflictError
-from storage.grants import exceeding, is_orphaned, names_oneself, same_grant, without
+from storage.grants import MOST_BYTES, exceeding, is_orphaned, names_oneself, same_grant, stored_bytes, without
 from storage.models import (
     MODELS,
     ACLEntry,
@@ -46,6 +52,7 @@ Principal: TypeAlias = Annotated[str, Field(min_length=1, max_length=200, patter
 Permissions: TypeAlias = Annotated[tuple[Permission, ...], Field(min_length=1, max_length=6)]
 _MODELS = {model.__name__: model for model in MODELS}
 _Acl: TypeAlias = tuple[ACLEntry, ...]
+RecordT = TypeVar("RecordT", bound=StorageModel)
 
 
 class _GrantsRequest(BaseModel):
@@ -116,6 +123,11 @@ class ChangedGrants(BaseModel):
     audit_ref: UUID
 
 
+def grants_lock(record_id: UUID) -> str:
+    """Return the name of the lock under which a record's grants change, and links to its objects are given."""
+    return f"grants:{record_id}"
+
+
 def grant_access(services: Services, request: GrantRequest, *, context: SecurityContext) -> ChangedGrants:
     """Grant permissions on a record; one that is there already, with the same bounds, stays as it is.
 
@@ -123,6 +135,7 @@ def grant_access(services: Services, request: GrantRequest, *, context: Security
         RecordNotFoundError: There is no such record, or none that the caller may know of.
         AccessDeniedError: The caller may not change the record's grants.
         GrantExceedsOwnError, GrantToOneselfError, GrantOverError: This is not the caller's to grant.
+        GrantsFullError: The record has as many grants as it can have.
         RecordConflictError: The record has changed since `revision`.
         ReasonInvalidError: The reason says nothing, or too much.
     """
@@ -139,7 +152,10 @@ def grant_access(services: Services, request: GrantRequest, *, context: Security
             granted_at=now,
         )
         _require_grantable(record, entry, now, context)
-        return record.acl if any(same_grant(entry, known) for known in record.acl) else (*record.acl, entry)
+        if any(same_grant(entry, known) for known in record.acl):
+            return record.acl
+        _require_room(record, entry)
+        return (*record.acl, entry)
 
     return _change(services, request, "access.granted", granted, context)
 
@@ -175,7 +191,7 @@ def list_grants(services: Services, model: RecordModel, record_id: UUID, *, cont
         record = work.get_crud(_MODELS[model]).read(record_id, context=context)
         resource = resource_of(record)
         yours = tuple(each for each in Permission if work.decide(each, resource, context=context).allowed)
-        grants = record.acl if Permission.ADMIN in yours else _own(record.acl, context)
+        grants = as_told(work, record, context).acl
     return RecordGrants(
         record_id=record_id,
         revision=record.revision,
@@ -186,9 +202,13 @@ def list_grants(services: Services, model: RecordModel, record_id: UUID, *, cont
     )
 
 
-def _own(acl: _Acl, context: SecurityContext) -> _Acl:
+def as_told(work: UnitOfWork, record: RecordT, context: SecurityContext) -> RecordT:
+    """Return a record as an answer shows it: with all grants for whoever may change them, else with their own."""
+    if work.decide(Permission.ADMIN, resource_of(record), context=context).allowed:
+        return record
     names = set(principals(context))
-    return tuple(entry for entry in acl if (entry.principal_type, entry.principal) in names)
+    own = tuple(entry for entry in record.acl if (entry.principal_type, entry.principal) in names)
+    return record.model_copy(update={"acl": own})
 
 
 def _require_grantable(record: StorageModel, entry: ACLEntry, now: datetime, context: SecurityContext) -> None:
@@ -203,6 +223,11 @@ def _require_grantable(record: StorageModel, entry: ACLEntry, now: datetime, con
         raise GrantExceedsOwnError(user_id=context.user_id, permissions=permissions)
 
 
+def _require_room(record: StorageModel, entry: ACLEntry) -> None:
+    if stored_bytes((*record.acl, entry)) > MOST_BYTES:
+        raise GrantsFullError(record=resource_of(record).name, grants=len(record.acl), limit_bytes=MOST_BYTES)
+
+
 def _change(
     services: Services,
     request: GrantRequest | RevocationRequest,
@@ -213,7 +238,7 @@ def _change(
     """Let a record have other grants, those that `change` makes of it; one change of its grants at a time."""
     context = context.model_copy(update={"granted": frozenset()})  # what a door grants for a call changes nothing
     with services.storage.transaction(context.tenant_id) as work:
-        work.lock(f"grants:{request.record_id}")
+        work.lock(grants_lock(request.record_id))
         records = work.get_crud(_MODELS[request.model])
         record = records.read(request.record_id, context=context)
         now = work.clock()

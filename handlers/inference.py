@@ -14,7 +14,7 @@ from handlers.endpoints import healthy_endpoint
 from handlers.lineage_edges import record_prediction
 from handlers.services import Services
 from storage import AuditEntry, SecurityContext
-from storage.access import Resource, require
+from storage.access import require, resource_of
 from storage.errors import MetricMonthMissingError
 from storage.models import ModelArtifact, Permission, ServingEndpoint
 from storage.stores import MetricPoint, TimeseriesStore
@@ -140,11 +140,5 @@ def find_deployed(
     """
     with services.storage.transaction(context.tenant_id) as work:
         endpoint, artifact = healthy_endpoint(work, criteria, context=context)
-    resource = Resource(
-        kind="ServingEndpoint",
-        tenant_id=endpoint.tenant_id,
-        data_classification=endpoint.data_classification,
-        resource_id=str(endpoint.id),
-    )
-    require(context, Permission.EXECUTE, resource)
+        require(context, Permission.EXECUTE, resource_of(endpoint), now=work.clock())
     return endpoint, artifact

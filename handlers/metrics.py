@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from handlers.grants import as_told
 from handlers.services import Services
 from storage import SecurityContext, UnitOfWork
 from storage.errors import RecordNotFoundError
@@ -202,4 +203,5 @@ def _drift_reports(
         Condition("created_at", Operator.GE, begin),
         Condition("created_at", Operator.LT, end),
     )
-    return tuple(work.get_crud(DriftReport).query(criteria, limit=_MOST_REPORTS, context=context))
+    reports = work.get_crud(DriftReport).query(criteria, limit=_MOST_REPORTS, context=context)
+    return tuple(as_told(work, report, context) for report in reports)

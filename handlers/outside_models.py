@@ -1,7 +1,7 @@
 """Models from outside: a trained model's file, looked through and registered as a version that nobody trained here.
 
 It is kept, told of and downloaded like any other version. The platform does not answer with it: what it was measured
-on, and whether it says what its reviewer was shown, nobody here can repeat (docs/decisions/0023).
+on, and whether it says what its reviewer was shown, nobody here can repeat (docs/decisions/0025).
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from handlers.model_versions import next_version_of, require_line, versions_of
 from handlers.outside_model_facts import Check, ModelPayload, checks_of
 from handlers.remote_sources import without_secrets
 from handlers.services import Services
-from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork, require
+from storage import AuditEntry, Resource, SecurityContext, StoredObject, UnitOfWork
 from storage.datasets.ingestion import file_digest
+from storage.grants import inherited
 from storage.json_documents import require_storable
 from storage.model_files import look_through
 from storage.models import (
@@ -99,7 +100,8 @@ def register_outside_model(
         IdempotencyConflictError: The key was used for another file, or for something else.
         RecordTextError: The signature has a text that the database cannot hold.
     """
-    require(context, Permission.WRITE, Resource(kind=f"model {payload.name}", tenant_id=context.tenant_id))
+    resource = Resource(kind=f"model {payload.name}", tenant_id=context.tenant_id)
+    services.storage.require(Permission.WRITE, resource, context=context)
     require_storable(payload.model_dump(mode="json"), model="ModelArtifact")
     with services.storage.transaction(context.tenant_id) as work:
         classification = _classification(payload, _linked(work, payload, context))
@@ -208,7 +210,7 @@ def _register(work: UnitOfWork, outside: _Outside, stored: StoredObject, context
     linked = _linked(work, payload, context)
     blank = ModelArtifact(
         tenant_id=context.tenant_id,
-        acl=linked[0].acl if linked else (),
+        acl=inherited(outside.data_classification, linked),
         model_id=line.model_id,
         name=payload.name,
         version=line.version,

@@ -12,7 +12,16 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine import DecisionRef, DefinitionRef, Deployment, Finding, Request, ScheduleDefinition, fulfil_once
+from engine import (
+    DecisionRef,
+    DefinitionRef,
+    Deployment,
+    Discretion,
+    Finding,
+    Request,
+    ScheduleDefinition,
+    fulfil_once,
+)
 from handlers.services import Services
 from storage import AuditEntry, Resource, SecurityContext, UnitOfWork, require
 from storage.models import JsonObject, Permission
@@ -112,11 +121,13 @@ def start_process(
     Raises:
         AccessDeniedError: No EXECUTE permission; no ADMIN permission for a process that others call.
         UnknownProcessError: It is not deployed, or can only be started by a message.
+        RecordNotFoundError: A variable or the key names a restricted record that the caller may not know of.
         IdempotencyConflictError: The key was used for another request.
         RecordTextError, RecordNumberError: A variable cannot be stored.
     """
     with services.storage.transaction(context.tenant_id) as work:
         _require_own_start(services, work, request.process_id, context)
+        Discretion(work, context).require_named(request.variables, Permission.READ, key=request.business_key)
         arguments: JsonObject = {**request.model_dump(mode="json"), "started_by": context.user_id}
         asked = Request("process.requested", request.process_id, arguments, context, idempotency_key)
         return fulfil_once(work, asked, StartedProcess, lambda: _start(services, work, request, context))
@@ -132,6 +143,7 @@ def define_process(
         DiagramError, DecisionModelError: The diagram, or a decision, cannot be executed as drawn.
         UnknownProcessError: The process is in no diagram, or a schedule cannot start it.
         ScheduleInvalidError: The schedule would never start anything.
+        RecordNotFoundError: A variable names a restricted record that the caller may not know of.
         IdempotencyConflictError: The key was used for another schedule.
     """
     payload = definition.payload
@@ -143,6 +155,7 @@ def define_process(
         schedule_id, next_fire_at = None, None
         if definition.schedule is not None:
             _require_own_start(services, work, payload.process_id, context)
+            Discretion(work, context).require_named(payload.variables, Permission.READ)
             schedule_id = services.schedules.define(
                 work,
                 payload.process_id,

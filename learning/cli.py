@@ -29,7 +29,7 @@ from learning import (
     schema,
 )
 from learning.loading import loading
-from learning.settings import LearningSettings, PlatformSettings
+from learning.settings import LearningSettings, PlatformSettings, SchedulerSettings
 from storage import ReportedError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The life of a machine-learning model as BPMN.")
@@ -47,6 +47,9 @@ app.add_typer(metric_points.app, name="metrics")
 app.add_typer(models.app, name="model")
 
 
+_SETTINGS = frozenset(settings.__name__ for settings in (LearningSettings, PlatformSettings, SchedulerSettings))
+
+
 def main() -> None:
     """Run the command line; a reported error becomes one sentence and exit code 1."""
     os.umask(0o077)  # what the platform writes is for its own user
@@ -57,7 +60,9 @@ def main() -> None:
         _fail(f"{error.code}: {error} {error.hint}", error)
     except ValidationError as error:
         fields = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
-        _fail(f"SETTINGS_INVALID: {fields}. See .env.example.", error)
+        if error.title in _SETTINGS:
+            _fail(f"SETTINGS_INVALID: {fields}. See .env.example.", error)
+        _fail(f"ARGUMENTS_INVALID: {fields}.", error)
 
 
 def _leave_in_order(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue, TypeAdapter
+from pydantic_core import from_json
 
 from engine.dmn import DecisionModel, evaluate, read_decisions
 from engine.errors import DecisionModelError
@@ -67,8 +68,9 @@ def _refusal(path: Path) -> DecisionModelError | None:
 
 def _parsed(text: str) -> dict[str, JsonValue]:
     try:
-        return _VARIABLES.validate_json(Path(text[1:]).read_bytes() if text.startswith("@") else text)
-    except (OSError, ValidationError):
+        content = Path(text[1:]).read_bytes() if text.startswith("@") else text.encode()
+        return _VARIABLES.validate_python(from_json(content, allow_inf_nan=False))
+    except (OSError, ValueError):
         _refuse("--input is no JSON object, and no @FILE with one in it.")
 
 

@@ -95,7 +95,8 @@ class AccessTools(Toolbox):
         """Take permissions on one record back, all unless they are named; at once, and with links not yet used.
 
         Needs admin on the record. What roles and ownership give stays. Whoever granted them does not matter; what the
-        principal has granted to others stays too. Refused for the last lasting admin grant of a restricted record.
+        principal has granted to others stays too. Refused for the last who holds read and admin of a restricted
+        record for good.
         """
         given = {} if permissions is None else {"permissions": permissions}
         request = RevocationRequest(

@@ -71,6 +71,7 @@ class Question:
 
     Attributes:
         after: Values of the record that the last page ended with, and the cursor that they came from.
+        of_hidden: It is about the records that the principal cannot read, instead of those that it can.
     """
 
     conditions: Sequence[Condition]
@@ -78,6 +79,7 @@ class Question:
     order: Sequence[Order] = ()
     after: tuple[Sequence[JsonValue], str] | None = None
     limit: int | None = None
+    of_hidden: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,7 +197,8 @@ class DocumentStore:
         keys = [statement.sort_key(each.field) for each in question.order]
         if question.after is not None:
             statement.after(question.order, *question.after)
-        where = " and ".join((_OF_MODEL, _READABLE, *statement.conditions))
+        whether_readable = f"{_READABLE} is not true" if question.of_hidden else _READABLE
+        where = " and ".join((_OF_MODEL, whether_readable, *statement.conditions))
         table = _TABLES.get(self._model, "document")
         text = f"select {columns} from {table} where {where}"
         if not is_counting:

@@ -1,4 +1,4 @@
-"""What one may grant: nothing but what one holds oneself, no longer and no wider than one holds it.
+"""What one may grant: nothing but what one holds oneself, no longer and no wider than one holds it; what is inherited.
 
 Pure, as the access decision is. A permission that comes of a role or of owning the record is held from everywhere, as
 long as that lasts. One that comes of a grant is held within that grant's bounds, and passed on within them alone.
@@ -6,14 +6,23 @@ long as that lasts. One that comes of a grant is held within that grant's bounds
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
+
+from pydantic import TypeAdapter
 
 from storage.access import Resource, counts, decide
 from storage.models.access_control import ACLEntry, GrantConditions
 from storage.models.enums import DataClassification, Permission, PrincipalType
+from storage.models.storage_model import StorageModel
 from storage.security import SecurityContext
+
+MOST_BYTES = 64 * 1024
+"""That the grants of one record may take up: some 200 of them."""
+
+_ACL = TypeAdapter(tuple[ACLEntry, ...])
+_TO_GRANT = frozenset({Permission.READ, Permission.ADMIN})
 
 
 def exceeding(context: SecurityContext, resource: Resource, entry: ACLEntry, now: datetime) -> tuple[Permission, ...]:
@@ -35,6 +44,11 @@ def same_grant(one: ACLEntry, other: ACLEntry) -> bool:
     return _given(one) == _given(other)
 
 
+def stored_bytes(acl: Collection[ACLEntry]) -> int:
+    """Return how much grants take up in their record, which everybody reads with it."""
+    return len(_ACL.dump_json(tuple(acl)))
+
+
 def without(
     acl: Collection[ACLEntry], principal: str, principal_type: PrincipalType, permissions: Collection[Permission]
 ) -> tuple[ACLEntry, ...]:
@@ -48,10 +62,34 @@ def without(
     return tuple(kept)
 
 
+def inherited(classification: DataClassification, sources: Sequence[StorageModel]) -> tuple[ACLEntry, ...]:
+    """Return the grants that a record takes over from those that it comes of: what each of them grants.
+
+    A RESTRICTED record takes nothing over from one that is not: what was granted there let somebody in who lacked a
+    role, and did not entrust them with a secret.
+    """
+    is_restricted = classification is DataClassification.RESTRICTED
+    alike = [
+        source.acl
+        for source in sources
+        if not is_restricted or source.data_classification is DataClassification.RESTRICTED
+    ]
+    if not alike:
+        return ()
+    first, *others = alike
+    return tuple(entry for entry in first if all(any(same_grant(entry, each) for each in acl) for acl in others))
+
+
 def is_orphaned(classification: DataClassification, acl: Collection[ACLEntry]) -> bool:
-    """Return whether nobody could grant a record any more, for good: grants are all that a RESTRICTED one has."""
-    lasting = (entry for entry in acl if entry.expires_at is None and entry.conditions == GrantConditions())
-    is_granted = any(Permission.ADMIN in entry.permissions for entry in lasting)
+    """Return whether nobody could grant a record any more, for good: grants are all that a RESTRICTED one has.
+
+    Whoever grants a record has to know of it: that takes `read` as well as `admin`.
+    """
+    held: dict[tuple[PrincipalType, str], set[Permission]] = {}
+    for entry in acl:
+        if entry.expires_at is None and entry.conditions == GrantConditions():
+            held.setdefault((entry.principal_type, entry.principal), set()).update(entry.permissions)
+    is_granted = any(permissions >= _TO_GRANT for permissions in held.values())
     return classification is DataClassification.RESTRICTED and not is_granted
 
 

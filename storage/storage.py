@@ -13,7 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
-from storage.access import Decision, Resource, decide
+from storage.access import Decision, Resource, decide, require
 from storage.audit import AuditLeaf, AuditTrail, denial_leaves
 from storage.errors import AccessDeniedError, DatabaseUnavailableError
 from storage.models import Permission, StorageModel
@@ -132,6 +132,15 @@ class Storage:
             work = UnitOfWork(connection, self.objects, self._queries, self._clock)
             begun.append(work.audit)
             yield work
+
+    def require(self, permission: Permission, resource: Resource, *, context: SecurityContext) -> None:
+        """Return if the principal holds the permission, before anything is opened; a denial goes on the record.
+
+        Raises:
+            AccessDeniedError: It does not.
+        """
+        with self._denials_recorded():
+            require(context, permission, resource, now=self._clock())
 
     @contextmanager
     def _denials_recorded(self) -> Iterator[list[AuditTrail]]:

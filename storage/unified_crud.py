@@ -181,8 +181,8 @@ class UnifiedCRUD(Generic[ModelT]):
         For what would be wrong if it were decided by the readable ones alone; nothing else is told of the others.
         Errors as `query`.
         """
-        there = self._store(context).count(Question(conditions(criteria), self._access(context).everything()))
-        return there > self.count(criteria, context=context)
+        hidden = Question(conditions(criteria), self._access(context).readable(), of_hidden=True)
+        return self._store(context).count(hidden) > 0
 
     def update(self, record: ModelT | UUID, patch: Mapping[str, object], *, context: SecurityContext) -> ModelT:
         """Change fields of the record as it was read, or as it is where an id is given; return it as it is now.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
@@ -76,9 +75,3 @@ def refusal(platform: Platform, user_id: str, tool: str, **arguments: Any) -> To
         platform.call(user_id, tool, **arguments)
     assert refused.value.answer["audit_ref"]
     return refused.value
-
-
-def becomes(condition: Callable[[], bool]) -> bool:
-    """Ask until the condition holds; False where it does not within the time limit."""
-    pause = threading.Event()
-    return any(condition() or pause.wait(0.05) for _ in range(1_200))

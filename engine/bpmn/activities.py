@@ -24,6 +24,7 @@ from engine.bpmn.model import (
 )
 from engine.bpmn.refusals import NODE_CHILDREN, Refusals
 from engine.bpmn.xml import BPMN, ZEEBE, is_true, local_name
+from engine.feel import is_variable_name
 from engine.xml_documents import Element
 
 _MAPPING = frozenset({"ioMapping"})
@@ -65,7 +66,7 @@ class ActivityReader:
             message = "The service task has no type."
             self._refusals.find(element, "TASK_TYPE_MISSING", message, "Choose an element template.")
         result_variable = extensions.headers.pop(_RESULT_VARIABLE, None)
-        if result_variable is not None and not result_variable.isidentifier():
+        if result_variable is not None and not is_variable_name(result_variable):
             message = f"{_RESULT_VARIABLE} {result_variable[:60]!r} is not a variable name."
             self._refusals.find(element, "HEADER_INVALID", message, "Use a plain name.")
         return ServiceTask(
@@ -85,7 +86,7 @@ class ActivityReader:
             groups = (lane,) if lane else ()
         if not (groups or extensions.candidate_users or extensions.assignee):
             message = "Nobody may complete the task."
-            hint = "Assign it to candidate groups, candidate users or an assignee, or draw it in a named lane."
+            hint = "Assign it to candidate groups, candidate users or an assignee, or draw it in one named lane."
             self._refusals.find(element, "CANDIDATES_MISSING", message, hint)
         excluded = extensions.headers.pop(_EXCLUDED_PRINCIPALS, "")
         return UserTask(

@@ -131,9 +131,9 @@ class DataFlow:
         while scope is not None:  # the last nodes of a subprocess lead on behind it
             flows = self._model.outgoing(scope)
             yield from (flow.target for flow in flows)
+            yield from (handler for event in self._model.compensation_events(scope) for handler in event.handlers)
             scope = None if flows else self._model.nodes[scope].scope
         yield from (event.id for event in self._model.boundary_events(node_id))
-        yield from (handler for event in self._model.compensation_events(node_id) for handler in event.handlers)
         for event in self._model.event_subprocesses(node_id):
             yield from (event.id, *(start.id for start in self._model.start_events(event.id)))
         yield from (start.id for start in self._model.start_events(node_id))
@@ -148,10 +148,18 @@ class DataFlow:
                 return certain, possible | self._written_within(node.attached_to) | undone
         host = self._undone.get(node.id)
         if host is not None and host in self._before:
-            return self._after(host)
+            return self._when_completed(self._model.nodes[host])
         sources = (flow.source for flow in self._model.incoming(node.id) if flow.source in self._before)
         states = [self._after(source) for source in dict.fromkeys(sources)]
         return self._merged(states, joins=isinstance(node, ParallelGateway))
+
+    def _when_completed(self, node: FlowNode) -> _Sets:
+        """Return what a handler sees: what stands behind its activity, and what is a subprocess's own."""
+        certain, possible = self._after(node.id)
+        if not isinstance(node, SubProcess):
+            return certain, possible
+        local, perhaps_local = self._at_its_ends(node)
+        return certain | local, possible | perhaps_local
 
     def _merged(self, states: list[_Sets], *, joins: bool = False) -> _Sets:
         certain, possible = states[0] if states else (self._set(self._bits), 0)
@@ -186,12 +194,14 @@ class DataFlow:
         return certain | written, possible | written | perhaps
 
     def _behind_subprocess(self, node: SubProcess, before: _Sets) -> _Sets:
+        local = self._set(self._effects[node.id].inside)
+        certain, possible = self._at_its_ends(node)
+        return (certain & ~local) | (before[0] & local), (possible & ~local) | before[1]
+
+    def _at_its_ends(self, node: SubProcess) -> _Sets:
         members = (each for each in self._model.members(node.id) if not isinstance(each, CompensationEvent))
         ends = [each.id for each in members if each.id in self._before and each.id not in self._undone]
-        states = [self._after(end) for end in ends if not self._model.outgoing(end)]
-        local = self._set(self._effects[node.id].inside)
-        certain, possible = self._merged(states)
-        return (certain & ~local) | (before[0] & local), (possible & ~local) | before[1]
+        return self._merged([self._after(end) for end in ends if not self._model.outgoing(end)])
 
     def _brings_what_is_declared(self, node: FlowNode) -> bool:
         is_first = isinstance(node, StartEvent) and node.scope is None

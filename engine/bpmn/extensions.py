@@ -13,6 +13,7 @@ from typing import Literal, cast, get_args
 
 from engine.bpmn.model import CandidateExpression, Candidates, Mapping
 from engine.bpmn.xml import BPMN, ZEEBE
+from engine.feel import is_variable_name
 from engine.xml_documents import Element
 
 Report = Callable[[Element, str, str, str], None]
@@ -154,7 +155,7 @@ def _io_mapping(element: Element, extensions: Extensions, report: Report) -> Non
             report(child, "EXTENSION_UNSUPPORTED", f"{zeebe_name(child)} is no mapping.", "Allowed: input, output.")
             continue
         _require_attributes(child, "mapping", report)
-        if not target.isidentifier():
+        if not is_variable_name(target):
             report(child, "MAPPING_INVALID", f"Target {target!r} is not a variable name.", "Use a plain name.")
         elif source is None:
             report(child, "MAPPING_INVALID", f"Nothing is mapped to {target!r}.", "Give the mapping a source.")
@@ -296,7 +297,7 @@ def _expression(element: Element, attribute: str, code: str, report: Report) -> 
 
 def _variable(element: Element, attribute: str, code: str, report: Report) -> str | None:
     value: str = element.get(attribute, "").strip()
-    if value and not value.isidentifier():
+    if value and not is_variable_name(value):
         report(element, code, f"{attribute} {value[:60]!r} is not a variable name.", "Use a plain name.")
     return value or None
 

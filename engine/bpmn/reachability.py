@@ -10,7 +10,7 @@ from engine.bpmn.model import EventSubProcess, ProcessModel, SubProcess
 
 def reached_from(model: ProcessModel, node_ids: Iterable[str]) -> dict[str, None]:
     """Return the ids of all nodes of a scope that some lead to, these included, in an order that is always the same."""
-    return _closure(node_ids, lambda node_id: _next(model, node_id))
+    return _closure(node_ids, lambda node_id: next_nodes(model, node_id))
 
 
 def reached_within(model: ProcessModel, start_event_ids: Iterable[str]) -> dict[str, None]:
@@ -21,7 +21,7 @@ def reached_within(model: ProcessModel, start_event_ids: Iterable[str]) -> dict[
     """
 
     def following(node_id: str) -> list[str]:
-        return [*_next(model, node_id), *_inside(model, node_id), *_undone_by(model, node_id)]
+        return [*next_nodes(model, node_id), *_inside(model, node_id), *_undone_by(model, node_id)]
 
     top = [event.id for event in model.event_subprocesses(None)]
     return _closure([*start_event_ids, *top], following)
@@ -40,7 +40,8 @@ def entries_ahead(model: ProcessModel, gateway_id: str) -> dict[str, frozenset[s
     return {node_id: frozenset(flow_ids) for node_id, flow_ids in ahead.items()}
 
 
-def _next(model: ProcessModel, node_id: str) -> list[str]:
+def next_nodes(model: ProcessModel, node_id: str) -> list[str]:
+    """Return the ids of the nodes to which a token can go on from one, by its boundary events included."""
     following = [flow.target for flow in model.outgoing(node_id)]
     return following + [event.id for event in model.boundary_events(node_id)]
 

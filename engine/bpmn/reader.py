@@ -6,7 +6,7 @@ Reading refuses every element and extension that it does not know, with its id a
 from __future__ import annotations
 
 import re
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 
 from engine.bpmn.activities import REPETITIONS, ActivityReader
@@ -29,7 +29,7 @@ from engine.bpmn.model import (
 )
 from engine.bpmn.refusals import Refusals
 from engine.bpmn.xml import BPMN, is_true, local_name
-from engine.xml_documents import Element
+from engine.xml_documents import MAXIMUM_ID_LENGTH, Element
 
 _DECLARATIONS = frozenset({"message", "signal", "error", "escalation"})
 # What describes and is not executed; what refers to it where it would be executed is refused there.
@@ -105,6 +105,9 @@ class _Reader:
             if not _ID.fullmatch(element_id):
                 message = f"{element_id!r} is not an id."
                 self.refusals.find(element, "ID_INVALID", message, "Use letters, digits, '_', '-' and '.'.")
+            elif len(element_id) > MAXIMUM_ID_LENGTH:
+                message = f"The id has {len(element_id)} characters and may have {MAXIMUM_ID_LENGTH}."
+                self.refusals.find(element, "ID_INVALID", message, "Choose a shorter one.")
             elif counts[element_id] > 1:
                 message = f"{counts[element_id]} elements have the id {element_id!r}."
                 self.refusals.find(element, "ID_DUPLICATE", message, "Give each its own.")
@@ -267,9 +270,17 @@ def _declared_inputs(names: str | None) -> frozenset[str] | None:
 
 
 def _lanes(process: Element) -> dict[str, str]:
-    """Return each node's lane by name; of lanes within lanes, the innermost, which the document names last."""
+    """Return each node's lane by name; of lanes within lanes, the innermost, which the document names last.
+
+    What stands in several lanes beside each other belongs to none of them.
+    """
+    lanes: defaultdict[str, list[Element]] = defaultdict(list)
+    for lane in process.iter(f"{{{BPMN}}}lane"):
+        for reference in lane.findall(f"{{{BPMN}}}flowNodeRef"):
+            lanes[(reference.text or "").strip()].append(lane)
     return {
-        (reference.text or "").strip(): " ".join(lane.get("name", "").split())
-        for lane in process.iter(f"{{{BPMN}}}lane")
-        for reference in lane.findall(f"{{{BPMN}}}flowNodeRef")
+        node_id: " ".join(innermost.get("name", "").split())
+        if all(lane in (innermost, *innermost.iterancestors()) for lane in around)
+        else ""
+        for node_id, (*around, innermost) in lanes.items()
     }

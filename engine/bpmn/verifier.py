@@ -12,6 +12,7 @@ from engine.bpmn.compensation import check_compensation, check_inverse
 from engine.bpmn.contracts import Contracts, check_contract
 from engine.bpmn.data_flow import DataFlow
 from engine.bpmn.effects import condition_of, effects_of
+from engine.bpmn.endless_loops import check_endless_loops
 from engine.bpmn.findings import errors_among, finding_at
 from engine.bpmn.input_types import check_input_types
 from engine.bpmn.model import (
@@ -47,11 +48,17 @@ def verify(model: ProcessModel, contracts: Contracts | None) -> tuple[Finding, .
         structure = tuple(map(_of_another_engine, structure))
     return (
         *structure,
-        *(() if errors_among(structure) else check_soundness(model)),
+        *(() if errors_among(structure) else _behaviour(model)),
         *(finding for flow in model.flows if flow.condition for finding in _expression(flow, flow.condition)),
         *(finding for node in model.nodes.values() for finding in _node(model, node)),
         *(() if contracts is None else _surroundings(model, contracts)),
     )
+
+
+def _behaviour(model: ProcessModel) -> tuple[Finding, ...]:
+    """Return what can go wrong with the tokens of a process whose structure has no fault."""
+    found = tuple(check_soundness(model))
+    return found if errors_among(found) else (*found, *check_endless_loops(model))
 
 
 def _of_another_engine(finding: Finding) -> Finding:

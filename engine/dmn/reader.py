@@ -8,7 +8,7 @@ from engine.dmn.tables import TableReader, type_name
 from engine.dmn.verification import verify
 from engine.dmn.xml import ZEEBE, children, is_drawing, local_name, parse_dmn, text_of
 from engine.errors import DecisionModelError
-from engine.xml_documents import Element
+from engine.xml_documents import MAXIMUM_ID_LENGTH, Element
 
 _DESCRIPTIVE = frozenset(
     {
@@ -75,6 +75,9 @@ class _Reader:
                 if element_id in seen:
                     message = f"Another element has the id {element_id!r}."
                     self._findings.at(element, "ID_DUPLICATE", message, "Give each its own.")
+                if len(element_id) > MAXIMUM_ID_LENGTH:
+                    message = f"The id has {len(element_id)} characters and may have {MAXIMUM_ID_LENGTH}."
+                    self._findings.at(element, "ID_INVALID", message, "Choose a shorter one.")
                 seen.add(element_id)
 
     def _input_data(self, element: Element) -> InputData:

@@ -8,6 +8,7 @@ functions do in the modules that end in `_functions`.
 from engine.feel.comparison import equal
 from engine.feel.expression import CellTests, Expression, compile_expression, compile_tests, constant_value
 from engine.feel.json_values import from_json, to_json
+from engine.feel.lexer import is_variable_name
 from engine.feel.numbers import is_number
 from engine.feel.syntax import UnaryTests
 from engine.feel.syntax_walk import free_names
@@ -29,6 +30,7 @@ __all__ = [
     "from_json",
     "is_instance",
     "is_number",
+    "is_variable_name",
     "kind",
     "to_json",
 ]

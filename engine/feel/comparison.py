@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 
 from engine.feel.numbers import ORDERINGS, in_order, is_number, same
-from engine.feel.temporal_arithmetic import instant, since_midnight
+from engine.feel.temporal_arithmetic import instant
 from engine.feel.values import Budget, MismatchError, Months, Range, Value, kind
+
+_SOME_DAY = date(2000, 1, 2)
 
 
 def equal(left: Value, right: Value, budget: Budget) -> bool:
@@ -60,16 +62,18 @@ def ordered(symbol: str, left: Value, right: Value, budget: Budget) -> bool | No
 
 
 def contains(within: Range, value: Value, budget: Budget) -> bool | None:
-    """Return whether a value lies in a range; null where that cannot be said.
+    """Return whether a value lies in a range; null where that cannot be said, as where an end of it is null.
 
     Raises:
         MismatchError: They are of different kinds.
     """
     if value is None:
         return None
-    is_high = within.start is None or ordered(">=" if within.is_start_included else ">", value, within.start, budget)
-    is_low = within.end is None or ordered("<=" if within.is_end_included else "<", value, within.end, budget)
-    return bool(is_high and is_low)
+    is_high = ordered(">=" if within.is_start_included else ">", value, within.start, budget)
+    is_low = ordered("<=" if within.is_end_included else "<", value, within.end, budget)
+    if is_high is False or is_low is False:
+        return False
+    return True if is_high and is_low else None
 
 
 def _in_order(symbol: str, left: object, right: object) -> bool:
@@ -85,8 +89,8 @@ def _equal_temporals(left: Value, right: Value) -> bool:
     return left == right
 
 
-def _clock_key(clock: time) -> timedelta:
-    return since_midnight(clock)
+def _clock_key(clock: time) -> datetime:
+    return instant(datetime.combine(_SOME_DAY, clock))
 
 
 _ORDER_KEYS: tuple[tuple[tuple[type, ...], Callable[..., object]], ...] = (

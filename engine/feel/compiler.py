@@ -73,20 +73,20 @@ def compile_node(node: Node) -> Evaluator:  # noqa: C901, PLR0911, PLR0912 - one
             return _compile_negation(sign, compile_node(operand), position)
         case Operation():
             return _compile_operation(node)
-        case Conditional(condition, accepted, otherwise):
+        case Conditional(condition, accepted, otherwise, position):
             test, yes, no = compile_node(condition), compile_node(accepted), compile_node(otherwise)
-            return lambda names, budget: (yes if budget.settled(test(names, budget)) is True else no)(names, budget)
+            return lambda names, budget: (yes if budget.judged(test(names, budget), position) else no)(names, budget)
         case Member(operand, key):
             of = compile_node(operand)
             return lambda names, budget: _member(of(names, budget), key, budget)
         case Selection(operand, selector, size, position):
-            return _noted(filtered(compile_node(operand), compile_node(selector), size), position)
+            return _noted(filtered(compile_node(operand), compile_node(selector), size, position), position)
         case Call(name, arguments, position):
             return _compile_call(name, arguments, position)
         case Lambda(parameters, body, size):
             return function(parameters, compile_node(body), size)
-        case Quantified(is_every, iterations, condition, size):
-            holds = quantified(_loops(iterations), compile_node(condition), size, is_every=is_every)
+        case Quantified(is_every, iterations, condition, size, position):
+            holds = quantified(_loops(iterations), compile_node(condition), size, position, is_every=is_every)
             return _noted(holds, iterations[0].position)
         case For(iterations, result, uses_partial, size):
             collect = collected(_loops(iterations), compile_node(result), size, uses_partial=uses_partial)
@@ -155,14 +155,14 @@ def _member(value: Value, key: str, budget: Budget) -> Value:
 
 def _compile_negation(sign: str, operand: Evaluator, position: int) -> Evaluator:
     if sign == "not":
-        return lambda names, budget: negated(operand(names, budget))
+        return _noted(lambda names, budget: negated(operand(names, budget)), position)
     return _noted(lambda names, budget: negative(operand(names, budget)), position)
 
 
 def _compile_operation(node: Operation) -> Evaluator:
     symbol, position = node.operator, node.position
     if symbol in {"and", "or"}:
-        return _compile_logic(symbol, _chain(symbol, node))
+        return _compile_logic(symbol, _chain(symbol, node), position)
     if symbol in COMPARISONS:
         quick = quick_comparison(node, compile_node)
         if quick is not None:
@@ -172,12 +172,12 @@ def _compile_operation(node: Operation) -> Evaluator:
     return _noted(lambda names, budget: arithmetic(symbol, left(names, budget), right(names, budget), budget), position)
 
 
-def _compile_logic(symbol: str, parts: list[Node]) -> Evaluator:
+def _compile_logic(symbol: str, parts: list[Node], position: int) -> Evaluator:
     if symbol == "and":
         quick = [part for part in (quick_comparison(part, compile_node) for part in parts) if part is not None]
         if len(quick) == len(parts):
             return quick_conjunction(quick)
-    return decided([compile_node(part) for part in parts], decision=symbol == "or")
+    return _noted(decided([compile_node(part) for part in parts], symbol), position)
 
 
 def _chain(symbol: str, node: Node) -> list[Node]:

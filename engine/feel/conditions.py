@@ -9,6 +9,7 @@ from typing import Any
 
 from engine.feel.comparison import comparable_equal, ordered
 from engine.feel.numbers import EXACT_AS_FLOAT, ORDERINGS
+from engine.feel.operations import truth_of
 from engine.feel.syntax import Literal, Node, Operation, Path
 from engine.feel.values import Budget, Evaluator, MismatchError, Names, Value
 
@@ -83,22 +84,26 @@ def quick_conjunction(parts: Sequence[Quick]) -> Evaluator:
     return evaluate
 
 
-def decided(parts: Sequence[Evaluator], *, decision: bool) -> Evaluator:
-    """Return the three-valued `and` (decision False) or `or` (decision True) of all parts.
+def decided(parts: Sequence[Evaluator], symbol: str) -> Evaluator:
+    """Return the three-valued `and` or `or` of all parts.
 
-    They are asked from the first to the one that decides.
+    They are asked from the first to the one that decides. None decides, and one is neither a boolean nor null: that is
+    a `MismatchError`.
     """
-    other, asked = not decision, tuple(parts)
+    asked, decision = tuple(parts), symbol == "or"
+    other = not decision
 
     def evaluate(names: Names, budget: Budget) -> Value:
-        result: bool | None = other
+        undecided: list[Value] = []
         for part in asked:
             value = part(names, budget)
             if value is decision:
                 return decision
             if value is not other:
-                result = None
-        return result
+                undecided.append(value)
+        for value in undecided:
+            truth_of(symbol, value)
+        return None if undecided else other
 
     return evaluate
 

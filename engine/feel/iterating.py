@@ -33,7 +33,7 @@ class Loop:
     domain: Evaluator
 
 
-def filtered(operand: Evaluator, selector: Evaluator, size: int) -> Evaluator:
+def filtered(operand: Evaluator, selector: Evaluator, size: int, position: int) -> Evaluator:
     """Return what takes the item at an index, or the items for which a condition holds."""
 
     def evaluate(names: Names, budget: Budget) -> Value:
@@ -46,12 +46,12 @@ def filtered(operand: Evaluator, selector: Evaluator, size: int) -> Evaluator:
         if is_number(first):
             return _item_at(items, exact(first))
         budget.spend(len(items) * size)
-        return [item for item in items if budget.settled(selector(ItemScope(item, names), budget)) is True]
+        return [item for item in items if budget.judged(selector(ItemScope(item, names), budget), position)]
 
     return evaluate
 
 
-def quantified(loops: Sequence[Loop], condition: Evaluator, size: int, *, is_every: bool) -> Evaluator:
+def quantified(loops: Sequence[Loop], condition: Evaluator, size: int, position: int, *, is_every: bool) -> Evaluator:
     """Return what says whether a condition holds for one, or for every, combination of items; three-valued."""
     decision = not is_every
 
@@ -59,10 +59,10 @@ def quantified(loops: Sequence[Loop], condition: Evaluator, size: int, *, is_eve
         result: bool | None = not decision
         for scope in _scopes(loops, names, budget):
             budget.spend(size)
-            value = budget.settled(condition(scope, budget))
+            value = budget.judged(condition(scope, budget), position)
             if value is decision:
                 return decision
-            result = result if isinstance(value, bool) else None
+            result = None if value is None else result
         return result
 
     return evaluate

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from dataclasses import dataclass
 
 from engine.errors import ExpressionError
@@ -17,8 +18,14 @@ _TOKEN = re.compile(
       | (?P<symbol><=|>=|!=|\.\.|\*\*|[-+*/=<>()\[\]{},.:@?])""",
     re.VERBOSE,
 )
+_ESCAPE = re.compile(r"\\(?:U([0-9A-Fa-f]{6})|.)", re.DOTALL)
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 KEYWORDS = frozenset({"true", "false", "null", "and", "or", "not", "if", "then", "else"})
+
+
+def is_variable_name(text: str) -> bool:
+    """Return whether an expression can read a variable of that name: one word, and none that FEEL takes for itself."""
+    return text.isidentifier() and text not in KEYWORDS
 
 
 @dataclass(frozen=True)
@@ -50,18 +57,24 @@ def tokenize(source: str) -> list[Token]:
 
 
 def string_value(token: Token, source: str) -> str:
-    """Return what a string token stands for (JSON's escapes are FEEL's).
+    """Return what a string token stands for: FEEL's escapes are JSON's, an apostrophe, and six digits behind `U`.
 
     Raises:
         ExpressionError: An escape that FEEL does not know, or a character that PostgreSQL's text does not.
     """
     try:
-        value: str = json.loads(token.text)
+        value: str = json.loads(_ESCAPE.sub(_as_json_escape, token.text))
     except ValueError as error:
         raise ExpressionError(source=source, position=token.position, reason="Invalid string") from error
     if _UNSTORABLE.search(value):
         raise ExpressionError(source=source, position=token.position, reason="String with NUL or half a character")
     return value
+
+
+def _as_json_escape(escape: re.Match[str]) -> str:
+    if escape[1] is not None and int(escape[1], 16) <= sys.maxunicode:
+        return json.dumps(chr(int(escape[1], 16)))[1:-1]
+    return "'" if escape[0] == "\\'" else escape[0]
 
 
 def _token(match: re.Match[str]) -> Token:

@@ -7,7 +7,7 @@ from functools import cmp_to_key
 
 from engine.feel.comparison import equal, ordered
 from engine.feel.numbers import CONTEXT, Number, compute, exact, is_number, plain
-from engine.feel.operations import arithmetic
+from engine.feel.operations import arithmetic, truth_of
 from engine.feel.parameters import ANY, FUNCTION, LIST, MANY, WHOLE, Arguments, BuiltIn, built_in
 from engine.feel.values import Budget, Function, MismatchError, Value, kind, size_in_bounds
 
@@ -29,11 +29,13 @@ def _over_items(compute_over: Callable[[list[Value], Budget], Value]) -> BuiltIn
     return BuiltIn(over_items, 1, MANY)
 
 
-def _over_numbers(name: str, compute_over: Callable[[list[Number], Budget], Value]) -> BuiltIn:
-    """Return a function over items of which each is a number; null where there is none, or where one is null."""
+def _over_numbers(
+    name: str, compute_over: Callable[[list[Number], Budget], Value], *, has_value_of_none: bool = False
+) -> BuiltIn:
+    """Return a function over numbers; null where an item is null, and mostly where there is none."""
 
     def over_numbers(items: list[Value], budget: Budget) -> Value:
-        if not items or any(item is None for item in items):
+        if any(item is None for item in items) or not (items or has_value_of_none):
             return None
         numbers = [item for item in items if is_number(item)]
         if len(numbers) < len(items):
@@ -98,7 +100,7 @@ def _mode(numbers: list[Number], _budget: Budget) -> Value:
     for number in numbers:
         key = plain(exact(number))
         counts[key] = counts.get(key, 0) + 1
-    most = max(counts.values())
+    most = max(counts.values(), default=0)
     modes: list[Value] = []
     modes += sorted(number for number, times in counts.items() if times == most)
     return modes
@@ -117,11 +119,12 @@ def _extreme(symbol: str) -> Callable[[list[Value], Budget], Value]:
     return extreme
 
 
-def _decided(*, decision: bool) -> Callable[[list[Value], Budget], Value]:
+def _decided(name: str, *, decision: bool) -> Callable[[list[Value], Budget], Value]:
     def decided(items: list[Value], _budget: Budget) -> Value:
-        if decision in [item for item in items if isinstance(item, bool)]:
+        if any(item is decision for item in items):
             return decision
-        return (not decision) if all(isinstance(item, bool) for item in items) else None
+        truths = [truth_of(name, item) for item in items]
+        return None if None in truths else not decision
 
     return decided
 
@@ -171,7 +174,7 @@ def _duplicates(budget: Budget, items: list[Value]) -> list[Value]:
             found.append(item)
         elif not _is_among(item, repeated, budget):
             repeated.append(item)
-    return repeated
+    return [item for item in found if _is_among(item, repeated, budget)]
 
 
 def _is_among(value: Value, items: list[Value], budget: Budget) -> bool:
@@ -262,11 +265,11 @@ LIST_FUNCTIONS: dict[str, BuiltIn] = {
     "mean": _over_numbers("mean", _mean),
     "median": _over_numbers("median", _median),
     "stddev": _over_numbers("stddev", _standard_deviation),
-    "mode": _over_numbers("mode", _mode),
+    "mode": _over_numbers("mode", _mode, has_value_of_none=True),
     "min": _over_items(_extreme("<")),
     "max": _over_items(_extreme(">")),
-    "all": _over_items(_decided(decision=False)),
-    "any": _over_items(_decided(decision=True)),
+    "all": _over_items(_decided("all", decision=False)),
+    "any": _over_items(_decided("any", decision=True)),
     "append": BuiltIn(_append, 2, MANY),
     "concatenate": BuiltIn(_concatenated("concatenate"), 1, MANY),
     "union": BuiltIn(_union, 1, MANY),

@@ -58,5 +58,21 @@ def negative(value: Value) -> Value:
 
 
 def negated(value: Value) -> bool | None:
-    """Return the three-valued negation."""
-    return not value if isinstance(value, bool) else None
+    """Return the three-valued negation.
+
+    Raises:
+        MismatchError: It is neither a boolean nor null.
+    """
+    truth = truth_of("not", value)
+    return None if truth is None else not truth
+
+
+def truth_of(name: str, value: Value) -> bool | None:
+    """Return a value that stands for whether something holds.
+
+    Raises:
+        MismatchError: It is neither a boolean nor null.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    raise MismatchError(f"{name} takes booleans, not a {kind(value)}")

@@ -37,6 +37,7 @@ from engine.feel.syntax import (
     Test,
     UnaryTests,
 )
+from engine.feel.syntax_walk import is_condition, is_negated
 from engine.feel.temporals import parse_temporal
 from engine.feel.token_reader import TokenReader
 from engine.feel.types import TYPES
@@ -47,7 +48,6 @@ _PRECEDENCE = {
     "+": 4, "-": 4, "*": 5, "/": 5, "**": 6,
 }  # fmt: skip
 _COMPARISONS = frozenset({"=", "!=", "<", "<=", ">", ">="})
-_CONDITIONS = _COMPARISONS | {"and", "or"}
 _INFIX_WORDS = {"in", "between", "satisfies", "instance", "return"}
 _KEYS_OF_TWO_WORDS = (("time", "offset"), ("start", "included"), ("end", "included"))
 _FUNCTIONS = sorted((tuple(name.split()) for name in (*BUILT_INS, *FUNCTIONS_REFUSED)), key=len, reverse=True)
@@ -196,16 +196,24 @@ class _Parser(TokenReader):
         return ListOf((first, *self._expressions_until("]")))
 
     def _range_from(self, start: Node, *, is_start_included: bool) -> RangeOf:
-        self.expect("..")
+        between = self.expect("..")
         outer, self._endpoint_depth = self._endpoint_depth, self.depth + 1
         end = self.expression(0)
         self._endpoint_depth = outer
+        if any(isinstance(point, Literal) and point.value is None for point in (start, end)):
+            raise self.refused("The ends of a range are not null: compare with < or > instead", between)
         closing = self.take()
         if closing.kind not in {"]", ")", "["}:
             raise self.refused("Expected the end of a range", closing)
         return RangeOf(start, end, is_start_included, closing.kind == "]")
 
     def _candidates(self) -> tuple[Test, ...]:
+        begins, tests = self.peek(), self._offered()
+        if any(isinstance(test, Matching) and is_negated(test.expression) for test in tests):
+            raise self.refused("After 'in' there is no not(...): write not(x in ...) instead", begins)
+        return tests
+
+    def _offered(self) -> tuple[Test, ...]:
         if not self.take_if("("):
             return (self._test(_PRECEDENCE["in"]),)
         if self.peek().kind == ")":
@@ -224,8 +232,8 @@ class _Parser(TokenReader):
             self.take()
             return Comparing(token.kind, self.expression(_PRECEDENCE["="]), token.position)
         node = self.expression(precedence)
-        is_condition = self._is_about_input and ("?" in self.texts_since(place) or _is_condition(node))
-        return Matching(node, is_condition, token.position)
+        decides = self._is_about_input and ("?" in self.texts_since(place) or is_condition(node))
+        return Matching(node, decides, token.position)
 
     def _type(self) -> str:
         self.expect_word("of")
@@ -275,7 +283,8 @@ class _Parser(TokenReader):
         iterations = self._iterations()
         place = self.place
         self.expect_word("satisfies")
-        return Quantified(is_every, iterations, self.expression(0), self.place - place)
+        position = self.peek().position
+        return Quantified(is_every, iterations, self.expression(0), self.place - place, position)
 
     def _for(self) -> For:
         iterations = self._iterations()
@@ -379,20 +388,8 @@ class _Parser(TokenReader):
         return entries
 
     def _conditional(self) -> Conditional:
-        condition = self.expression(0)
+        begins, condition = self.peek(), self.expression(0)
         self.expect("then")
         accepted = self.expression(0)
         self.expect("else")
-        return Conditional(condition, accepted, self.expression(0))
-
-
-def _is_condition(node: Node) -> bool:
-    match node:
-        case Operation(operator=operator):
-            return operator in _CONDITIONS
-        case Negation(operator=operator):
-            return operator == "not"
-        case Quantified() | Between() | Membership() | InstanceOf():
-            return True
-        case _:
-            return False
+        return Conditional(condition, accepted, self.expression(0), begins.position)

@@ -81,6 +81,7 @@ class Conditional:
     condition: Node
     accepted: Node
     otherwise: Node
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,7 @@ class Quantified:
     iterations: tuple[Iteration, ...]
     condition: Node
     size: int = field(default=1, compare=False)
+    position: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)

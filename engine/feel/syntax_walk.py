@@ -9,14 +9,18 @@ from typing import Any, TypeAlias
 from engine.feel.context_functions import CONTEXT_FUNCTIONS
 from engine.feel.list_functions import LIST_FUNCTIONS
 from engine.feel.syntax import (
+    Between,
     Call,
     Comparing,
     ContextOf,
     For,
     InputValue,
+    InstanceOf,
     Lambda,
     Literal,
     Matching,
+    Membership,
+    Negation,
     Node,
     Operation,
     Path,
@@ -26,6 +30,7 @@ from engine.feel.syntax import (
 )
 
 _Tree: TypeAlias = "Node | UnaryTests"
+_CONDITIONS = frozenset({"=", "!=", "<", "<=", ">", ">=", "and", "or"})
 _LOOPS = (For, Quantified, Selection, Lambda)
 _SCOPES = (*_LOOPS, ContextOf)
 
@@ -70,3 +75,21 @@ def _parts(tree: _Tree, *, closed: tuple[type, ...] = ()) -> Iterator[Any]:
             yield part
             if not isinstance(part, Literal):
                 open_parts += [getattr(part, field.name) for field in fields(part)]
+
+
+def is_negated(node: Node) -> bool:
+    """Return whether an expression is `not(...)`."""
+    return isinstance(node, Negation) and node.operator == "not"
+
+
+def is_condition(node: Node) -> bool:
+    """Return whether an expression, by its outermost operation, says that something holds or does not."""
+    match node:
+        case Operation(operator=operator):
+            return operator in _CONDITIONS
+        case Negation(operator=operator):
+            return operator == "not"
+        case Quantified() | Between() | Membership() | InstanceOf():
+            return True
+        case _:
+            return False

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias, assert_never
 
 from engine.feel.comparison import comparable_equal, contains, equal, ordered
-from engine.feel.operations import negated
+from engine.feel.operations import negated, truth_of
 from engine.feel.syntax import Comparing, Matching, Node, Test, UnaryTests
 from engine.feel.values import Budget, Evaluator, MismatchError, Names, Range, Value
 
@@ -49,7 +49,7 @@ def _compile_test(test: Test, compile_node: Callable[[Node], Evaluator]) -> Test
         case Matching(expression, is_condition, position):
             evaluate = compile_node(expression)
             if is_condition:
-                return lambda _value, names, budget: _truth(evaluate(names, budget))
+                return _noted(lambda _value, names, budget: truth_of("a condition", evaluate(names, budget)), position)
             return _noted(lambda value, names, budget: _matches(value, evaluate(names, budget), budget), position)
     assert_never(test)
 
@@ -73,10 +73,6 @@ def _noted(tester: Tester, position: int) -> Tester:
             return None
 
     return noted
-
-
-def _truth(value: Value) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def _matches(value: Value, offered: Value, budget: Budget) -> bool | None:

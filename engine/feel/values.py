@@ -47,7 +47,7 @@ class LimitError(StoppedError):
 
 
 class UndecidedError(StoppedError):
-    """A condition that is null because an operation got values that it does not allow."""
+    """A condition that is no boolean, or null because an operation got values that it does not allow."""
 
 
 class Budget:
@@ -106,6 +106,18 @@ class Budget:
             raise UndecidedError(*self.mismatch)
         return condition
 
+    def judged(self, condition: Value, position: int) -> bool | None:
+        """Return whether a condition holds; null where it is null.
+
+        Raises:
+            UndecidedError: It is null because an operation got values that it does not allow, or is no boolean at all.
+        """
+        if isinstance(condition, bool):
+            return condition
+        if self.settled(condition) is None:
+            return None
+        raise UndecidedError(f"Condition is {kind(condition)}, not boolean", position)
+
 
 @dataclass(frozen=True, order=True)
 class Months:
@@ -116,7 +128,7 @@ class Months:
 
 @dataclass(frozen=True)
 class Range:
-    """What lies between two values; an end that is null has no limit on its side."""
+    """What lies between two values; where one of them is null, nothing can be said of what lies beyond the other."""
 
     start: Value
     end: Value

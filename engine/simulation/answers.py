@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Annotated, TypeAlias
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from engine.bpmn import SequenceFlow
 from engine.crash_points import CrashPoint
@@ -109,6 +110,10 @@ def read_answers(content: str | bytes) -> Answers:
     Raises:
         AnswersInvalidError: It has none of that form; the first fault is named.
     """
+    try:
+        from_json(content, allow_inf_nan=False)
+    except ValueError as error:
+        raise AnswersInvalidError(place="", reason=f"it is no JSON: {error}") from error
     try:
         answers = Answers.model_validate_json(content)
     except ValidationError as error:

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue
 
-from engine.crash_points import CrashPoint
+from engine.crash_points import CRASH_POINTS, CrashPoint
 from engine.durations import parse_duration
-from engine.errors import AnsweredElementUnknownError
+from engine.errors import AnsweredElementUnknownError, CrashPointError
 from engine.operations import Operations
 from engine.persistence import Event
 from engine.persistence.simulation import OpenUserTask, SimulatedWork
@@ -138,7 +138,13 @@ class ProcessUnderTest:
         self._inject(element_id, "after", lambda ending: replace(ending, after=length))
 
     def crash(self, element_id: str, at: CrashPoint = "after_handler") -> None:
-        """Let the worker crash that works on a service task; another one takes over when its lease expires."""
+        """Let the worker crash that works on a service task; another one takes over when its lease expires.
+
+        Raises:
+            CrashPointError: There is no such place to crash at.
+        """
+        if at not in CRASH_POINTS:
+            raise CrashPointError(entry=at, known=CRASH_POINTS)
         self._inject(element_id, "crash", lambda ending: replace(ending, crash=at))
 
     def retry(self, element_id: str) -> None:
@@ -204,12 +210,22 @@ class ProcessUnderTest:
         return iso_duration(self._simulation.now - self._simulation.begin)
 
     def visits(self, element_id: str) -> int:
-        """Return how often an element was entered."""
+        """Return how often an element was entered.
+
+        Raises:
+            NotReachedError: No diagram has it.
+        """
+        self._require_drawn(element_id)
         with self._simulation.world.storage.statement() as work:
             return SimulatedWork(work).count_events(element_id, "element.activated")
 
     def waits_at(self, element_id: str) -> bool:
-        """Return whether something waits at an element."""
+        """Return whether something waits at an element.
+
+        Raises:
+            NotReachedError: No diagram has it.
+        """
+        self._require_drawn(element_id)
         return any(each.element == element_id for each in self.result.waiting)
 
     @property
@@ -231,6 +247,10 @@ class ProcessUnderTest:
     def _inject(self, element_id: str, kind: str, fault: Fault) -> None:
         self._require(element_id)
         self._simulation.book.inject(element_id, kind, fault)
+
+    def _require_drawn(self, element_id: str) -> None:
+        if not any(element_id in model.nodes for model in self._simulation.prepared.models):
+            raise NotReachedError(f"No diagram has an element {element_id}")
 
     def _require(self, element_id: str) -> None:
         nodes = [node for model in self._simulation.prepared.models for node in model.nodes.values()]

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from storage.audit.notes import SigningKey, VerifierKey
 from storage.errors import AuditKeyInvalidError, AuditKeyMissingError
+from storage.objects.verified import sync_folder
 
 ROTATION_HEADING = "ami-learning audit key rotation"
 
@@ -70,6 +71,7 @@ class KeyFile:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(self._path)
+        sync_folder(self._path.parent)  # before the database names a key that a loss of power would take away
 
 
 def rotation_text(old: VerifierKey, new: VerifierKey, global_size: int) -> str:

@@ -27,7 +27,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 HASH = 32
+BLOCK = 1024 * 1024
 FORMAT = 1
+MEMBERS = (
+    *("bundle.json", "keys.json", "checkpoint", "checkpoints.json", "global.json", "hashes.bin"),
+    *("leaves.jsonl", "personal.jsonl"),
+)
 ROTATION = "ami-learning audit key rotation"
 SHOWN = 20
 
@@ -196,13 +201,19 @@ class Keys:
 
 
 class Bundle:
-    """The members of a bundle, each of them once: what is verified is what any other reader finds."""
+    """The members of a bundle, each of them once and nothing else: what is verified is what any other reader finds."""
 
     def __init__(self, tar: tarfile.TarFile) -> None:
         self._tar = tar
-        names = tar.getnames()
+        members = tar.getmembers()
+        names = [member.name for member in members]
         if len(set(names)) != len(names):
             raise BundleError("The bundle has two members of one name.")
+        if unknown := set(names) - set(MEMBERS):
+            raise BundleError(f"The bundle has a member that belongs to none: {min(unknown)}.")
+        if not all(member.type in {tarfile.REGTYPE, tarfile.AREGTYPE} for member in members):
+            raise BundleError("The bundle has a member that is no plain file.")
+        _require_nothing_behind(tar)
 
     def open(self, name: str) -> IO[bytes]:
         """Return a member, to be read."""
@@ -221,6 +232,15 @@ class Bundle:
     def json(self, name: str) -> Any:
         """Return a member that is JSON."""
         return _json(self.open(name).read())
+
+
+def _require_nothing_behind(tar: tarfile.TarFile) -> None:
+    """Return if only zeros follow where Python's reader stops; others go on behind a block that is no header."""
+    source: Any = tar.fileobj
+    source.seek(tar.offset)
+    while block := source.read(BLOCK):
+        if block.strip(b"\0"):
+            raise BundleError("Something stands behind the bundle's end.")
 
 
 def _json(content: bytes) -> Any:
@@ -274,6 +294,8 @@ def _verify(bundle: Bundle, keys: Keys, known: list[Checkpoint]) -> tuple[int, l
     tree = Tree(hashes)
     earlier = [read_checkpoint(note) for note in bundle.json("checkpoints.json")]
     findings += _tree_findings(tree, checkpoint, earlier, keys)
+    if keys.have_signed(checkpoint.note):
+        findings += _earlier_findings(tree, checkpoint, earlier, keys)
     findings += _leaf_findings(bundle, hashes)
     findings += _global_findings(described, checkpoint, over_all, keys)
     for each in known:
@@ -288,6 +310,21 @@ def _signature_findings(checkpoint: Checkpoint, origin: str, keys: Keys, over_al
         yield Finding("CHECKPOINT_FORGED", "The checkpoint is not signed by a key that you can trust.")
     elif not keys.was_in_force(checkpoint.note, int(over_all["inclusion"]["position"])):
         yield Finding("CHECKPOINT_FORGED", "The checkpoint is signed by a key that had been replaced by then.")
+
+
+def _earlier_findings(tree: Tree, checkpoint: Checkpoint, earlier: list[Checkpoint], keys: Keys) -> Iterator[Finding]:
+    """Yield the first of the earlier checkpoints that is not of the tree of the newest one."""
+    if tree.root(min(tree.size, checkpoint.size)) != checkpoint.root:
+        return  # they were compared already, to narrow down the damage
+    for each in earlier:
+        if each.origin != checkpoint.origin or not keys.have_signed(each.note):
+            yield Finding(
+                "CHECKPOINT_FORGED", f"An earlier checkpoint, of size {each.size}, is not signed by this log."
+            )
+            return
+        if found := list(_compare(each, checkpoint, tree.root(each.size) if each.size <= tree.size else b"")):
+            yield from found
+            return
 
 
 def _tree_findings(tree: Tree, checkpoint: Checkpoint, earlier: list[Checkpoint], keys: Keys) -> Iterator[Finding]:
@@ -366,6 +403,11 @@ def _personal_findings(
         if audit_ref not in personal and audit_ref not in erased:
             sentence = f"What is about persons in leaf {number} ({audit_ref}) is gone, and no leaf says who erased it."
             yield Finding("PERSONAL_DATA_MISSING", sentence, number)
+        elif audit_ref in personal and audit_ref in erased:
+            sentence = (
+                f"What is about persons in leaf {number} ({audit_ref}) is there, and a leaf says that it was erased."
+            )
+            yield Finding("PERSONAL_DATA_NOT_ERASED", sentence, number)
         elif personal.get(audit_ref, commitment) != commitment:
             sentence = f"What is about persons in leaf {number} ({audit_ref}) is not what was recorded."
             yield Finding("PERSONAL_DATA_CHANGED", sentence, number)
@@ -386,6 +428,10 @@ def _global_findings(
     path = [bytes.fromhex(each) for each in inclusion["path"]]
     if _root_of_inclusion(leaf, int(inclusion["position"]), whole.size, path) != whole.root:
         yield Finding("NOT_IN_LOG", "The tenant's root is not in the tree over all tenants.")
+        return
+    said = (described["size"], inclusion["leaf_hash"], inclusion["checkpoint"]["size"])
+    if said != (checkpoint.size, leaf.hex(), whole.size):
+        yield Finding("DESCRIPTION_WRONG", f"The bundle says {said[0]} leaves; {checkpoint.size} were signed.")
 
 
 def _known_findings(
@@ -478,6 +524,13 @@ def _reference(content: bytes) -> str:
         return "unreadable"
 
 
+def _one_line(sentence: str) -> str:
+    """Return a sentence as any terminal shows it: what the bundle says must not look like what this program says."""
+    encoding = sys.stdout.encoding or "ascii"
+    printable = "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in sentence)
+    return printable.encode(encoding, "backslashreplace").decode(encoding)
+
+
 def _key_argument(value: str) -> Key:
     path = Path(value)
     try:
@@ -500,11 +553,11 @@ def main() -> int:
         parser.error(f"--known: {error}")
     size, findings = verify(arguments.bundle, arguments.key, known, arguments.tenant)
     for finding in findings[:SHOWN]:
-        sys.stdout.write(f"{finding.code}: {finding.sentence}\n")
+        sys.stdout.write(f"{finding.code}: {_one_line(finding.sentence)}\n")
     if len(findings) > SHOWN:
         sys.stdout.write(f"... and {len(findings) - SHOWN} more.\n")
     if not findings:
-        sys.stdout.write(f"OK: {size} leaves of {tenant_of(arguments.bundle)}, each as it was signed.\n")
+        sys.stdout.write(f"OK: {size} leaves of {_one_line(tenant_of(arguments.bundle))}, each as it was signed.\n")
     return 1 if findings else 0
 
 

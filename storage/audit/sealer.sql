@@ -5,7 +5,9 @@ select exists (
     where (xid, audit_ref) > ((select sealed_xid from audit_log), (select sealed_ref from audit_log))
         and xid < pg_snapshot_xmin(pg_current_snapshot())
         and not exists (select from audit_position p where p.audit_ref = l.audit_ref)
-) or (select sealed_xid >= pg_snapshot_xmax(pg_current_snapshot()) from audit_log) as has_any
+) or (
+    select sealed_xid >= pg_snapshot_xmax(pg_current_snapshot()) or cluster_id <> current_cluster() from audit_log
+) as has_any
 
 -- name: bound_round
 -- A sealer that is frozen in the middle of a round must not hold the row for ever.
@@ -22,7 +24,9 @@ returning log_id, epoch, cast(sealed_xid as text) as sealed_xid, sealed_ref, eng
 
 -- name: horizon
 -- Asked with the row in hand: the snapshot of the statement that waited for it is older than what the row then says.
-select sealed_xid >= pg_snapshot_xmax(snapshot) as is_restored, cast(pg_snapshot_xmin(snapshot) as text) as oldest_xid
+-- A restored database may have caught up before anybody sealed: hence also the cluster, of which a dump says the former.
+select sealed_xid >= pg_snapshot_xmax(snapshot) or cluster_id <> current_cluster() as is_restored,
+    cast(pg_snapshot_xmin(snapshot) as text) as oldest_xid
 from audit_log, pg_current_snapshot() as snapshot
 
 -- name: lease_holder
@@ -61,7 +65,7 @@ update audit_log set sealed_xid = cast(:sealed_xid as xid8), sealed_ref = :seale
 
 -- name: begin_after_restore
 -- At what was settled before the leaves were read: what was committed while they were sealed is still to come.
-update audit_log set sealed_xid = cast(:oldest_xid as xid8),
+update audit_log set sealed_xid = cast(:oldest_xid as xid8), cluster_id = current_cluster(),
     sealed_ref = '00000000-0000-0000-0000-000000000000'
 
 -- name: newest_checkpoints

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -11,6 +12,7 @@ from storage.audit.keys import KeyFile, rotation_text
 from storage.audit.leaves import AuditEntry
 from storage.audit.notes import SigningKey, VerifierKey
 from storage.audit.stored_trees import QUERIES, newest_sizes
+from storage.errors import AuditKeyMissingError
 from storage.security import SecurityContext
 from storage.storage import Storage
 
@@ -48,8 +50,17 @@ def rotate_key(storage: Storage, key_file: KeyFile, *, context: SecurityContext)
         details = {"old": str(old.verifier), "new": str(new)}
         entry = AuditEntry(action="audit.key_rotated", subject=f"audit_key/{new.key_id.hex()}", details={**details})
         work.audit.record(entry, context=context)
-    key_file.keep_only(new)
+    _forget_replaced(storage, key_file)
     return new
+
+
+def _forget_replaced(storage: Storage, key_file: KeyFile) -> None:
+    """Let the key file hold the newest key alone; locked, because another rotation may be adding its own."""
+    with storage.transaction() as work, suppress(AuditKeyMissingError):  # the newest one is in somebody else's file
+        QUERIES.first(work.connection, "lock_log")
+        newest = QUERIES.first(work.connection, "newest_key")
+        assert newest is not None  # noqa: S101 - there has been a rotation
+        key_file.keep_only(VerifierKey.parse(newest.verifier))
 
 
 def _add(connection: Connection, number: int, verifier: VerifierKey, endorsement: str | None) -> None:

@@ -10,10 +10,11 @@ objects within that period.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import chain
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -29,7 +30,8 @@ from storage.objects.port import ListedObject, ObjectHousekeeping, ObjectReader
 from storage.objects.references import HoldInForce, Need, Needed, Reference, needed_objects, strengthen
 from storage.objects.retention import RetentionPolicy
 
-_LARGEST_MANIFEST_BYTES = 4 * 1024 * 1024
+_READ_WHOLE_BYTES = 4 * 1024 * 1024
+_URI_BYTES = 100  # a little more than the longest URI of an object
 _AT_A_TIME = 64
 
 
@@ -214,19 +216,31 @@ class _Following:
 
     def _named_by(self, digest: str, uri: str) -> frozenset[str]:
         listed = self._inventory.present.get(digest) or self._inventory.quarantined.get(digest)
-        if listed is None or listed.size_bytes > _LARGEST_MANIFEST_BYTES:
+        if listed is None:
             return frozenset()
         if digest not in self._inventory.present and not self._is_dry_run:
             self._store.restore(digest)
         try:
-            content = self._reader.read_bytes(uri)
+            is_small = listed.size_bytes <= _READ_WHOLE_BYTES
+            return _mentioned(iter([self._reader.read_bytes(uri)]) if is_small else self._reader.stream(uri))
         except ObjectNotFoundError:
             return frozenset()
         except (ObjectCorruptError, ObjectUnsealableError):
             self._unreadable.append(uri)
             return frozenset()
-        is_document = content.lstrip()[:1] in {b"{", b"["}
-        return mentioned_uris(content.decode(errors="replace")) if is_document else frozenset()
+
+
+def _mentioned(chunks: Iterator[bytes]) -> frozenset[str]:
+    """Return every URI in a JSON document; of what is none, however large, only the beginning is read."""
+    first = next(chunks, b"")
+    if first.lstrip()[:1] not in {b"{", b"["}:
+        return frozenset()
+    found, rest = set[str](), b""
+    for chunk in chain([first], chunks):
+        content = rest + chunk
+        found |= mentioned_uris(content.decode(errors="replace"))
+        rest = content[-_URI_BYTES:]
+    return frozenset(found)
 
 
 class _Disposal:

@@ -13,7 +13,6 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import Connection
 
-from storage.errors import LinkRefusedError
 from storage.objects.references import QUERIES
 
 
@@ -25,6 +24,15 @@ class LinkedObject(BaseModel):
     tenant_id: str
     uri: str
     issued_to: str
+
+
+class SpentLink(BaseModel):
+    """A link that is good for nothing any more."""
+
+    model_config = ConfigDict(frozen=True)
+
+    linked: LinkedObject
+    reason: str
 
 
 class Links:
@@ -49,20 +57,18 @@ class Links:
         """Let no link lead to these objects any more, whoever it was given to; return how many did."""
         return QUERIES.execute(self._connection, "withdraw_links", {"tenant_id": tenant_id, "uris": sorted(uris)})
 
-    def use(self, secret: str) -> LinkedObject:
-        """Return what a secret leads to; it leads nowhere from now on.
+    def use(self, secret: str) -> LinkedObject | None:
+        """Return what a secret leads to, which is nowhere from now on; `None` where it leads nowhere already."""
+        row = QUERIES.first(self._connection, "use_link", {"token_sha256": _digest(secret)})
+        return None if row is None else LinkedObject.model_validate(row._asdict())
 
-        Raises:
-            LinkRefusedError: It is not a link, was used, or has expired.
-        """
-        key = {"token_sha256": _digest(secret)}
-        row = QUERIES.first(self._connection, "use_link", key)
-        if row is not None:
-            return LinkedObject.model_validate(row._asdict())
-        found = QUERIES.first(self._connection, "find_link", key)
-        if found is None:
-            raise LinkRefusedError(reason="there is no such link")
-        raise LinkRefusedError(reason="it has expired" if found.used_at is None else "it was used before")
+    def spent(self, secret: str) -> SpentLink | None:
+        """Return where a secret led that leads nowhere any more, and why; `None` where it never led anywhere."""
+        row = QUERIES.first(self._connection, "find_link", {"token_sha256": _digest(secret)})
+        if row is None:
+            return None
+        linked = LinkedObject(tenant_id=row.tenant_id, uri=row.uri, issued_to=row.issued_to)
+        return SpentLink(linked=linked, reason="it has expired" if row.used_at is None else "it was used before")
 
 
 def _digest(secret: str) -> bytes:

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from storage.errors import MasterKeyUnusableError
 from storage.objects.envelope import KEY_BYTES
+from storage.objects.verified import sync_folder
 
 _NONCE_BYTES = 12
 _READABLE_BY_OTHERS = 0o077
@@ -96,13 +97,17 @@ def make_master_key_file(path: Path, key: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         incoming.touch(mode=0o600)
-        incoming.write_text(f"{base64.b64encode(key).decode()}\n", encoding="ascii")
+        with incoming.open("w", encoding="ascii") as file:
+            file.write(f"{base64.b64encode(key).decode()}\n")
+            file.flush()
+            os.fsync(file.fileno())
         try:
             os.link(incoming, path)
         except FileExistsError:
             return
         finally:
             incoming.unlink()
+        sync_folder(path.parent)  # what is sealed with it outlives a loss of power, so it must too
     except OSError as error:
         raise MasterKeyUnusableError(source=str(path), reason=error.strerror or "it cannot be written") from error
 

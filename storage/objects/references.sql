@@ -59,7 +59,7 @@ where token_sha256 = :token_sha256 and used_at is null and expires_at > engine_n
 returning tenant_id, uri, issued_to
 
 -- name: find_link
-select used_at from object_link where token_sha256 = :token_sha256
+select tenant_id, uri, issued_to, used_at from object_link where token_sha256 = :token_sha256
 
 -- name: withdraw_links
 delete from object_link where tenant_id = :tenant_id and uri = any(:uris) and used_at is null

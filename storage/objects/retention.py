@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict
 
 from storage.errors import RetentionPolicyError
 from storage.models.enums import DataClassification
 
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 _CLASSIFICATIONS = "|".join(DataClassification)
 _RULE = re.compile(rf"(default|[A-Z][A-Za-z]{{0,60}}|\*)(?:/({_CLASSIFICATIONS}))?=(\d{{1,6}})")
 
@@ -46,7 +47,8 @@ class RetentionPolicy(BaseModel):
 
     def retained_since(self, model: str, data_classification: str, now: datetime) -> datetime:
         """Return the moment since when such records must have been deleted to be retained still."""
-        return now - self._period(model, data_classification)
+        period = self._period(model, data_classification)
+        return now - period if period < now - _BEGINNING else _BEGINNING
 
     def _period(self, model: str, data_classification: str) -> timedelta:
         days = (rule.days for rule in self.rules if rule.matches(model, data_classification))

@@ -80,6 +80,7 @@ class Rollup(BaseModel):
     """What the points of one bucket come to.
 
     Attributes:
+        sum: The largest number there is, or the smallest, where the sum is beyond it.
         first_value: Of the earliest point in the bucket, `last_value` of the latest.
         breaches: Points whose breach state is `breached`.
         digest: Counts of values by bucket of the sketch.

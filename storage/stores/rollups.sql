@@ -16,7 +16,9 @@ written as (
     select t.tenant_id, t.entity_id, t.metric_name, 'minute', t.bucket_at, c.*
     from touched t
     cross join lateral (
-        select count(*), sum(p.value), min(p.value), max(p.value),
+        select count(*), metric_total(sum(p.value) filter (where not is_large_metric(p.value)),
+            sum(p.value / power(2.0, 100)) filter (where is_large_metric(p.value))),
+            min(p.value), max(p.value),
             min(p.at), (array_agg(p.value order by p.at, p.step nulls first))[1],
             max(p.at), (array_agg(p.value order by p.at desc, p.step desc nulls last))[1],
             count(*) filter (where p.breach_state = 'breached'),
@@ -57,7 +59,9 @@ written as (
     select t.tenant_id, t.entity_id, t.metric_name, :resolution, t.bucket_at, c.*
     from touched t
     cross join lateral (
-        select sum(r.count), sum(r.sum), min(r.minimum), max(r.maximum),
+        select sum(r.count), metric_total(sum(r.sum) filter (where not is_large_metric(r.sum)),
+            sum(r.sum / power(2.0, 100)) filter (where is_large_metric(r.sum))),
+            min(r.minimum), max(r.maximum),
             min(r.first_at), (array_agg(r.first_value order by r.first_at))[1],
             max(r.last_at), (array_agg(r.last_value order by r.last_at desc))[1],
             sum(r.breaches),

@@ -90,7 +90,9 @@ select * from known
 union all
 select stale.bucket_at, computed.* from stale
 cross join lateral (
-    select count(*) as count, sum(p.value) as sum, min(p.value) as minimum, max(p.value) as maximum,
+    select count(*) as count, metric_total(sum(p.value) filter (where not is_large_metric(p.value)),
+            sum(p.value / power(2.0, 100)) filter (where is_large_metric(p.value))) as sum,
+        min(p.value) as minimum, max(p.value) as maximum,
         min(p.at) as first_at, (array_agg(p.value order by p.at, p.step nulls first))[1] as first_value,
         max(p.at) as last_at, (array_agg(p.value order by p.at desc, p.step desc nulls last))[1] as last_value,
         count(*) filter (where p.breach_state = 'breached') as breaches,

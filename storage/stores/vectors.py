@@ -7,7 +7,7 @@ by an HNSW index (Malkov, Yashunin 2018) for each dimension and metric, which th
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,7 @@ EXACT_UP_TO = 5_000
 _LARGEST_DIMENSION = 16_000
 _LARGEST_INDEXED_DIMENSION = 2_000
 _CANDIDATES = (40, 1_000)
+_SMALLEST_SQUARE, _LARGEST_SQUARE = 2.0**-126, 2.0**126  # distances are computed in single precision: no sum overflows
 _QUERIES = Queries(Path(__file__).with_name("vectors.sql"))
 
 
@@ -150,12 +151,17 @@ class VectorStore:
         dimension, metric = found
         parameters = {**self._key(), "embedding": self._literal(embedding, dimension, metric), "k": k}
         if self._is_small() or dimension > _LARGEST_INDEXED_DIMENSION:
-            rows = _QUERIES.rows(self._connection, "nearest_exactly", {**parameters, "metric": metric})
-            return Nearest(neighbours=tuple(map(_neighbour, rows)), is_exact=True)
+            return self._nearest_exactly(parameters, metric)
         least, most = _CANDIDATES
         _QUERIES.rows(self._connection, "search_settings", {"ef_search": str(min(max(4 * k, least), most))})
         rows = self._connection.execute(_nearest_by_index(dimension, metric), parameters).all()
+        if len(rows) < k:  # the search gave up among the points of others that are nearer
+            return self._nearest_exactly(parameters, metric)
         return Nearest(neighbours=tuple(map(_neighbour, rows)), is_exact=False)
+
+    def _nearest_exactly(self, parameters: Mapping[str, object], metric: Metric) -> Nearest:
+        rows = _QUERIES.rows(self._connection, "nearest_exactly", {**parameters, "metric": metric})
+        return Nearest(neighbours=tuple(map(_neighbour, rows)), is_exact=True)
 
     def _join(self, dimension: int, metric: Metric) -> tuple[int, Metric]:
         """Return the collection's dimension and metric; make the collection where there is none."""
@@ -185,8 +191,11 @@ class VectorStore:
         single = vector.to_list()
         if not all(map(math.isfinite, single)):
             raise VectorUnusableError(collection=self._collection, reason="a number is not finite in single precision")
-        if metric is Metric.COSINE and not any(single):
-            raise VectorUnusableError(collection=self._collection, reason="it has no direction")
+        squared_length = math.fsum(number * number for number in single)
+        if squared_length > _LARGEST_SQUARE:
+            raise VectorUnusableError(collection=self._collection, reason="it is too long for single precision")
+        if metric is Metric.COSINE and squared_length < _SMALLEST_SQUARE:
+            raise VectorUnusableError(collection=self._collection, reason="it has no direction in single precision")
         return vector.to_text()
 
     def _key(self) -> dict[str, object]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+from patience import becomes
 from platform_under_test import Platform
-from shop_floor import becomes
 from terminal import typed
 
 from storage.audit import offline_verifier

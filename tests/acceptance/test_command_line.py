@@ -6,12 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import httpx2
@@ -21,6 +21,7 @@ from anyio import create_task_group
 from experiment_steps import launch, review_task
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
+from patience import becomes
 from platform_under_test import Platform, free_port, processes_of, running_platform, two_clusters
 from terminal import typed
 
@@ -97,12 +98,6 @@ def starting(home: Path, *command: str, **settings: str) -> Iterator[subprocess.
     finally:
         process.kill()
         process.wait()
-
-
-def becomes(condition: Callable[[], bool]) -> bool:
-    """Ask until the condition holds; False where it does not within the time limit."""
-    pause = threading.Event()
-    return any(condition() or pause.wait(0.02) for _ in range(3_000))
 
 
 def postmaster_of(home: Path) -> int:
@@ -253,6 +248,15 @@ def test_a_setting_that_is_no_port_is_named(tmp_path: Path) -> None:
     run = run_demo(tmp_path, LEARNING_PORT="eighty")
 
     assert (run.returncode, run.stderr.split(":")[0], "port" in run.stderr) == (1, "SETTINGS_INVALID", True)
+
+
+@pytest.mark.requirement("one-sentence")
+def test_an_argument_that_cannot_be_is_not_taken_for_a_setting(tmp_path: Path) -> None:
+    grant = ("access", "grant", "Dataset", str(uuid4()), "", "--permission", "read", "--reason", "why")
+
+    run = typed(tmp_path, *grant)
+
+    assert (run.returncode, run.stderr.split(":")[:2]) == (1, ["ARGUMENTS_INVALID", " principal"])
 
 
 @pytest.mark.requirement("clean-stop")

@@ -6,8 +6,9 @@ from uuid import uuid4
 
 import httpx2
 import pytest
+from patience import becomes
 from platform_under_test import Platform
-from shop_floor import WHY, becomes, deployed, failing, instance, refusal, review, started, status, two_reviews
+from shop_floor import WHY, deployed, failing, instance, refusal, review, started, status, two_reviews
 
 pytestmark = [pytest.mark.requirement("operations"), pytest.mark.requirement("audit")]
 

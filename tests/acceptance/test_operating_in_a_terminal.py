@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import pytest
 from diagrams import document, end, path, process, start, user_task
+from patience import becomes
 from platform_under_test import Platform, two_clusters
-from shop_floor import WHY, becomes, deployed, failing, instance, review, started, status, two_reviews
+from shop_floor import WHY, deployed, failing, instance, review, started, status, two_reviews
 from terminal import typed
 
 

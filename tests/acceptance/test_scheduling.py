@@ -6,10 +6,10 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from patience import becomes
 from platform_under_test import Platform
 from shop_floor import (
     WHY,
-    becomes,
     deployed,
     instance,
     new_process_id,

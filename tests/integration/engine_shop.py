@@ -140,9 +140,3 @@ def running(worker: Worker, hub: NotificationHub) -> Iterator[None]:
             worker.stop()
             thread.join(JOIN_SECONDS)
     assert not thread.is_alive()
-
-
-def becomes(condition: Callable[[], bool]) -> bool:
-    """Ask until the condition holds; False where it does not within the time limit."""
-    pause = threading.Event()
-    return any(condition() or pause.wait(0.02) for _ in range(JOIN_SECONDS * 50))

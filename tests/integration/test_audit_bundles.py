@@ -172,6 +172,8 @@ def replace_json(name: str, change: Callable[[Any], None]) -> Callable[[Members]
     return apply
 
 
+FALSE_COMFORT = b'{"audit_ref": "\\nOK: 12 leaves \\ud800", "salt": "", "content": ""}\n'
+
 TAMPERED: dict[str, tuple[Callable[[Members], None], list[str], str]] = {
     "a changed byte": (edited(flip), ["LEAF_CHANGED"], "Leaf 5 "),
     "a byte changed into a line break": (edited(to_newline), ["LEAF_CHANGED"], "Leaf 5 "),
@@ -230,6 +232,28 @@ TAMPERED: dict[str, tuple[Callable[[Members], None], list[str], str]] = {
         ),
         ["PERSONAL_DATA_CHANGED"], "twice",
     ),
+    "a member that another reader takes for a known one": (
+        lambda members: members.update({"./leaves.jsonl": b""}), ["BUNDLE_UNREADABLE"], "./leaves.jsonl",
+    ),
+    "a member that nobody knows": (lambda members: members.update(more=b""), ["BUNDLE_UNREADABLE"], "more"),
+    "another size in the description": (
+        replace_json("bundle.json", lambda it: it.update(size=11)), ["DESCRIPTION_WRONG"], "11",
+    ),
+    "another hash beside the proof": (
+        replace_json("global.json", lambda it: it["inclusion"].update(leaf_hash="00" * 32)), ["DESCRIPTION_WRONG"], "",
+    ),
+    "another size beside the proof": (
+        replace_json("global.json", lambda it: it["inclusion"]["checkpoint"].update(size=1)),
+        ["DESCRIPTION_WRONG"], "",
+    ),
+    "an earlier checkpoint of another size": (
+        replace_json("checkpoints.json", lambda it: it.insert(0, it[0].replace("\n3\n", "\n2\n"))),
+        ["CHECKPOINT_FORGED"], "size 2",
+    ),
+    "what looks like the verifier's own words": (
+        lambda members: members.update({"personal.jsonl": members["personal.jsonl"] + FALSE_COMFORT}),
+        ["PERSONAL_DATA_CHANGED"], "\\nOK: 12",
+    ),
     "no JSON": (lambda members: members.update({"keys.json": b"{"}), ["BUNDLE_UNREADABLE"], ""),
 }  # fmt: skip
 
@@ -275,6 +299,68 @@ def test_leaves_that_are_there_twice_are_not_taken_for_what_a_reader_finds(seale
     verdict = sealed.auditor().verify(sealed.folder / "twice.tar")
 
     assert (verdict.code, verdict.findings) == (1, ["BUNDLE_UNREADABLE"])
+
+
+@pytest.mark.parametrize("between", [b"\1" * 512, b"\0" * 1024])
+def test_what_stands_behind_the_end_of_a_bundle_is_not_passed_over(sealed: Archive, between: bytes) -> None:
+    """Other readers of tar files go on there."""
+    bundle = sealed.export()
+    with tarfile.open(bundle) as tar:
+        *_, last = tar.getmembers()
+    content = bundle.read_bytes()
+    end = last.offset_data + -(-last.size // 512) * 512
+    bundle.write_bytes(content[:end] + between + content)
+
+    verdict = sealed.auditor().verify(bundle)
+
+    assert (verdict.code, verdict.findings) == (1, ["BUNDLE_UNREADABLE"])
+
+
+def test_a_link_in_a_bundle_is_not_followed(sealed: Archive) -> None:
+    bundle, out = sealed.export(), sealed.folder / "linked.tar"
+    with tarfile.open(bundle) as tar, tarfile.open(out, "w") as linked:
+        for member in tar:
+            linked.addfile(member, tar.extractfile(member))
+            if member.name == "checkpoints.json":
+                break
+        link = tarfile.TarInfo("global.json")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        linked.addfile(link)
+
+    verdict = sealed.auditor().verify(out)
+
+    assert (verdict.code, verdict.findings) == (1, ["BUNDLE_UNREADABLE"])
+
+
+@pytest.mark.parametrize(("size", "finding"), [(5, "TWO_HISTORIES"), (13, "TAIL_TRUNCATED")])
+def test_a_second_signed_history_is_found_in_the_bundle_itself(sealed: Archive, size: int, finding: str) -> None:
+    with sealed.office.storage.transaction() as work:
+        key = sealed.office.key_file.key(_verifiers(AuditProofs(work.connection, ADA))[0])
+    origin = Checkpoint.parse(sealed.checkpoint(tenant_tree("north"))).origin
+    other = key.sign(Checkpoint(origin, size, bytes(32)).text)
+
+    def add(notes: list[str]) -> None:
+        notes.append(other)
+
+    verdict = sealed.auditor().verify(sealed.rebuilt(sealed.export(), replace_json("checkpoints.json", add)))
+
+    assert (verdict.code, verdict.findings) == (1, [finding])
+
+
+def test_what_was_erased_and_comes_back_is_found(sealed: Archive) -> None:
+    earlier = sealed.export("earlier.tar")
+    with tarfile.open(earlier) as tar:
+        personal = tar.extractfile("personal.jsonl").read()  # type: ignore[union-attr]
+    with sealed.office.records.transaction() as work:
+        assert erase_person(work, "ada", reason="Article 17", context=OLGA) == 1
+    sealed.office.seal()
+
+    def bring_back(members: Members) -> None:
+        members["personal.jsonl"] += personal
+
+    verdict = sealed.auditor().verify(sealed.rebuilt(sealed.export(), bring_back))
+
+    assert (verdict.code, verdict.findings) == (1, ["PERSONAL_DATA_NOT_ERASED"])
 
 
 def test_the_bundle_of_another_tenant_does_not_pass_for_the_one_that_was_asked_for(sealed: Archive) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 from database_owner import as_owner
+from handlers_platform import VIEWER, Workshop
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -22,11 +24,17 @@ from user_task_desk import INA, OTTO, REVIEW, RITA, VERA, ReviewOffice
 from engine import EngineError
 from engine.errors import NotACandidateError, SeparationOfDutiesError
 from handlers import Services
+from handlers.artifacts import place_hold
+from handlers.datasets import DatasetPayload, register_dataset
+from handlers.experiments import ExperimentPayload, launch_experiment
+from handlers.outside_model_facts import ModelPayload
+from handlers.outside_models import register_outside_model
 from learning.middleware import Authentication
 from learning.sign_ins import SignIns
 from storage import AuditEntry, SecurityContext, Storage
 from storage.authentication import DevelopmentTokens, development_tokens
 from storage.errors import AccessDeniedError
+from storage.identifiers import new_id
 from storage.models import Dataset, RoleType
 
 GIL = SecurityContext(user_id="gil", tenant_id="north", roles=frozenset({RoleType.GUEST}))
@@ -43,6 +51,30 @@ def leaves(storage: Storage, *actions: str) -> list[dict[str, Any]]:
         rows = connection.execute(text("select canonical_bytes from audit_leaf order by audit_ref")).all()
     found = [json.loads(row.canonical_bytes) for row in rows]
     return [leaf for leaf in found if leaf["action"] in actions]
+
+
+def test_who_is_turned_away_before_anything_is_looked_at_is_on_the_record(shop: Workshop) -> None:
+    services = shop.services
+    data = DatasetPayload(name="d", source_uri="file:///d", target="t")
+    model = ModelPayload(name="m", artifact_uri="file:///m")
+    attempts: tuple[Callable[[], object], ...] = (
+        lambda: register_dataset(services, data, context=VIEWER),
+        lambda: launch_experiment(services, ExperimentPayload(dataset_id=new_id()), None, context=VIEWER),
+        lambda: register_outside_model(services, model, None, context=VIEWER),
+        lambda: place_hold(services.storage, "x", "r", context=VIEWER),
+    )
+
+    for attempt in attempts:
+        with pytest.raises(AccessDeniedError):
+            attempt()
+
+    denied = leaves(services.storage, "access.denied")
+    assert [(leaf["actor"], leaf["subject"], leaf["details"]["permission"]) for leaf in denied] == [
+        ("vera", "dataset d", "write"),
+        ("vera", "experiments", "write"),
+        ("vera", "model m", "write"),
+        ("vera", "artifacts", "admin"),
+    ]
 
 
 def test_a_denial_is_on_the_record_though_its_transaction_was_rolled_back(storage: Storage) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,13 +21,15 @@ from storage import AuditEntry, Storage
 from storage.audit import sealer as sealer_module
 from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint
 from storage.audit.copies import copy_name
+from storage.audit.keys import KeyFile
 from storage.audit.merkle import leaf_hash
-from storage.audit.notes import VerifierKey
+from storage.audit.notes import SigningKey, VerifierKey
 from storage.audit.proofs import AuditProofs
 from storage.audit.signers import rotate_key
 from storage.audit.stored_trees import load_edges
 from storage.audit.tiles import TileKey, TreeEdge
 from storage.errors import AuditKeyMissingError, AuditSealerBusyError, AuditTreeDamagedError, DatabaseUnavailableError
+from storage.objects.master_keys import make_master_key_file
 from storage.tenants import enter_tenant
 
 JOIN_SECONDS = 60
@@ -266,6 +269,63 @@ def test_a_new_key_is_endorsed_by_the_old_one_which_signs_no_more(office: AuditO
         office.key_file.key(old)
 
 
+class OvertakenKeyFile(KeyFile):
+    """Of which the keys that were replaced are forgotten while somebody else rotates the key."""
+
+    def __init__(self, path: Path, overtake: Callable[[], None]) -> None:
+        super().__init__(path)
+        self._overtake = overtake
+        self._asked = 0
+
+    def key(self, verifier: VerifierKey) -> SigningKey:
+        key = super().key(verifier)
+        self._asked += 1
+        if self._asked == 2:
+            self._overtake()
+        return key
+
+
+def test_of_two_rotations_at_once_neither_loses_the_key_of_the_other(office: AuditOffice, tmp_path: Path) -> None:
+    office.record(1)
+    office.seal()
+    second = threading.Thread(target=lambda: rotate_key(office.records, office.key_file, context=SVEN))
+
+    def overtake() -> None:
+        second.start()
+        second.join(1)  # it ends in that time, unless it waits for the first
+
+    rotate_key(office.records, OvertakenKeyFile(tmp_path / "audit-key.json", overtake), context=SVEN)
+    second.join(JOIN_SECONDS)
+    office.record(1)
+
+    assert office.seal() == 3
+    assert office.rows("select count(*) from audit_key") == [(3,)]
+
+
+def test_a_key_outlives_a_loss_of_power(tmp_path: Path) -> None:
+    with synced() as paths:
+        KeyFile(tmp_path / "audit-key.json").add_new("name")
+    assert tmp_path in paths
+    with synced() as paths:
+        make_master_key_file(tmp_path / "master-key", bytes(32))
+    assert len(paths) == 2
+    assert paths[1] == tmp_path
+
+
+@contextmanager
+def synced() -> Iterator[list[Path]]:
+    """Collect the files and folders that the operating system is told to write out."""
+    paths: list[Path] = []
+
+    def note(descriptor: int) -> None:
+        paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    sync = os.fsync
+    with patch("os.fsync", note):
+        yield paths
+
+
 def test_without_its_key_a_sealer_signs_nothing(office: AuditOffice, tmp_path: Path) -> None:
     office.record(1)
     office.seal()
@@ -294,6 +354,26 @@ def test_after_a_restore_into_a_younger_database_every_leaf_is_sealed_once(offic
     assert office.seal() == 1
 
     assert sorted(office.order()) == sorted([*sealed, unsealed, *new, *newest])
+
+
+def test_leaves_written_after_a_restore_are_sealed_though_nobody_sealed_until_the_database_had_caught_up(
+    office: AuditOffice,
+) -> None:
+    """As where the sealer's key is found only hours after the restore."""
+    sealed = office.record(3)
+    office.seal()
+    new = office.record(2)
+    with as_owner(office.storage) as connection:  # as a dump from another cluster left it, at a later transaction
+        connection.execute(text("update audit_log set sealed_xid = pg_current_xact_id(), cluster_id = 1"))
+    newer = office.record(1)
+
+    assert office.seal() == 3
+    assert office.seal() == 0
+
+    assert office.order() == [*sealed, *new, *newer]
+    newest = office.record(1)
+    assert office.seal() == 1
+    assert office.order()[-1:] == newest
 
 
 def test_a_leaf_that_is_committed_while_a_restored_trail_is_sealed_is_sealed_too(office: AuditOffice) -> None:

@@ -13,6 +13,7 @@ import pytest
 from database_owner import as_owner
 from sqlalchemy import text
 
+from engine.errors import ReasonInvalidError
 from handlers.artifacts import list_holds, place_hold, release_hold
 from storage import SecurityContext, Storage
 from storage.erasure import erase_measures_of_deleted
@@ -109,6 +110,19 @@ def test_a_record_under_hold_stays_until_the_hold_is_released(storage: Storage, 
     delete(storage, held)
     with pytest.raises(RecordNotFoundError):
         delete(storage, held)
+
+
+@pytest.mark.parametrize("reason", ["", " ", "x" * 10_000])
+def test_who_holds_or_releases_says_why(storage: Storage, reason: str) -> None:
+    kept = create(storage, run(new_id()))
+
+    with pytest.raises(ReasonInvalidError):
+        place_hold(storage, str(kept.id), reason, context=COUNSEL)
+    hold = place_hold(storage, str(kept.id), "a lawsuit", context=COUNSEL)
+    with pytest.raises(ReasonInvalidError):
+        release_hold(storage, hold.hold_id, reason, context=COUNSEL)
+
+    assert [(each.subject, each.released_at) for each in list_holds(storage, context=COUNSEL)] == [(str(kept.id), None)]
 
 
 def test_a_hold_keeps_no_other_record_and_none_of_another_tenant(storage: Storage) -> None:
@@ -229,7 +243,7 @@ def test_what_was_measured_of_a_deleted_record_is_erased_when_its_retention_is_o
     delete(storage, secret)
     policy = "TrainingRun=30,*/confidential=365"
 
-    early = erase(storage, policy, NOW + timedelta(days=29))
+    early = erase(storage, policy, NOW + timedelta(days=29)) + erase(storage, "default=999999", NOW)
     due = erase(storage, policy, NOW + timedelta(days=31))
     again = erase(storage, policy, NOW + timedelta(days=31))
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
 import pytest
 from handlers_platform import ADA, STRANGER, Workshop, two_clusters
+from patience import becomes
 from sqlalchemy import text
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.testclient import TestClient
 
 from handlers.datasets import DatasetPayload, register_dataset
+from handlers.grants import grants_lock
 from learning.downloads import download_routes
 from learning.middleware import Authentication
 from storage import SecurityContext
@@ -133,6 +136,21 @@ def test_whoever_may_not_read_the_record_gets_no_link(client: TestClient, versio
     assert ask(client, asking(version), who="nobody").status_code == 401
 
 
+def test_a_link_that_is_asked_for_while_a_revocation_is_under_way_is_refused_once_that_counts(
+    client: TestClient, version: DatasetVersion, shop: Workshop
+) -> None:
+    waiting = text("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
+    restricted = {"data_classification": DataClassification.RESTRICTED, "acl": ()}
+
+    with ThreadPoolExecutor() as others, shop.services.storage.transaction("north") as work:
+        work.lock(grants_lock(version.id))
+        work.get_crud(DatasetVersion).update(version, restricted, context=ADA)
+        answer = others.submit(ask, client, asking(version))
+        assert becomes(lambda: answer.done() or bool(work.connection.execute(waiting).scalar_one()))
+
+    assert answer.result().json()["code"] == "RECORD_NOT_FOUND"
+
+
 @pytest.mark.parametrize(
     "changes", [{"model": "Experiment"}, {"record_id": "x"}, {"seconds": 0}, {"seconds": 3_601}, {"more": 1}]
 )
@@ -152,14 +170,23 @@ def test_the_secret_of_a_link_is_not_in_the_database(
     assert secret not in row[0]
 
 
-def test_a_download_is_on_the_record_of_whom_the_link_was_given_to(
+def test_a_download_and_an_attempt_at_a_second_one_are_on_the_record_of_whom_the_link_was_given_to(
     client: TestClient, version: DatasetVersion, shop: Workshop
 ) -> None:
-    client.get(link(client, version))
+    path = link(client, version)
+    client.get(path)
+    client.get(path)
+    client.get("/artifacts/links/nowhere")
     with shop.services.storage.transaction("north") as work:
         work.connection.execute(text("select set_config('learning.tenant_id', 'north', true)"))
-        statement = "select convert_from(canonical_bytes, 'utf8')::jsonb from audit_leaf"
+        statement = "select convert_from(canonical_bytes, 'utf8')::jsonb from audit_leaf order by audit_ref"
         leaves = [row[0] for row in work.connection.execute(text(statement))]
 
-    found = [(leaf["actor"], leaf["action"]) for leaf in leaves if leaf["action"].startswith("artifacts.")]
-    assert found == [("ada", "artifacts.linked"), ("ada", "artifacts.downloaded")]
+    told = ("artifacts.", "access.denied")
+    found = [(leaf["actor"], leaf["action"], leaf["subject"]) for leaf in leaves if leaf["action"].startswith(told)]
+    uri = version.storage_location
+    assert found == [
+        ("ada", "artifacts.linked", f"DatasetVersion/{version.id}"),
+        ("ada", "artifacts.downloaded", uri),
+        ("ada", "access.denied", uri),
+    ]

@@ -17,11 +17,11 @@ from engine_shop import (
     Nothing,
     Result,
     Shop,
-    becomes,
     external,
     five,
     running,
 )
+from patience import becomes
 from sqlalchemy import text
 
 from engine import (

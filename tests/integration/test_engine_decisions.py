@@ -8,7 +8,8 @@ import pytest
 from database_owner import as_owner
 from decision_documents import decision, document, input_data, literal, table
 from diagrams import business_rule_task, diagram, end, for_each, path, start
-from engine_shop import ADMIN, PATIENT, Shop, becomes, running
+from engine_shop import ADMIN, PATIENT, Shop, running
+from patience import becomes
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 from diagrams import diagram, end, path, service_task, start
-from engine_shop import ADMIN, EAGER, ONE_JOB, Nothing, Result, Shop, becomes, external, five, running, transactional
+from engine_shop import ADMIN, EAGER, ONE_JOB, Nothing, Result, Shop, external, five, running, transactional
+from patience import becomes
 from sqlalchemy import text
 
 from engine import (

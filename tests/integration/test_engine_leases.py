@@ -13,13 +13,13 @@ from engine_shop import (
     Nothing,
     Result,
     Shop,
-    becomes,
     external,
     five,
     running,
     transactional,
     write_dataset,
 )
+from patience import becomes
 
 from engine import (
     BpmnError,

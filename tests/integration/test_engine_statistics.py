@@ -7,7 +7,8 @@ from typing import Any, cast
 
 import pytest
 from diagrams import catch, diagram, duration, end, path, start
-from engine_shop import ADMIN, EAGER, ONE_JOB, Nothing, Result, Shop, becomes, external, five, running, transactional
+from engine_shop import ADMIN, EAGER, ONE_JOB, Nothing, Result, Shop, external, five, running, transactional
+from patience import becomes
 
 from engine import (
     EventCounts,

@@ -13,8 +13,9 @@ from clockwork import ago, every
 from database_owner import as_owner
 from diagrams import boundary, catch, document, duration, end, message, path, process, service_task, signal, start
 from diagrams import user_task as asking
-from engine_shop import Nothing, Result, becomes
+from engine_shop import Nothing, Result
 from forgetful_statements import forgetful_statements
+from patience import becomes
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError

@@ -144,6 +144,17 @@ def test_a_grant_or_revocation_that_is_repeated_changes_nothing(door: Door, shop
     ]  # fmt: skip
 
 
+def test_a_record_has_room_for_some_hundred_grants_and_no_more(door: Door, shop: Workshop) -> None:
+    version = created(shop)
+    long = {"claims": {"team": "t" * 20_000}}
+
+    answers = [grants(door, "ada", version, "read", to=f"p{number}", conditions=long) for number in range(4)]
+
+    assert [answer.get("code") for answer in answers] == [None, None, None, "GRANTS_FULL"]
+    assert grants(door, "ada", version, "read", to="p0", conditions=long)["is_changed"] is False
+    assert revokes(door, "ada", version, "p1")["is_changed"]
+
+
 def test_some_permissions_are_revoked_and_the_others_stay(door: Door, shop: Workshop) -> None:
     version = created(shop)
     grants(door, "ada", version, "read", "execute")
@@ -192,6 +203,15 @@ def test_the_last_lasting_administrator_of_a_restricted_record_stays(door: Door,
     assert refused["code"] == "GRANT_LAST_ADMINISTRATOR"
     assert [entry["principal"] for entry in handed_over["grants"]] == ["bob"]
     assert listed(door, "ada", version)["code"] == "RECORD_NOT_FOUND"
+
+
+def test_somebody_keeps_knowing_of_a_restricted_record_who_can_grant_it(door: Door, shop: Workshop) -> None:
+    version = created(shop)
+    grants(door, "ada", version, "admin")
+
+    refused = [revokes(door, "ada", version, "ada"), revokes(door, "ada", version, "ada", permissions=["read"])]
+
+    assert [answer.get("code") for answer in refused] == ["GRANT_LAST_ADMINISTRATOR"] * 2
 
 
 def test_a_grant_to_a_role_or_group_is_to_everybody_in_it(door: Door, shop: Workshop) -> None:

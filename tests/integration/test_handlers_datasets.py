@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier
 from typing import Any
@@ -28,7 +29,15 @@ from handlers.datasets import (
 from handlers.errors import SourceNotAllowedError
 from storage import SecurityContext
 from storage.errors import AccessDeniedError, RecordNotFoundError, ReportedError
-from storage.models import DataClassification, Dataset, DatasetVersion, ValidationStatus
+from storage.models import (
+    ACLEntry,
+    DataClassification,
+    Dataset,
+    DatasetVersion,
+    Permission,
+    PrincipalType,
+    ValidationStatus,
+)
 
 ONE_CLASS = two_clusters(words=("same", "same"))
 
@@ -166,6 +175,27 @@ def test_what_somebody_may_not_know_of_neither_holds_them_up_nor_gets_mixed_with
     shop.put("s.csv", two_clusters(80))
     again = register_dataset(shop.services, shared, context=bob)
     assert (again.dataset.id, again.version.version) == (dataset_id, 3)
+
+
+@pytest.mark.parametrize(("classification", "let_in"), [("internal", {"guest"}), ("restricted", {"ada"})])
+def test_a_version_takes_over_what_is_granted_on_its_dataset_unless_it_alone_is_restricted(
+    shop: Workshop, classification: str, let_in: set[str]
+) -> None:
+    dataset = shop.register(two_clusters(40)).dataset
+    grant = ACLEntry(
+        principal="guest", principal_type=PrincipalType.ROLE, permissions=(Permission.READ,), granted_by="ada",
+        granted_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )  # fmt: skip
+    with shop.services.storage.transaction("north") as work:
+        work.get_crud(Dataset).update(dataset, {"acl": (grant,)}, context=ADA)
+
+    payload = DatasetPayload(
+        name="clusters", source_uri=shop.put("c.csv", two_clusters(60)), target="kind",
+        data_classification=DataClassification(classification),
+    )  # fmt: skip
+    version = register_dataset(shop.services, payload, context=ADA).version
+
+    assert (version.dataset_id, {entry.principal for entry in version.acl}) == (dataset.id, let_in)
 
 
 def test_a_rejected_first_version_leaves_nothing_but_its_findings(shop: Workshop) -> None:

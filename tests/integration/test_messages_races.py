@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from engine_shop import becomes
+from patience import becomes
 from post_office import NAME, TTL, PostOffice
 
 from engine.bpmn import MessageTrigger

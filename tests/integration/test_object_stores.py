@@ -361,6 +361,35 @@ def test_an_object_that_was_stored_again_since_it_was_judged_is_not_collected(
     assert tested.store.quarantine(stored.sha256, _modified_at(tested.store, stored))
 
 
+class _StoredAgainWhileItIsMoved(S3ObjectStore):
+    """A store whose server copies for so long that somebody stores the same bytes again meanwhile."""
+
+    content = b""
+
+    def _modified_at(self, key: str) -> datetime | None:
+        found, content = super()._modified_at(key), self.content
+        self.content = b""
+        late = time.monotonic() + 20
+        while content and super()._modified_at(key) == found:  # the server's clock ticks in seconds
+            self.put_bytes(content)
+            assert time.monotonic() < late
+        return found
+
+
+def test_an_object_that_is_stored_again_while_a_server_copies_it_into_quarantine_stays(
+    s3_location: S3Location,
+) -> None:
+    store = _StoredAgainWhileItIsMoved(s3_location)
+    stored = store.put_bytes(b"stored again while it is copied")
+    seen_at = _modified_at(store, stored)
+    store.content = b"stored again while it is copied"
+
+    assert not store.quarantine(stored.sha256, seen_at)
+
+    assert store.read_bytes(stored.uri) == b"stored again while it is copied"
+    assert stored.sha256 not in {listed.sha256 for listed in store.list_quarantined()}
+
+
 def _modified_at(store: AddressedObjects, stored: StoredObject) -> datetime:
     (modified_at,) = (listed.modified_at for listed in store.list_objects() if listed.sha256 == stored.sha256)
     return modified_at

@@ -12,8 +12,10 @@ import pytest
 from handlers_platform import ADA, ADMIN, STRANGER, VIEWER, Workshop, two_clusters
 from open_door import Door
 from rows_and_objects import holdings
+from shop_floor import WHY
 
 from engine import InstanceStatus
+from handlers.datasets import DatasetPayload, register_dataset
 from handlers.process_starts import StartRequest, start_process
 from storage.errors import RecordNotFoundError
 from storage.models import DataClassification, Experiment, ModelArtifact, ModelStatus, ServingEndpoint
@@ -215,6 +217,31 @@ def test_what_is_said_of_a_model_is_in_its_lineage_with_who_says_so(door: Door, 
     }
     (downstream,) = door.ask("ada", ("learning.list_downstream", {"dataset_version_id": str(registered.version.id)}))
     assert answer["model_artifact_id"] in {node["id"] for node in downstream["lineage"]["nodes"]}
+
+
+def test_a_restricted_model_is_granted_to_those_alone_who_are_granted_its_restricted_data(
+    door: Door, shop: Workshop
+) -> None:
+    secret = DatasetPayload(
+        name="secret rows", source_uri=shop.put("r.csv", two_clusters(32)), target="kind",
+        data_classification=DataClassification.RESTRICTED,
+    )  # fmt: skip
+    plain = shop.register(two_clusters(34), name="plain rows")
+    version = register_dataset(shop.services, secret, context=ADA).version
+    shop.finish_jobs()
+    experiment = shop.launch(plain.dataset.id).experiment
+    for model, record_id, to in (("Experiment", experiment.id, "bob"), ("DatasetVersion", version.id, "eve")):
+        asked = {"model": model, "record_id": str(record_id), "principal": to, "permissions": ["read"], "reason": WHY}
+        door.ask("ada", ("learning.grant_access", asked))
+
+    register(
+        door, name="of both", artifact_uri=put(shop, made.onnx(made.field(12, b"both")), "both"),
+        experiment_id=str(experiment.id), dataset_version_id=str(version.id),
+    )  # fmt: skip
+
+    (model_version,) = shop.records(ModelArtifact, name="of both")
+    assert model_version.data_classification is DataClassification.RESTRICTED
+    assert {entry.principal for entry in model_version.acl} == {"ada", "eve"}
 
 
 def test_nobody_of_another_tenant_finds_it(door: Door, shop: Workshop) -> None:

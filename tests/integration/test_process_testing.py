@@ -51,6 +51,8 @@ _ORDER = document(
 _TESTS = """
 import pytest
 
+from engine.errors import CrashPointError
+
 
 @pytest.fixture
 def order(process_test):
@@ -113,6 +115,17 @@ def test_attempts_that_fail_are_repeated(process_test):
     assert (order.elapsed, order.result.incidents) == ("PT1H3S", ())
 
 
+@pytest.mark.parametrize("look", ["visits", "waits_at", "run_until"])
+def test_a_misspelt_element_is_not_one_that_was_never_reached(order, look):
+    with pytest.raises(AssertionError, match="No diagram has an element Aprove"):
+        getattr(order, look)("Aprove")
+
+
+def test_a_worker_crashes_at_no_other_place(order):
+    with pytest.raises(CrashPointError):
+        order.crash("Reserve", "after_everything")
+
+
 def test_an_incident_can_be_retried(process_test):
     order = process_test("order.bpmn")
     order.fail("Reserve", "disk full")
@@ -136,7 +149,7 @@ def run(project: pytest.Pytester, *arguments: str, tests: str) -> pytest.RunResu
 
 def test_processes_are_moved_hindered_and_looked_at(project: pytest.Pytester) -> None:
     result = run(project, "--process-coverage-min", "100", tests=_TESTS + _REST)
-    result.assert_outcomes(passed=8)
+    result.assert_outcomes(passed=12)
     result.stdout.fnmatch_lines(["*process coverage*", "order  nodes 12/12, flows 10/10, compensations 1/1"])
     assert result.ret == pytest.ExitCode.OK
 

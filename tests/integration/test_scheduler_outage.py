@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 from clockwork import JOIN_SECONDS, Clockwork, ago, every
-from engine_shop import becomes
 from outage import Outage, listening
+from patience import becomes
 
 from engine import Engine, Scheduler, SchedulerPolicy, ServiceTaskRegistry
 from storage import Storage

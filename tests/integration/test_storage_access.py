@@ -251,7 +251,9 @@ ASKERS = st.builds(
 )
 
 
-def test_a_query_shows_exactly_the_records_that_the_decision_lets_read(database_url: str, tmp_path: Path) -> None:
+def test_a_query_shows_exactly_what_the_decision_lets_read_and_hides_the_rest(
+    database_url: str, tmp_path: Path
+) -> None:
     engine = connect(database_url, pool_size=1)
     storage = Storage(engine, FolderObjectStore(tmp_path), clock=lambda: NOW)
 
@@ -267,8 +269,10 @@ def test_a_query_shows_exactly_the_records_that_the_decision_lets_read(database_
 
         with storage.transaction() as work:
             found = work.get_crud(Dataset).query({"name": record.name}, context=context)
+            is_hidden = work.get_crud(Dataset).hides_any({"name": record.name}, context=context)
 
         assert (found == [record]) is decide(context, Permission.READ, resource, now=NOW).allowed
+        assert is_hidden is (found == [])
 
     check()
     engine.dispose()

@@ -6,14 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
 import psycopg
 import pytest
+from patience import becomes
 
 from storage.embedded_postgres import embedded_postgres
 from storage.errors import DatabaseUnavailableError
@@ -76,12 +76,6 @@ def give_pid_to_this_process(folder: Path) -> None:
     for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
         path = folder / name
         path.write_text("\n".join([str(os.getpid()), *path.read_text().splitlines()[1:], ""]))
-
-
-def becomes(condition: Callable[[], bool]) -> bool:
-    """Ask until the condition holds; False where it does not within the time limit."""
-    pause = threading.Event()
-    return any(condition() or pause.wait(0.01) for _ in range(6_000))
 
 
 def test_users_come_and_go_and_the_last_one_stops_the_cluster(folder: Path) -> None:

@@ -12,7 +12,8 @@ from uuid import UUID
 import pytest
 from clockwork import JOIN_SECONDS
 from diagrams import boundary, catch, cycle, diagram, duration, end, path, start, user_task
-from engine_shop import ADMIN, EAGER, Shop, becomes
+from engine_shop import ADMIN, EAGER, Shop
+from patience import becomes
 from sqlalchemy import text
 
 from engine import InstanceStatus, NotificationHub, Scheduler, SchedulerPolicy

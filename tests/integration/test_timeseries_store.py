@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
@@ -31,6 +32,7 @@ from storage.stores import (
 ENTITY = UUID(int=1)
 YEAR = 2001
 DAWN = datetime(YEAR, 3, 30, 22, tzinfo=UTC)
+LARGEST = sys.float_info.max
 
 
 def point(value: float, seconds: float = 0, step: int | None = None, metric: str = "loss") -> MetricPoint:
@@ -164,6 +166,30 @@ def test_late_points_are_in_the_rollups_at_once_and_when_they_are_rolled_up(stor
     assert (after.count, after.sum, after.first_value, after.last_value) == (4, 6, -5, 7)
     assert (after.minimum, after.maximum, after.mean) == (-5, 7, 1.5)
     assert roll_up(storage) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "total"),
+    [
+        ((1e308, 1e308), LARGEST),
+        ((-1e308, -1e308, 5.0), -LARGEST),
+        ((1e308, -1e308, 3.0), 3.0),
+        ((LARGEST,), LARGEST),
+        ((1e290, 1e290), 2e290),
+    ],
+)
+def test_values_whose_sum_no_number_can_hold_are_rolled_up_like_all_others(
+    storage: Storage, values: tuple[float, ...], total: float
+) -> None:
+    record(storage, *(point(value, 40 * place) for place, value in enumerate(values)))
+    at_once = {resolution: rollups(storage, resolution) for resolution in Resolution}
+
+    roll_up(storage)
+
+    assert at_once == {resolution: rollups(storage, resolution) for resolution in Resolution}
+    (day,) = at_once[Resolution.DAY]
+    assert (day.sum, day.count, day.minimum, day.maximum) == (total, len(values), min(values), max(values))
+    assert day.quantile(1) == pytest.approx(max(values), rel=0.0101)
 
 
 def test_points_that_come_while_others_are_rolled_up_are_not_forgotten(storage: Storage) -> None:

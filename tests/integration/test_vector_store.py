@@ -102,6 +102,20 @@ def test_a_vector_without_direction_has_no_angle(layer: VectorStore) -> None:
             refused()
 
 
+@pytest.mark.parametrize("embedding", [(1e30, 0.0), (-1e19, 1e19)])
+@pytest.mark.parametrize("metric", Metric)
+def test_a_vector_so_long_that_its_distances_are_wrong_is_refused(
+    layer: VectorStore, embedding: tuple[float, ...], metric: Metric
+) -> None:
+    with pytest.raises(VectorUnusableError):
+        layer.upsert([point(1, *embedding)], metric=metric)
+
+
+def test_a_vector_so_short_that_its_angle_is_wrong_is_refused(layer: VectorStore) -> None:
+    with pytest.raises(VectorUnusableError):
+        layer.upsert([point(1, 1e-20, 0)], metric=Metric.COSINE)
+
+
 def test_properties_that_the_database_cannot_hold_are_refused(layer: VectorStore) -> None:
     with pytest.raises(RecordTextError):
         layer.upsert([point(1, 1, name="\0")])
@@ -200,3 +214,29 @@ def test_the_index_serves_the_query_that_the_store_asks(storage: Storage) -> Non
         plan = "\n".join(work.connection.execute(text(f"explain {query}"), asked).scalars())
 
     assert "Index Scan using vector_point_l2_2" in plan
+
+
+def test_a_large_collection_far_behind_the_points_of_another_tenant_is_found(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index gives up after some twenty thousand points that are nearer."""
+    monkeypatch.setattr(vectors, "EXACT_UP_TO", 10)
+    with storage.transaction() as work:
+        VectorStore(work.connection, "north", "far").upsert([point(number, 100, number) for number in range(11)])
+        VectorStore(work.connection, "south", "near").upsert([point(0, 0, 0)])
+        crowd = (
+            "insert into vector_point (tenant_id, collection, point_id, dimension, metric, embedding)"
+            " select 'south', 'near', gen_random_uuid(), 2, 'l2', cast(format('[%s,%s]', x, x * x % 7) as vector)"
+            " from (select number / 1000.0 as x from generate_series(1, 22000) as number) as numbers"
+        )
+        work.connection.execute(text(crowd))
+    with as_owner(storage) as connection:
+        create_vector_indexes(connection)
+        connection.execute(text("analyze vector_point"))
+
+    with storage.transaction() as work:
+        for statement in ("set local enable_seqscan = off", "set local enable_sort = off"):
+            work.connection.execute(text(statement))
+        nearest = VectorStore(work.connection, "north", "far").nearest([0, 0], 3)
+
+    assert [neighbour.id.int for neighbour in nearest.neighbours] == [0, 1, 2]

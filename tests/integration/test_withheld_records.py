@@ -24,11 +24,15 @@ from storage.models import (
     DataClassification,
     Dataset,
     DatasetVersion,
+    DriftReport,
     Experiment,
     ModelArtifact,
+    ModelStatus,
     Permission,
     PrincipalType,
+    RiskSeverity,
     ServingEndpoint,
+    StorageModel,
     TrainingRun,
 )
 
@@ -38,8 +42,9 @@ SECRET = "planted7c1"
 MIA = GRACE.model_copy(update={"user_id": "mia"})
 OLGA = ADMIN.model_copy(update={"groups": frozenset({"reviewer"})})
 RUTH = ADMIN.model_copy(update={"user_id": "ruth", "groups": frozenset({"reviewer"})})
+RHEA = GRACE.model_copy(update={"user_id": "rhea"})
 GWEN = GRACE.model_copy(update={"user_id": "gwen"})
-PEOPLE = {"ada": ADA, "grace": GRACE, "mia": MIA, "olga": OLGA, "ruth": RUTH, "gwen": GWEN}
+PEOPLE = {"ada": ADA, "grace": GRACE, "mia": MIA, "olga": OLGA, "ruth": RUTH, "gwen": GWEN, "rhea": RHEA}
 UNTRUSTED = ("mia", "olga")
 RECORDS = (Dataset, DatasetVersion, Experiment, ModelArtifact, TrainingRun, ServingEndpoint)
 Names = dict[str, str]
@@ -238,6 +243,55 @@ def test_nobody_acts_on_what_is_about_restricted_records_without_a_grant(
     assert holdings(shop) == before
 
 
+def let_read(door: Door, who: str, *records: StorageModel) -> None:
+    for record in records:
+        grant = {"model": type(record).__name__, "record_id": str(record.id), "principal": who, "reason": WHY}
+        door.ask("ada", ("learning.grant_access", {**grant, "permissions": ["read"]}))
+
+
+def test_a_restricted_model_answers_those_who_are_granted_its_execution_and_nobody_else(
+    door: Door, shop: Workshop, names: Names
+) -> None:
+    row = {f"{SECRET}width": 12, "height": 3.0, "colour": "red"}
+    asked = ("learning.run_inference", {"inference_payload": {"endpoint_id": names["endpoint"], "instances": [row]}})
+    (endpoint,), (version,) = (
+        shop.records(ServingEndpoint, id=UUID(names["endpoint"])),
+        [each for each in shop.records(ModelArtifact) if each.status is ModelStatus.PRODUCTION],
+    )
+    let_read(door, "rhea", endpoint, version)
+
+    (granted_all,), (granted_read,), (granted_nothing,) = (door.ask(who, asked) for who in ("ada", "rhea", "mia"))
+
+    assert granted_all["predictions"] == [f"{SECRET}large"]
+    assert (granted_read["code"], granted_nothing["code"]) == ("FORBIDDEN", "ENDPOINT_NOT_FOUND")
+    assert f"ServingEndpoint {endpoint.id}" in denials(shop, "rhea")
+
+
+def test_who_may_read_a_record_and_not_grant_it_is_told_of_their_own_grants_alone_by_every_answer(
+    door: Door, shop: Workshop, names: Names
+) -> None:
+    report = DriftReport(
+        tenant_id="north", model_id=UUID(names["model"]), dataset_version_id=UUID(names["dataset version"]),
+        method="psi", severity=RiskSeverity.LOW, acl=granted("ada"),
+    )  # fmt: skip
+    with shop.services.storage.transaction("north") as work:
+        work.get_crud(DriftReport).create(report, context=ADA)
+    experiment = {"experiment_id": names["experiment"], "include_runs": True}
+    runs = shop.records(TrainingRun, experiment_id=names["experiment"])
+    let_read(door, "rhea", *shop.records(Experiment, id=UUID(names["experiment"])), *runs)
+    let_read(door, "rhea", *shop.records(ServingEndpoint, id=UUID(names["endpoint"])))
+    metrics = {"filter": {"entity_id": names["endpoint"]}}
+    asked = ("learning.get_experiment_status", experiment), ("learning.get_metrics", metrics)
+
+    def who_is_named(who: str) -> list[set[str]]:
+        status, measured = door.ask(who, *asked)
+        records = [*status["runs"], *measured["drift_reports"]]
+        return [{entry["principal"] for entry in record["acl"]} for record in records]
+
+    assert who_is_named("ada") == [{"ada", "grace", "ruth", "rhea"}] * len(runs) + [{"ada"}]
+    assert who_is_named("rhea") == [{"rhea"}] * len(runs) + [set()]
+
+
 def test_an_instance_is_halted_and_let_go_on_without_a_grant(door: Door, names: Names) -> None:
     asked = {"instance_id": names["instance"], "reason": WHY}
 
@@ -295,12 +349,15 @@ def test_an_instance_of_somebody_elses_is_not_lent_for_acting_on_restricted_reco
     instance, named = started["process_instance_id"], names["dataset version"].upper().replace("-", "")
     noted = len(denials(shop, "olga"))
 
-    set_variables, brought, of_ada = (
+    set_variables, brought, unnamed, of_ada = (
         *door.ask(
             "olga",
             ("learning.set_variables", {"process_instance_id": instance, "variables": {"a": [named]}, "reason": WHY}),
             ("scheduler_trigger_event", {
                 "event_type": "goods.arrived", "instance_id": instance, "payload": {"a": {"b": named}},
+            }),
+            ("scheduler_trigger_event", {
+                "event_type": "goods.arrived", "instance_id": instance, "payload": {"": named},
             }),
         ),
         *door.ask("ada", ("scheduler_trigger_event", {
@@ -308,9 +365,24 @@ def test_an_instance_of_somebody_elses_is_not_lent_for_acting_on_restricted_reco
         })),
     )  # fmt: skip
 
-    assert [set_variables["code"], brought["code"]] == ["RECORD_NOT_FOUND"] * 2
-    assert denials(shop, "olga")[noted:] == [f"DatasetVersion {names['dataset version']}"] * 2
+    assert [set_variables["code"], brought["code"], unnamed["code"]] == ["RECORD_NOT_FOUND"] * 3
+    assert denials(shop, "olga")[noted:] == [f"DatasetVersion {names['dataset version']}"] * 3
     assert of_ada["outcome"] == "received"
+
+
+def test_nobody_starts_or_schedules_what_names_a_record_that_they_may_not_know_of(door: Door, names: Names) -> None:
+    """Else what became of it would tell whether an id is that of a restricted record."""
+    schedule = {"trigger": {"kind": "cron", "line": "0 2 1 1 *"}}
+    about, key = {"a": [names["dataset version"]]}, f"of-{names['experiment']}"
+    asked: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("scheduler_start_instance", {"process_id": "waiting-work", "variables": {"order": "no", **about}}),
+        ("scheduler_start_instance", {"process_id": "waiting-work", "business_key": key}),
+        ("scheduler_define_process", {
+            "process_payload": {"process_id": "waiting-work", "variables": about}, "schedule_definition": schedule,
+        }),
+    )  # fmt: skip
+
+    assert [answer.get("code") for answer in door.ask("olga", *asked)] == ["RECORD_NOT_FOUND"] * 3
 
 
 def test_no_instance_about_restricted_records_is_migrated_without_a_grant(door: Door, names: Names) -> None:

@@ -22,9 +22,12 @@ from diagrams import (
     parallel,
     path,
     process,
+    script_task,
     service_task,
     start,
     subprocess,
+    throw,
+    undone_by,
     user_task,
 )
 from pydantic import BaseModel
@@ -281,6 +284,38 @@ def test_the_inputs_of_a_subprocess_are_known_within_and_what_it_writes_behind()
     for take, expected in ((TAKE, []), (beyond, [("error", "VARIABLE_MISSING", "Take")])):
         content = diagram("p", DECLARED, start(), path("Begin", "Nested", "Take", "Done"), nested, take, end())
         assert findings(content) == expected
+
+
+@pytest.mark.parametrize(
+    ("repeated", "read", "expected"),
+    [
+        ("", "=local", []),
+        (for_each("=given", "item"), "=item", []),
+        (for_each("=given", "item"), "=made", []),
+        ("", "=item", [("error", "VARIABLE_MISSING", "Undo")]),
+        (for_each("=given", "other"), "=item", [("error", "VARIABLE_MISSING", "Undo")]),
+    ],
+)
+def test_what_undoes_a_subprocess_knows_its_inputs_its_item_and_what_stayed_in_it(
+    repeated: str, read: str, expected: list[tuple[str, str, str]]
+) -> None:
+    nested = subprocess(
+        "Nested",
+        start("In"),
+        MAKE,
+        end("Out"),
+        path("In", "Make", "Out"),
+        inputs={"local": "=given"},
+        repeated=repeated,
+    )
+    undoing = undone_by("Nested", script_task("Undo", read, "undone"))
+    other = script_task("Other", "=1", "item")
+    content = diagram(
+        "p", DECLARED, start(), path("Begin", "Nested", "Back", "Other", "Done"), nested, undoing,
+        throw("Back", compensates=""), other, end(),
+    )  # fmt: skip
+
+    assert findings(content) == expected
 
 
 @pytest.mark.parametrize("code", [None, "BROKEN", "OTHER"])

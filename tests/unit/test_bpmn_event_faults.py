@@ -250,6 +250,19 @@ ITEMS = '<bpmn:extensionElements><zeebe:loopCharacteristics inputCollection="=a"
             id="a lane without name",
         ),
         pytest.param(
+            diagram(
+                "p",
+                lanes({"reviewer": ["X"], "operator": ["X"]}),
+                start(),
+                path("Begin", "X", "Done"),
+                user_task("X", None),
+                end(),
+            ),
+            "CANDIDATES_MISSING",
+            "X",
+            id="two lanes beside each other",
+        ),
+        pytest.param(
             diagram("p", start(), parallel("X"), path("Begin", "X")), "OUTGOING_FLOWS", "X", id="no flow out of a fork"
         ),
         pytest.param(

@@ -60,6 +60,12 @@ NEEDED = {"needed": "=a"}
             id="target is no name",
         ),
         pytest.param(
+            task(TYPE + "<zeebe:ioMapping><zeebe:output source='=a' target='true' /></zeebe:ioMapping>"),
+            "MAPPING_INVALID",
+            "Work",
+            id="target is a word of FEEL",
+        ),
+        pytest.param(
             task(TYPE + "<zeebe:ioMapping><zeebe:input target='b' /></zeebe:ioMapping>"),
             "MAPPING_INVALID",
             "Work",

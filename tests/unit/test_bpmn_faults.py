@@ -41,6 +41,9 @@ NEEDED = {"needed": "=a"}
         pytest.param(document('<bpmn:process isExecutable="true" />'), "ID_MISSING", "Definitions", id="no process id"),
         pytest.param(diagram("p", *STRAIGHT, WORK, "<bpmn:serviceTask />"), "ID_MISSING", "p", id="no element id"),
         pytest.param(diagram("p", *STRAIGHT, service_task("a b", "plain")), "ID_INVALID", "a b", id="no valid id"),
+        pytest.param(
+            diagram("p" * 201, start(), end(), path("Begin", "Done")), "ID_INVALID", "p" * 201, id="id too long"
+        ),
         pytest.param(diagram("p", *STRAIGHT, WORK, WORK), "ID_DUPLICATE", "Work", id="an id twice"),
         pytest.param(
             document(process("p", start("A")), process("p", start("B"))), "ID_DUPLICATE", "p", id="a process id twice"

@@ -96,6 +96,8 @@ def test_comments_and_processing_instructions_change_nothing() -> None:
         (b'<!DOCTYPE a [<!ENTITY b "bbb"><!ENTITY c "&b;&b;">]><a c="&c;"/>', "DOCTYPE_REFUSED"),
         (b" " * (10 * 1024 * 1024) + b"<a/>", "DOCUMENT_TOO_LARGE"),
         (b"<a>" + b"<b/>" * 200_000 + b"</a>", "DOCUMENT_TOO_LARGE"),
+        (b"<a" + b"".join(b' b%d=""' % number for number in range(101)) + b"/>", "DOCUMENT_TOO_LARGE"),
+        (b"<a" + b"".join(b' b%d=""' % number for number in range(100)) + b"/>", "NOT_BPMN"),
     ],
 )
 def test_what_is_not_a_plain_bpmn_document_is_refused(content: bytes, code: str) -> None:

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from storage import Resource, SecurityContext, decide
-from storage.grants import exceeding, is_orphaned, names_oneself, same_grant, without
-from storage.models import ACLEntry, DataClassification, GrantConditions, Permission, PrincipalType, RoleType
+from storage.grants import exceeding, inherited, is_orphaned, names_oneself, same_grant, without
+from storage.models import ACLEntry, DataClassification, Dataset, GrantConditions, Permission, PrincipalType, RoleType
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -248,13 +248,42 @@ def test_what_is_taken_from_one_principal_is_left_to_all_others() -> None:
     assert without(acl, "ada", PrincipalType.USER, Permission) == (TO_BOB, of_a_role)
 
 
+def source(classification: DataClassification, *acl: ACLEntry) -> Dataset:
+    return Dataset(tenant_id="north", name="d", source_uri="file:///d", data_classification=classification, acl=acl)
+
+
+SECRET, PLAIN = DataClassification.RESTRICTED, DataClassification.INTERNAL
+AGAIN = TO_BOB.model_copy(update={"granted_by": "cyd"})
+TO_ADA = grant(Permission.READ)
+
+
+@pytest.mark.parametrize(
+    ("classification", "sources", "taken_over"),
+    [
+        (SECRET, (), ()),
+        (SECRET, (source(SECRET, TO_ADA, TO_BOB),), (TO_ADA, TO_BOB)),
+        (SECRET, (source(PLAIN, TO_BOB),), ()),
+        (SECRET, (source(PLAIN, TO_BOB), source(SECRET, TO_ADA)), (TO_ADA,)),
+        (SECRET, (source(SECRET, TO_ADA, TO_BOB), source(SECRET, AGAIN)), (TO_BOB,)),
+        (PLAIN, (source(PLAIN, TO_ADA, TO_BOB), source(PLAIN, AGAIN)), (TO_BOB,)),
+    ],
+)
+def test_a_record_takes_over_what_all_grant_of_which_it_comes_and_no_secret_is_granted_by_what_is_none(
+    classification: DataClassification, sources: tuple[Dataset, ...], taken_over: tuple[ACLEntry, ...]
+) -> None:
+    assert inherited(classification, sources) == taken_over
+
+
 @pytest.mark.parametrize(
     ("classification", "acl", "is_left_to_nobody"),
     [
-        ("restricted", (grant(Permission.ADMIN),), False),
+        ("restricted", (grant(Permission.ADMIN, Permission.READ),), False),
+        ("restricted", (grant(Permission.ADMIN), grant(Permission.READ)), False),
+        ("restricted", (grant(Permission.ADMIN),), True),
+        ("restricted", (grant(Permission.ADMIN), grant(Permission.READ, principal="bob")), True),
         ("restricted", (grant(Permission.READ),), True),
-        ("restricted", (grant(Permission.ADMIN, expires_at=NOW + HOUR),), True),
-        ("restricted", (grant(Permission.ADMIN, conditions={"networks": ["10.0.0.0/8"]}),), True),
+        ("restricted", (grant(Permission.ADMIN, Permission.READ, expires_at=NOW + HOUR),), True),
+        ("restricted", (grant(Permission.ADMIN, Permission.READ, conditions={"networks": ["10.0.0.0/8"]}),), True),
         ("confidential", (), False),
     ],
 )

@@ -26,6 +26,7 @@ from storage.objects.garbage import (
     Verdict,
     collect,
     judge,
+    take_inventory,
 )
 from storage.objects.keys import plain_uri, stored_digest_of
 from storage.objects.references import HoldInForce, Need, Needed, Reference, needed_objects
@@ -110,6 +111,14 @@ def test_the_longest_rule_that_speaks_of_a_deleted_record_retains_it() -> None:
     assert days("ModelArtifact", DataClassification.INTERNAL) == 10
     assert days("ModelArtifact", DataClassification.RESTRICTED) == 100
     assert days("DatasetVersion", DataClassification.RESTRICTED) == 100
+
+
+def test_records_are_retained_since_the_moment_that_lies_a_period_back_or_since_ever() -> None:
+    policy = parse_retention("ModelArtifact=2,*/restricted=999999")
+    since_ever = datetime(1, 1, 1, tzinfo=UTC)
+
+    assert policy.retained_since("ModelArtifact", DataClassification.INTERNAL, NOW) == NOW - 2 * DAY
+    assert policy.retained_since("ModelArtifact", DataClassification.RESTRICTED, NOW) == since_ever
 
 
 def test_a_deleted_record_keeps_its_objects_until_the_policy_lets_them_go() -> None:
@@ -395,3 +404,19 @@ def test_the_folder_really_removes_only_what_stayed_in_quarantine(tmp_path: Path
     assert store.read_bytes(kept.uri) == b"kept"
     with pytest.raises(ObjectNotFoundError):
         store.read_bytes(gone.uri)
+
+
+@pytest.mark.parametrize("before", [4 * 1024 * 1024, 5 * 1024 * 1024 - 40])
+def test_a_large_document_keeps_what_it_names_wherever_that_stands(tmp_path: Path, before: int) -> None:
+    """As the manifest of a dataset with many columns of long names."""
+    folder = FolderObjectStore(tmp_path)
+    chunk, unneeded = folder.put_bytes(b"chunk"), folder.put_bytes(b"unneeded")
+    large = folder.put_bytes(b"not a document " * 500_000)
+    manifest = folder.put_bytes(b'{"names": "' + b"x" * before + f'", "chunks": ["{chunk.uri}"]}}'.encode())
+    references = [reference("x", uri=manifest.uri), reference("x", uri=large.uri)]
+    going_by = Collection(references, (), NO_POLICY, GRACE, datetime.now(UTC) + 9 * DAY, is_dry_run=False)
+
+    report = collect(folder, folder, take_inventory(folder), going_by, nobody_holds)
+
+    assert [judgement.sha256 for judgement in report.judged] == [unneeded.sha256]
+    assert folder.read_bytes(chunk.uri) == b"chunk"

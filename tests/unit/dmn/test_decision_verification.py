@@ -56,6 +56,8 @@ def of_table(
         (document(decision("D1", '<context id="C" />')), [("ELEMENT_UNSUPPORTED", "C")]),
         (document(decision("D1", "")), [("LOGIC_MISSING", "D1")]),
         (document(decision("D1", literal("1")), decision("D1", literal("2"))), [("ID_DUPLICATE", "D1")]),
+        (document(decision("D" * 201, literal("1"))), [("ID_INVALID", "D" * 201)]),
+        (document(decision("D" * 200, literal("1"))), []),
         (
             document(
                 decision(

@@ -105,6 +105,6 @@ def test_the_command_line_lists_findings_as_json(tmp_path: Path) -> None:
     assert report["findings"][0]["code"] == "INPUT_MISSING"
 
 
-@pytest.mark.parametrize("given", ["[]", "{", "@/nowhere"])
+@pytest.mark.parametrize("given", ["[]", "{", "@/nowhere", '{"accuracy": NaN}'])
 def test_the_command_line_refuses_an_input_that_is_no_object(given: str) -> None:
     assert CliRunner().invoke(app, ["decision", "eval", str(POLICY), "--input", given]).exit_code == 2
