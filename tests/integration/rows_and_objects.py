@@ -34,9 +34,9 @@ def count_rows(storage: Storage) -> dict[str, int]:
         return {row[0]: row[1] for row in connection.execute(text(counting))}
 
 
-def denials(shop: Workshop, user_id: str) -> set[str]:
-    """What a person was refused, by the audit trail."""
+def denials(shop: Workshop, user_id: str) -> list[str]:
+    """What a person was refused, one time after another, by the audit trail."""
     with as_owner(shop.services.storage) as connection:
-        leaves = connection.execute(text("select canonical_bytes from audit_leaf")).scalars().all()
-    found = [json.loads(bytes(leaf)) for leaf in leaves]
-    return {leaf["subject"] for leaf in found if (leaf["actor"], leaf["action"]) == (user_id, "access.denied")}
+        query = text("select canonical_bytes from audit_leaf order by audit_ref")
+        found = [json.loads(bytes(leaf)) for leaf in connection.execute(query).scalars()]
+    return [leaf["subject"] for leaf in found if (leaf["actor"], leaf["action"]) == (user_id, "access.denied")]

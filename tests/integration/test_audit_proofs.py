@@ -80,7 +80,7 @@ def test_a_size_that_the_tree_does_not_have_is_refused(office: AuditOffice) -> N
     with office.storage.transaction() as work:
         proofs, tree = AuditProofs(work.connection, ADA), tenant_tree("north")
         assert len(proofs.consistency(tree, 2).path) == 1 + 0
-        for sizes in ((4, None), (2, 4), (-1, None)):
+        for sizes, wrong in (((4, None), 4), ((2, 4), 4), ((-1, None), -1), ((3, 2), 3)):
             with pytest.raises(AuditSizeError) as error:
                 proofs.consistency(tree, *sizes)
-            assert error.value.newest == 3
+            assert (error.value.tree, error.value.size, error.value.newest) == (tree, wrong, 3)

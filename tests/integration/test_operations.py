@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import product
 from uuid import UUID
 
 import pytest
@@ -22,11 +25,12 @@ from engine.errors import (
     VariableNameError,
 )
 from engine.operations import OperationResult, Operations
-from engine.persistence import IncidentStatus
+from engine.persistence import EventLog, IncidentStatus
 from engine.service_tasks import JobContext, TaskContext
 from engine.token_moves import TokenMove
-from storage import Storage
+from storage import SecurityContext, Storage, UnitOfWork
 from storage.errors import AccessDeniedError
+from storage.models import RoleType
 
 WHY = "the disk is full"
 REVIEW = diagram(
@@ -56,8 +60,6 @@ def cancel(shop: Shop, instance: UUID) -> OperationResult:
 
 
 def kinds(shop: Shop, instance: UUID) -> list[str]:
-    from engine.persistence import EventLog
-
     with shop.storage.transaction() as work:
         return [event.kind for event in EventLog(work).of_instance(instance)]
 
@@ -232,6 +234,115 @@ def test_a_token_that_is_not_there_or_cannot_go_there_is_not_moved(
         Operations(shop.engine).move_token(work, instance, move, reason=WHY, context=ADMIN)
 
     assert shop.job("element_id, status") == ("Work", "available")
+
+
+MOVE = TokenMove(element_id="Work", to_element_id="Done")
+ACTS: dict[str, Callable[[Operations, UnitOfWork, UUID, SecurityContext], object]] = {
+    "suspend": lambda o, w, i, who: o.suspend(w, i, reason=WHY, context=who),
+    "resume": lambda o, w, i, who: o.resume(w, i, reason=WHY, context=who),
+    "cancel": lambda o, w, i, who: o.cancel(w, i, reason=WHY, context=who),
+    "set variables": lambda o, w, i, who: o.set_variables(w, i, {"rate": 0.5}, reason=WHY, context=who),
+    "move token": lambda o, w, i, who: o.move_token(w, i, MOVE, reason=WHY, context=who),
+}
+QUESTIONS: dict[str, Callable[[Operations, UnitOfWork, UUID, SecurityContext], object]] = {
+    "retry incident": lambda o, w, i, who: o.retry_incident(w, i, reason=WHY, context=who),
+    "incidents": lambda o, w, _, who: o.incidents(w, context=who),
+    "outcome": lambda o, w, i, who: o.outcome(w, i, context=who),
+}
+
+
+def failing_shop(storage: Storage, hub: NotificationHub) -> tuple[Shop, UUID, UUID]:
+    """Return a shop, an instance of it, and its incident."""
+
+    def run(_context: TaskContext, _request: Nothing) -> Result:
+        raise RuntimeError
+
+    content = diagram("p", start(), path("Begin", "Work", "Done"), service_task("Work", "t", retries=1), end())
+    shop = Shop(storage, hub, content, transactional(run))
+    instance = shop.start()
+    shop.worker(EAGER).run_one()
+    with storage.transaction() as work:
+        (incident,) = Operations(shop.engine).incidents(work, context=ADMIN)
+    return shop, instance, incident.incident_id
+
+
+def test_each_act_is_for_those_whose_roles_carry_its_permission(storage: Storage, hub: NotificationHub) -> None:
+    shop, instance, incident = failing_shop(storage, hub)
+    subjects = dict.fromkeys(ACTS, instance) | dict.fromkeys(QUESTIONS, incident)
+    allowed: dict[RoleType, set[str]] = {role: set() for role in RoleType}
+
+    for role, (name, act) in product(RoleType, {**ACTS, **QUESTIONS}.items()):
+        who = SecurityContext(user_id="pat", tenant_id="north", roles=frozenset({role}))
+        with suppress(AccessDeniedError), storage.transaction() as work:
+            with suppress(InstanceNotSuspendedError):
+                act(Operations(shop.engine), work, subjects[name], who)
+            allowed[role].add(name)
+            work.connection.rollback()
+
+    assert allowed == {
+        RoleType.OWNER: {*ACTS, *QUESTIONS},
+        RoleType.ADMIN: {*ACTS, *QUESTIONS},
+        RoleType.MEMBER: {*QUESTIONS},
+        RoleType.SERVICE: {*QUESTIONS},
+        RoleType.VIEWER: {"incidents", "outcome"},
+        RoleType.GUEST: set(),
+    }
+
+
+@pytest.mark.parametrize("name", ACTS)
+def test_nothing_is_done_to_an_instance_that_is_over(storage: Storage, hub: NotificationHub, name: str) -> None:
+    shop = Shop(storage, hub, ONE_JOB, transactional(idle))
+    instance = shop.start()
+    shop.worker().run_one()
+    before = kinds(shop, instance)
+
+    with pytest.raises((InstanceNotActiveError, InstanceNotSuspendedError)) as refused, storage.transaction() as work:
+        ACTS[name](Operations(shop.engine), work, instance, ADMIN)
+
+    assert (refused.value.process_instance_id, refused.value.status) == (str(instance), "completed")
+    assert isinstance(refused.value, InstanceNotSuspendedError) is (name == "resume")
+    assert (kinds(shop, instance), shop.variables(instance)) == (before, {"value": 5})
+
+
+def test_an_incident_of_a_suspended_instance_is_retried_once_that_is_resumed(
+    storage: Storage, hub: NotificationHub
+) -> None:
+    shop, instance, incident = failing_shop(storage, hub)
+    operations = Operations(shop.engine)
+    suspend(shop, instance)
+
+    with pytest.raises(InstanceNotActiveError) as refused, storage.transaction() as work:
+        operations.retry_incident(work, incident, reason=WHY, context=ADMIN)
+    assert (refused.value.process_instance_id, refused.value.status) == (str(instance), "suspended")
+    assert "incident.retried" not in kinds(shop, instance)
+
+    resume(shop, instance)
+    with storage.transaction() as work:
+        retried = operations.retry_incident(work, incident, reason=WHY, context=ADMIN)
+    assert retried.status is IncidentStatus.RETRYING
+
+
+def test_the_event_of_an_act_says_who_did_what_and_why(storage: Storage, hub: NotificationHub) -> None:
+    shop, instance, incident = failing_shop(storage, hub)
+    operations = Operations(shop.engine)
+    told = {"reason": WHY, "by": ADMIN.user_id}
+    suspend(shop, instance)
+    resume(shop, instance)
+    with storage.transaction() as work:
+        operations.retry_incident(work, incident, reason=WHY, context=ADMIN)
+        operations.set_variables(work, instance, {"b": 1, "a": 2}, reason=WHY, context=ADMIN)
+        operations.move_token(work, instance, MOVE, reason=WHY, context=ADMIN)
+    with storage.transaction() as work:
+        events = {event.kind: event.payload for event in EventLog(work).of_instance(instance)}
+
+    assert len(str(events["process.edited"].pop("request_sha256"))) == 64
+    assert {kind: payload for kind, payload in events.items() if "reason" in payload} == {
+        "process.suspended": told,
+        "process.resumed": told,
+        "incident.retried": {"incident_id": str(incident), **told},
+        "process.edited": {"variables": ["a", "b"], **told},
+        "process.redirected": {**MOVE.model_dump(mode="json"), **told},
+    }
 
 
 def test_an_administrator_cannot_move_a_token_past_a_task_that_excludes_them(storage: Storage) -> None:

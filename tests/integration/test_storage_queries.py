@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from storage import SecurityContext, Storage, UnifiedCRUD
 from storage.errors import CursorInvalidError, FilterInvalidError, RecordNumberError, RecordTextError, UnknownFieldError
-from storage.filters import Condition, Operator, Order, write_cursor
+from storage.filters import NEWEST_FIRST, Condition, Operator, Order, write_cursor
 from storage.identifiers import new_id
 from storage.models import ComputeProfile, Dataset, Experiment, ExperimentStatus, RoleType
 
@@ -253,11 +253,20 @@ def test_a_cursor_with_another_value_in_it_is_refused(records: UnifiedCRUD[Exper
         records.page({}, cursor=cursor, context=ADA)
 
 
-def test_a_cursor_is_of_no_use_for_another_order(records: UnifiedCRUD[Experiment]) -> None:
+@pytest.mark.parametrize("order", [(), (Order("framework"),), (Order("model_name", is_descending=True),)], ids=str)
+def test_a_cursor_is_of_no_use_for_another_order(records: UnifiedCRUD[Experiment], order: tuple[Order, ...]) -> None:
     cursor = records.page({}, limit=1, order=[Order("model_name")], context=ADA).next_cursor
 
     with pytest.raises(CursorInvalidError):
-        records.page({}, cursor=cursor, context=ADA)
+        records.page({}, order=order or NEWEST_FIRST, cursor=cursor, context=ADA)
+
+
+def test_a_cursor_is_of_no_use_for_another_model(records: UnifiedCRUD[Experiment]) -> None:
+    values = [str(EXPERIMENTS[0].id)]
+
+    assert records.page({}, cursor=write_cursor("Experiment", NEWEST_FIRST, values), context=ADA)
+    with pytest.raises(CursorInvalidError):
+        records.page({}, cursor=write_cursor("Dataset", NEWEST_FIRST, values), context=ADA)
 
 
 def test_frequent_questions_are_answered_from_an_index_below_row_level_security(storage: Storage) -> None:

@@ -82,6 +82,19 @@ def test_a_document_has_the_bytes_of_rfc_8785(document: dict[str, JsonValue]) ->
     assert canonical_bytes(document) == by_the_rfc(document)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [2**53 - 1, 1 - 2**53, 2**53, -(2**53), 10**40, 0.0, -0.0, 2.0, 0.5, -0.5, 1e-4, 9.999e-5, -1e-7, 1e15, 1e16, -1e16,
+     9007199254740991.0, 9007199254740992.0, 1e20, 1e21, 5e-324, True, "1", None],
+)  # fmt: skip
+def test_a_value_at_the_edge_of_what_all_write_alike_has_the_bytes_of_rfc_8785(value: JsonValue) -> None:
+    beside: list[dict[str, JsonValue]] = [
+        {"a": value}, {"a": [1, value]}, {"a": [value, 1]}, {"b": {"c": value}}, {"é": value, "z": [{"y": value}]},
+    ]  # fmt: skip
+
+    assert [canonical_bytes(document) for document in beside] == [by_the_rfc(document) for document in beside]
+
+
 @given(entries(), contexts())
 def test_a_leaf_has_the_bytes_of_rfc_8785(entry: AuditEntry, context: SecurityContext) -> None:
     always: dict[str, JsonValue] = {

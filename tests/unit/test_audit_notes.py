@@ -28,6 +28,9 @@ GO_NOTE = (
 )
 
 
+ROOT = base64.b64encode(bytes(range(32))).decode()
+
+
 def key_of(number: int, name: str = "ami-learning/log") -> SigningKey:
     return SigningKey(name, Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32))
 
@@ -70,6 +73,13 @@ def test_a_line_that_is_no_key_is_refused(line: str) -> None:
         VerifierKey.parse(line)
 
 
+def test_every_key_comes_back_out_of_its_line() -> None:
+    keys = [key_of(number).verifier for number in range(64)]
+
+    assert [VerifierKey.parse(f"{key}\n") for key in keys] == keys
+    assert {str(key).count("+") for key in keys} > {2, 3}  # base64 has that sign too
+
+
 def test_a_checkpoint_comes_back_out_of_its_note() -> None:
     checkpoint = signed_checkpoint(LOG, tenant_tree("north sea/ä"), 7, bytes(range(32)), AT)
     note = key_of(1).sign(checkpoint.text)
@@ -84,15 +94,30 @@ def test_a_checkpoint_comes_back_out_of_its_note() -> None:
     assert checkpoint.origin == origin_of(LOG, "tenant/north sea/ä")
 
 
+def test_a_checkpoint_needs_no_further_lines() -> None:
+    checkpoint = Checkpoint("origin", 0, bytes(32))
+
+    assert Checkpoint.parse(key_of(1).sign(checkpoint.text)) == checkpoint
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "",
+        "origin\n",
         "origin\n7\n",
-        "origin\n07\nAAAA\n",
-        "origin\n-1\nAAAA\n",
-        f"origin\n1\n{'A' * 40}\n",
-        "\n1\n\n",
-        "origin\n1\nä\n",
+        f"\n7\n{ROOT}\n",
+        f"origin\n\n{ROOT}\n",
+        f"origin\n07\n{ROOT}\n",
+        f"origin\n-1\n{ROOT}\n",
+        f"origin\n+1\n{ROOT}\n",
+        f"origin\n1 \n{ROOT}\n",
+        f"origin\n\N{ARABIC-INDIC DIGIT SEVEN}\n{ROOT}\n",
+        f"origin\n{'9' * 20}\n{ROOT}\n",
+        f"origin\n7\n*{ROOT}\n",
+        "origin\n7\nä\n",
+        f"origin\n7\n{'A' * 40}\n",
+        f"origin\n7\n{'A' * 44}\n",
     ],
 )
 def test_a_note_that_is_no_checkpoint_is_refused(text: str) -> None:
@@ -101,11 +126,36 @@ def test_a_note_that_is_no_checkpoint_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "note", ["", "text\n", "text\n\nno signature\n", "text\n\n\N{EM DASH} name AAA\n", "text\n\n\N{EM DASH} name ä\n"]
+    "lines",
+    [
+        "",
+        "\n",
+        "\nno signature\n",
+        "\n- name AAAAAAAA\n",
+        "\n\N{EM DASH} name\n",
+        "\n\N{EM DASH} name AAA\n",
+        "\n\N{EM DASH} name AAAA\n",
+        "\n\N{EM DASH} name *AAAAAAAA\n",
+        "\n\N{EM DASH} name ä\n",
+        "\n\N{EM DASH} name AAAAAAAA",
+        "\n\N{EM DASH} name AAAAAAAA\nno signature\n",
+    ],
 )
-def test_a_text_that_is_no_note_is_refused(note: str) -> None:
-    with pytest.raises(AuditNoteInvalidError):
-        Checkpoint.parse(note)
+def test_a_text_that_is_no_note_is_refused(lines: str) -> None:
+    text = Checkpoint("origin", 7, bytes(32)).text
+
+    for reader in (Checkpoint.parse, key_of(1).verifier.verifies):
+        with pytest.raises(AuditNoteInvalidError):
+            reader(text + lines)
+
+
+def test_a_note_that_several_keys_have_signed_verifies_under_each_of_them() -> None:
+    keys = [key_of(1), key_of(2), key_of(3, "another/name")]
+    notes = [key.sign("text\n") for key in keys]
+
+    note = notes[0] + "".join(each.removeprefix("text\n\n") for each in notes[1:])
+
+    assert [key.verifier.verifies(note) for key in (*keys, key_of(4))] == [True, True, True, False]
 
 
 def test_the_key_file_is_for_its_owner_alone_and_gives_keys_by_their_public_half(tmp_path: Path) -> None:

@@ -155,6 +155,22 @@ def test_what_nobody_needs_goes_by_its_age_and_by_where_it_is() -> None:
     }
 
 
+def test_what_is_as_old_as_the_period_of_grace_has_not_outlived_it_yet() -> None:
+    second = timedelta(seconds=1)
+    present = [listed("just", GRACE), listed("over", GRACE + second)]
+    quarantined = [listed("just waiting", GRACE), listed("waited", GRACE + second)]
+    inventory = Inventory({item.sha256: item for item in present}, {item.sha256: item for item in quarantined})
+
+    judged = judge(inventory, {}, collection())
+
+    assert {item.sha256: item.verdict for item in judged} == {
+        digest("just"): Verdict.YOUNG,
+        digest("over"): Verdict.QUARANTINED,
+        digest("just waiting"): Verdict.WAITING,
+        digest("waited"): Verdict.REMOVED,
+    }
+
+
 class Shelf:
     """Objects in memory, aged by a clock of the test's own."""
 

@@ -87,6 +87,18 @@ def test_two_throws_at_once_undo_one_after_another() -> None:
     assert tree.happened("compensated") == ["B", "A"]
 
 
+def test_two_throws_at_once_go_on_to_the_end_where_nobody_waits_for_a_handler() -> None:
+    content = diagram("p", start(), path("Begin", "A", "Fork", "One", "Done"), path("Fork", "Two", "Done"),
+                      service_task("A", "t"), undone_by("A", script_task("UnA", "=1", "undone")), parallel("Fork"),
+                      throw("One", compensates=""), throw("Two", compensates=""), end())  # fmt: skip
+    tree = StoredTree.of(content)
+
+    tree.complete("A")
+
+    assert tree.is_clean()
+    assert tree.variables == {"undone": 1}
+
+
 def test_what_is_active_or_completes_later_is_not_undone() -> None:
     content = diagram("p", start(), path("Begin", "Fork", "A", "Undo", "Done"), path("Fork", "B", "Done"),
                       parallel("Fork"), work("A"), work("B"), throw("Undo", compensates=""), end())  # fmt: skip

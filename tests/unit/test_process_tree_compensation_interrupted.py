@@ -13,6 +13,7 @@ from diagrams import (
     event_subprocess,
     flow,
     inclusive,
+    parallel,
     path,
     script_task,
     service_task,
@@ -59,6 +60,21 @@ def test_a_rolled_back_instance_undoes_all_that_has_completed_in_it() -> None:
     assert changes.rolled_back == {"reason": "wrong data"}
     assert tree.is_clean()
     assert tree.happened("cancelled") == ["D", "Sub"]
+
+
+def test_a_roll_back_undoes_what_was_done_beside_an_active_subprocess_in_its_turn() -> None:
+    inner = (start("S"), path("S", "C", "D", "F", "E"), work("C"), work("D"), work("F"), end("E"))
+    content = diagram("p", start(), path("Begin", "Fork", "Sub", "Done"), path("Fork", "B", "Last", "Done"), end(),
+                      parallel("Fork"), subprocess("Sub", *inner), work("B"), work("Last"))  # fmt: skip
+    tree = StoredTree.of(content)
+    do(tree, "C", "B", "D")
+
+    assert tree.tree.roll_back({})
+    tree.keep()
+    do(tree, "UnD", "UnB", "UnC")
+
+    assert tree.is_clean()
+    assert tree.happened("compensated") == ["D", "B", "C"]
 
 
 def test_an_instance_that_has_done_nothing_to_undo_is_not_rolled_back() -> None:

@@ -17,6 +17,7 @@ from diagrams import (
     process,
     script_task,
     service_task,
+    signal,
     start,
     subprocess,
     throw,
@@ -37,6 +38,60 @@ def test_what_completed_in_a_subprocess_is_undone_in_its_turn() -> None:
 
     assert tree.is_clean()
     assert tree.happened("compensated") == ["F", "D", "C", "Sub", "A"]
+
+
+def test_subprocesses_that_end_without_another_step_are_undone_in_the_order_of_their_ends() -> None:
+    one, two = (
+        subprocess(name, start(f"In{name}"), path(f"In{name}", name.lower(), f"Last{name}"),
+                   work(name.lower()), service_task(f"Last{name}", "t"))
+        for name in ("One", "Two")
+    )  # fmt: skip
+    content = diagram("p", start(), parallel("Fork"), path("Begin", "Fork", "One"), path("Fork", "Two"),
+                      path("Fork", "Check", "Undo", "Done"), one, two, service_task("Check", "t"),
+                      throw("Undo", compensates=""), end())  # fmt: skip
+    tree = StoredTree.of(content)
+    do(tree, "one", "two", "LastOne", "LastTwo", "Check")
+
+    assert tree.waiting == ["Untwo"]
+    tree.complete()
+    assert tree.waiting == ["Unone"]
+    tree.complete()
+
+    assert tree.is_clean()
+
+
+def test_a_completed_subprocess_listens_to_nothing_any_more_within_it_or_on_its_boundary() -> None:
+    begin = start("On", signal_ref="Sig", interrupting=False)
+    events = event_subprocess("Events", begin, path("On", "Over"), end("Over"))
+    inner = (start("S"), path("S", "C", "E"), work("C"), end("E"), events)
+    content = document(
+        process("p", start(), path("Begin", "Sub", "Check", "Undo", "Done"), path("Alarm", "Done"), end(),
+                subprocess("Sub", *inner), boundary("Alarm", "Sub", signal_ref="Sig"), service_task("Check", "t"),
+                throw("Undo", compensates="")),
+        signal("Sig", "alarm"),
+    )  # fmt: skip
+    tree = StoredTree.of(content)
+    assert tree.waiting == ["Alarm", "On", "C"]
+
+    tree.complete("C")
+
+    assert tree.waiting == ["Check"]
+    do(tree, "Check", "UnC")
+    assert tree.is_clean()
+
+
+def test_a_handler_in_one_of_several_keeps_to_itself_what_it_writes() -> None:
+    inner = (start("S"), path("S", "C", "E"), service_task("C", "t"), end("E"),
+             undone_by("C", script_task("UnC", "=thing", "undone")))  # fmt: skip
+    content = diagram("p", start(), path("Begin", "Each", "Undo", "Done"), throw("Undo", compensates=""), end(),
+                      subprocess("Each", *inner, repeated=for_each("=[1, 2]", "thing")))  # fmt: skip
+    tree = StoredTree.of(content)
+
+    do(tree, "C", "C")
+
+    assert tree.is_clean()
+    assert tree.variables == {}
+    assert tree.happened("compensated") == ["C", "Each", "C", "Each", "Each"]
 
 
 def test_what_completed_in_a_called_process_is_undone_in_its_turn() -> None:

@@ -120,6 +120,44 @@ def test_logic_is_three_valued_and_symmetric(
     assert results == [[conjunction, disjunction]] * 2
 
 
+MISMATCH = "of different kinds"
+
+
+def said(source: str, x: JsonValue) -> JsonValue:
+    """Return the value of an expression about `x`."""
+    try:
+        return compile_expression(source).evaluate({"x": x})
+    except ExpressionEvaluationError:
+        return MISMATCH
+
+
+@pytest.mark.parametrize("symbol", ["=", "!=", "<", "<=", ">", ">="])
+def test_a_variable_is_compared_with_a_literal_as_any_value_is_with_any_other(symbol: str) -> None:
+    literals = ["1", "2.5", "0.1", "9007199254740993", "100000000000000000001", "true", "null", '"a"', '"1"', '""']
+    literals.append('"' + "a" * 65 + '"')
+    values: list[JsonValue] = [None, True, False, 1, 1.0, 2, 2.5, 0.1, -1, 2**53, 2**53 + 1, 10**20 + 1, 1e20]
+    values += ["a", "b", "1", "", "a" * 64, "a" * 65, [1], {"a": 1}]
+    quick, long = (
+        [
+            [said(source, value) for value in values]
+            for source in (form.format(symbol=symbol, literal=literal) for literal in literals)
+        ]
+        for form in ("x {symbol} {literal}", "[x][1] {symbol} [{literal}][1]")
+    )
+
+    assert quick == long
+    assert {each for row in quick for each in row} <= {True, False, None, MISMATCH}
+
+
+@pytest.mark.parametrize("n", [3, 4, None])
+@pytest.mark.parametrize("name", ["iris", "rose", None])
+def test_comparisons_that_hold_together_are_three_valued(n: int | None, name: str | None) -> None:
+    parts = [n if n is None else n > 3, name if name is None else name < "k"]
+    expected = False if False in parts else None if None in parts else True
+
+    assert compile_expression('n > 3 and name < "k"').evaluate({"n": n, "name": name}) is expected
+
+
 @pytest.mark.parametrize(("operand", "value"), [("true", False), ("false", True), ("null", None)])
 def test_the_negation_of_null_is_null(operand: str, value: JsonValue) -> None:
     assert compile_expression(f"not({operand})").evaluate({}) is value
