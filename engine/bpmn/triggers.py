@@ -164,6 +164,6 @@ def _waiting_timer(node: FlowNode, timer: TimerTrigger) -> Iterator[Finding]:
 
 def _time(node: FlowNode, timer: TimerTrigger, value: JsonValue) -> Iterator[Finding]:
     try:
-        parse_timer(timer.kind, value if isinstance(value, str) else "")
+        parse_timer(timer.kind, value if isinstance(value, str) else f"={timer.expression}")
     except TimerInvalidError as error:
         yield finding_at(node, error.code, str(error), error.hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -111,7 +112,7 @@ def read_answers(content: str | bytes) -> Answers:
         AnswersInvalidError: It has none of that form; the first fault is named.
     """
     try:
-        from_json(content, allow_inf_nan=False)
+        json.dumps(from_json(content, allow_inf_nan=False), allow_nan=False)  # 1e999 reads as infinity
     except ValueError as error:
         raise AnswersInvalidError(place="", reason=f"it is no JSON: {error}") from error
     try:

@@ -287,6 +287,12 @@ def test_a_fault_is_found_where_it_stands(content: bytes, code: str, element_id:
     assert (code, element_id) in codes_of(content)
 
 
+def test_a_start_at_a_variables_time_is_told_by_the_expression() -> None:
+    (finding,) = findings_of(starting(start("X", timer=cycle("=when"))))
+
+    assert "'=when'" in finding.message
+
+
 @pytest.mark.parametrize(
     "content",
     [
