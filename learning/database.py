@@ -10,7 +10,7 @@ from pathlib import Path
 
 from learning.errors import PlatformNotFoundError, SchemaOutdatedError
 from learning.settings import LearningSettings
-from storage.database import connect_as_owner, current_revision, migrate, newest_revision
+from storage.database import connect_as_owner, current_revision, migrate, newest_revision, require_owner
 from storage.embedded_postgres import embedded_postgres
 from storage.stores import MetricMaintenance
 
@@ -69,6 +69,7 @@ def prepare_database(database_url: str) -> None:
     database = connect_as_owner(database_url)
     try:
         migrate(database)
+        require_owner(database)
         with database.begin() as connection:
             MetricMaintenance(connection).create_partitions_ahead(datetime.now(UTC))
     finally:
