@@ -46,6 +46,22 @@ def open_current_database(settings: LearningSettings) -> Iterator[str]:
         yield database_url
 
 
+@contextmanager
+def open_prepared_database(settings: LearningSettings) -> Iterator[str]:
+    """Yield the URL of the platform's database, the embedded one made and brought up to date, a server's left as it is.
+
+    Raises:
+        DatabaseUnavailableError: It cannot be reached or started.
+        SchemaOutdatedError: A server's schema is of another version; nothing was changed.
+    """
+    with open_database(settings) as database_url:
+        if settings.database_url is None:
+            prepare_database(database_url)
+        else:
+            require_current_schema(database_url)
+        yield database_url
+
+
 def _cluster_folder(settings: LearningSettings) -> Path:
     return settings.home.resolve() / "postgres"
 
