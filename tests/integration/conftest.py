@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from audit_archive import Archive
+from audit_office import SVEN, audit_office
 from handlers_platform import RememberingCompute, Workshop, open_workshop
 from open_door import Door, open_door
 from seaweedfs import is_installed, seaweedfs
 
 from engine import NotificationHub
+from storage import Storage
 
 if TYPE_CHECKING:
     from storage.objects.s3 import S3Location
@@ -59,3 +62,23 @@ def door(shop_of_module: Workshop, request: pytest.FixtureRequest) -> Iterator[D
     """The doors of that service layer, for the `PEOPLE` whom the file names."""
     with open_door(shop_of_module.services, shop_of_module.all_tenants, request.module.PEOPLE) as door:
         yield door
+
+
+@pytest.fixture
+def archive(storage: Storage, database_url: str, tmp_path: Path) -> Iterator[Archive]:
+    """An audit trail of one test, of which nothing is sealed."""
+    with audit_office(storage, database_url, tmp_path) as office:
+        yield Archive(office, tmp_path)
+
+
+@pytest.fixture
+def sealed(archive: Archive) -> Archive:
+    """Twelve leaves, sealed in three rounds; the last has personal data."""
+    for number in (3, 4):
+        archive.office.record(number)
+        archive.office.record(1, SVEN)
+        archive.office.seal()
+    archive.office.record(4)
+    archive.office.record(1, personal={"reason": "because", "ä": "\N{SNOWMAN}"})
+    archive.office.seal()
+    return archive
