@@ -18,6 +18,7 @@ from storage.models import RoleType
 
 ADA = SecurityContext(user_id="ada", tenant_id="north", roles=frozenset({RoleType.MEMBER}))
 SVEN = SecurityContext(user_id="sven", tenant_id="south", roles=frozenset({RoleType.ADMIN}))
+OLGA = ADA.model_copy(update={"user_id": "olga", "roles": frozenset({RoleType.ADMIN})})
 
 
 class AuditOffice:

@@ -2,47 +2,34 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
 import pytest
-from audit_office import ADA, SVEN, AuditOffice, audit_office
+from audit_office import ADA, SVEN, AuditOffice
 from database_owner import as_owner
 from sqlalchemy import text
-from sqlalchemy.exc import DatabaseError
 
 from storage import AuditEntry, Storage
 from storage.audit import sealer as sealer_module
 from storage.audit.checkpoints import GLOBAL_TREE, Checkpoint
 from storage.audit.copies import copy_name
-from storage.audit.keys import KeyFile
 from storage.audit.merkle import leaf_hash
-from storage.audit.notes import SigningKey, VerifierKey
+from storage.audit.notes import VerifierKey
 from storage.audit.proofs import AuditProofs
 from storage.audit.sealer import Sealer, SealerPolicy
-from storage.audit.signers import rotate_key
 from storage.audit.stored_trees import QUERIES, load_edges
 from storage.audit.tiles import TileKey, TreeEdge
 from storage.database import SEALER_ROLE, connect
-from storage.errors import AuditKeyMissingError, AuditSealerBusyError, AuditTreeDamagedError, DatabaseUnavailableError
+from storage.errors import AuditSealerBusyError, AuditTreeDamagedError, DatabaseUnavailableError
 from storage.objects import FolderObjectStore
-from storage.objects.master_keys import make_master_key_file
-from storage.tenants import enter_tenant
 
 JOIN_SECONDS = 60
-
-
-@pytest.fixture
-def office(storage: Storage, database_url: str, tmp_path: Path) -> Iterator[AuditOffice]:
-    with audit_office(storage, database_url, tmp_path) as opened:
-        yield opened
 
 
 def root_over(office: AuditOffice, tenant_id: str) -> bytes:
@@ -300,94 +287,6 @@ def test_what_a_dead_sealer_did_not_copy_the_next_one_copies(office: AuditOffice
     assert office.new_sealer("next").copy_checkpoints() == 2
 
 
-def test_a_new_key_is_endorsed_by_the_old_one_which_signs_no_more(office: AuditOffice) -> None:
-    office.record(1)
-    office.seal()
-    new = rotate_key(office.records, office.key_file, context=SVEN)
-    office.record(1)
-    office.seal()
-
-    with office.storage.transaction() as work:
-        first, second = AuditProofs(work.connection, ADA).signers()
-    old = VerifierKey.parse(first.verifier)
-    assert second.verifier == str(new)
-    assert old.verifies(second.endorsement or "")
-    notes = [str(note) for (note,) in office.rows("select note from audit_checkpoint order by tree, size")]
-    signers = [[key.verifies(note) for key in (old, new)] for note in notes]
-    assert signers == [[True, False], [False, True], [True, False], [False, True], [False, True]]
-    with pytest.raises(AuditKeyMissingError):
-        office.key_file.key(old)
-
-
-class OvertakenKeyFile(KeyFile):
-    """Of which the keys that were replaced are forgotten while somebody else rotates the key."""
-
-    def __init__(self, path: Path, overtake: Callable[[], None]) -> None:
-        super().__init__(path)
-        self._overtake = overtake
-        self._asked = 0
-
-    def key(self, verifier: VerifierKey) -> SigningKey:
-        key = super().key(verifier)
-        self._asked += 1
-        if self._asked == 2:
-            self._overtake()
-        return key
-
-
-def test_of_two_rotations_at_once_neither_loses_the_key_of_the_other(office: AuditOffice, tmp_path: Path) -> None:
-    office.record(1)
-    office.seal()
-    second = threading.Thread(target=lambda: rotate_key(office.records, office.key_file, context=SVEN))
-
-    def overtake() -> None:
-        second.start()
-        second.join(1)  # it ends in that time, unless it waits for the first
-
-    rotate_key(office.records, OvertakenKeyFile(tmp_path / "audit-key.json", overtake), context=SVEN)
-    second.join(JOIN_SECONDS)
-    office.record(1)
-
-    assert office.seal() == 3
-    assert office.rows("select count(*) from audit_key") == [(3,)]
-
-
-def test_a_key_outlives_a_loss_of_power(tmp_path: Path) -> None:
-    with synced() as paths:
-        KeyFile(tmp_path / "audit-key.json").add_new("name")
-    assert tmp_path in paths
-    with synced() as paths:
-        make_master_key_file(tmp_path / "master-key", bytes(32))
-    assert len(paths) == 2
-    assert paths[1] == tmp_path
-
-
-@contextmanager
-def synced() -> Iterator[list[Path]]:
-    """Collect the files and folders that the operating system is told to write out."""
-    paths: list[Path] = []
-
-    def note(descriptor: int) -> None:
-        paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
-        sync(descriptor)
-
-    sync = os.fsync
-    with patch("os.fsync", note):
-        yield paths
-
-
-def test_without_its_key_a_sealer_signs_nothing(office: AuditOffice, tmp_path: Path) -> None:
-    office.record(1)
-    office.seal()
-    (tmp_path / "audit-key.json").unlink()
-    office.record(1)
-
-    with pytest.raises(AuditKeyMissingError):
-        office.seal()
-
-    assert len(office.order()) == 1
-
-
 def test_after_a_restore_into_a_younger_database_every_leaf_is_sealed_once(office: AuditOffice) -> None:
     sealed = office.record(3)
     office.seal()
@@ -459,85 +358,3 @@ def test_the_order_of_transactions_outlives_a_digit_that_their_numbers_gain(offi
     assert (sealer.seal(), sealer.seal()) == (3, 1)
 
     assert office.order() == [*first, *second]
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "update audit_position set position = 9",
-        "delete from audit_position",
-        "update audit_head set size = 9",
-        "update audit_checkpoint set note = ''",
-        "delete from audit_checkpoint",
-        "delete from audit_key",
-        "delete from audit_tile",
-        "update audit_tile set hashes = set_byte(hashes, 0, 0)",
-        "update audit_tile set hashes = ''",
-        "update audit_tile set number = 9",
-        "truncate audit_checkpoint_copy",
-        "truncate audit_personal",
-        "update audit_personal set content = '{}'",
-        "delete from audit_log",
-    ],
-)
-def test_what_was_sealed_can_neither_be_changed_nor_removed(office: AuditOffice, change: str) -> None:
-    office.record(1, personal={"reason": "why"})
-    office.seal()
-
-    with pytest.raises(DatabaseError), as_owner(office.storage) as connection:
-        connection.execute(text(change))
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "insert into audit_log default values",
-        "update audit_log set holder = 'me'",
-        "insert into audit_tile values ('global', 0, 9, '')",
-        "update audit_tile set hashes = hashes",
-        "insert into audit_position values ('north', 9, gen_random_uuid())",
-        "insert into audit_head values (9, 'north', 9, '')",
-        "insert into audit_checkpoint values ('global', 9, '', '', now())",
-        "insert into audit_checkpoint_copy values ('global', 9, '')",
-        "insert into audit_key values (9, '')",
-        "delete from audit_personal",
-        "update audit_personal set content = '{}'",
-        "delete from audit_leaf",
-        "update audit_leaf set tenant_id = 'south'",
-        "insert into audit_leaf values (gen_random_uuid(), 'north', '', '1')",
-    ],
-)
-def test_the_application_can_only_add_leaves(office: AuditOffice, change: str) -> None:
-    office.record(1, personal={"reason": "why"})
-    office.seal()
-
-    with pytest.raises(DatabaseError, match="permission denied"), office.storage.transaction() as work:
-        work.connection.execute(text(change))
-
-
-def test_the_sealer_has_no_table_but_the_audit_trails(office: AuditOffice) -> None:
-    query = "select distinct table_name from information_schema.role_table_grants where grantee = 'ami_sealer'"
-
-    assert [name for (name,) in office.rows(query) if not str(name).startswith("audit_")] == []
-
-
-def test_a_tenant_sees_no_other_tenants_part_of_the_trail(office: AuditOffice) -> None:
-    office.record(1, personal={"reason": "why"})
-    office.record(1, SVEN, personal={"reason": "why"})
-    office.seal()
-    office.sealer.copy_checkpoints()
-
-    with office.storage.transaction() as work:
-        enter_tenant(work.connection, "south")
-        seen = {
-            table: {str(name) for name in work.connection.execute(text(f"select {column} from {table}")).scalars()}
-            for table, column in (
-                ("audit_leaf", "tenant_id"), ("audit_personal", "tenant_id"), ("audit_position", "tenant_id"),
-                ("audit_head", "tenant_id"), ("audit_tile", "tree"), ("audit_checkpoint", "tree"),
-                ("audit_checkpoint_copy", "tree"),
-            )
-        }  # fmt: skip
-
-    of_tenant = {name: {"south"} for name in ("audit_leaf", "audit_personal", "audit_position", "audit_head")}
-    of_tree = {"global", "tenant/south"}
-    assert seen == of_tenant | dict.fromkeys(("audit_tile", "audit_checkpoint", "audit_checkpoint_copy"), of_tree)

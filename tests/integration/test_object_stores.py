@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
-import io
-import os
-import stat
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -20,9 +14,14 @@ from types import SimpleNamespace
 from typing import cast
 
 import pytest
-from minio import Minio
+from objects_under_test import (
+    MEBIBYTE,
+    StoreUnderTest,
+    described,
+    large_file,
+    replace_in_bucket,
+)
 from pydantic import SecretStr
-from seaweedfs import ACCESS_KEY, SECRET_KEY
 
 from storage.errors import (
     MasterKeyMissingError,
@@ -35,74 +34,17 @@ from storage.errors import (
     RecordExistsError,
 )
 from storage.models import DataClassification
-from storage.objects import FolderObjectStore, SealingObjectStore, StoredObject
-from storage.objects.addressed import AddressedObjects
+from storage.objects import FolderObjectStore, SealingObjectStore
 from storage.objects.master_keys import LocalKeys
 from storage.objects.port import ByteSource
 from storage.objects.s3 import S3Location, S3ObjectStore
-
-MEBIBYTE = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class StoreUnderTest:
-    """A store, and a way to damage it behind its back."""
-
-    store: AddressedObjects
-    replace: Callable[[StoredObject, bytes], None]
-
-
-@pytest.fixture(scope="module")
-def s3_store(s3_location: S3Location) -> S3ObjectStore:
-    """One bucket for all tests, since a new one costs the server a second; so each test stores contents of its own."""
-    return S3ObjectStore(s3_location)
-
-
-@pytest.fixture(params=["folder", "s3"])
-def tested(request: pytest.FixtureRequest, tmp_path: Path) -> StoreUnderTest:
-    if request.param == "folder":
-        root = tmp_path / "objects"
-        return StoreUnderTest(FolderObjectStore(root), lambda stored, content: _replace_file(root, stored, content))
-    s3_store = cast("S3ObjectStore", request.getfixturevalue("s3_store"))
-    return StoreUnderTest(s3_store, lambda stored, content: _replace_in_bucket(s3_store, stored, content))
-
-
-def _replace_file(root: Path, stored: StoredObject, content: bytes) -> None:
-    path = root / _key(stored)
-    path.unlink()
-    path.write_bytes(content)
-
-
-def _replace_in_bucket(store: S3ObjectStore, stored: StoredObject, content: bytes) -> None:
-    location = store._endpoint
-    plain_client = Minio(location, access_key=ACCESS_KEY, secret_key=SECRET_KEY, secure=False)
-    plain_client.put_object(store._bucket, _key(stored), io.BytesIO(content), len(content))
-
-
-def _key(stored: StoredObject) -> str:
-    return f"sha256/{stored.sha256[:2]}/{stored.sha256[2:4]}/{stored.sha256}"
-
-
-def _described(content: bytes) -> StoredObject:
-    digest = hashlib.sha256(content).hexdigest()
-    return StoredObject(uri=f"object://sha256/{digest}", sha256=digest, size_bytes=len(content))
-
-
-def _large_file(folder: Path, content_of: str, size_bytes: int) -> Path:
-    path = folder / "large.bin"
-    block = hashlib.sha256(content_of.encode()).digest() * (MEBIBYTE // 32)
-    with path.open("wb") as target:
-        for index in range(size_bytes // MEBIBYTE):
-            target.write(index.to_bytes(4, "big") + block[4:])
-        target.write(b"end"[: size_bytes % MEBIBYTE])
-    return path
 
 
 @pytest.mark.parametrize("content", [b"", b"weights"])
 def test_stored_bytes_are_named_by_their_digest_and_read_back(tested: StoreUnderTest, content: bytes) -> None:
     stored = tested.store.put_bytes(content)
 
-    assert stored == _described(content)
+    assert stored == described(content)
     assert tested.store.read_bytes(stored.uri) == content
 
 
@@ -111,13 +53,13 @@ def test_a_file_and_its_bytes_are_one_object(tested: StoreUnderTest, tmp_path: P
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(b"weights")
 
-    assert tested.store.put_file(path) == tested.store.put_bytes(b"weights") == _described(b"weights")
+    assert tested.store.put_file(path) == tested.store.put_bytes(b"weights") == described(b"weights")
 
 
 def test_a_file_of_several_parts_comes_back_unchanged_and_is_never_held_whole(
     tested: StoreUnderTest, tmp_path: Path
 ) -> None:
-    original = _large_file(tmp_path, "three parts", 48 * MEBIBYTE + 3)
+    original = large_file(tmp_path, "three parts", 48 * MEBIBYTE + 3)
 
     tracemalloc.start()
     stored = tested.store.put_file(original)
@@ -133,7 +75,7 @@ def test_a_file_of_several_parts_comes_back_unchanged_and_is_never_held_whole(
 
 
 def test_storing_again_never_replaces_what_is_there(tested: StoreUnderTest, tmp_path: Path) -> None:
-    small, large = tmp_path / "small", _large_file(tmp_path, "stored again", 17 * MEBIBYTE)
+    small, large = tmp_path / "small", large_file(tmp_path, "stored again", 17 * MEBIBYTE)
     small.write_bytes(b"stored again")
 
     for path in (small, large):
@@ -142,14 +84,14 @@ def test_storing_again_never_replaces_what_is_there(tested: StoreUnderTest, tmp_
         assert tested.store.put_file(path) == stored
         with pytest.raises(ObjectCorruptError) as raised:
             tested.store.read_bytes(stored.uri)
-        assert raised.value.actual == _described(b"planted").sha256
+        assert raised.value.actual == described(b"planted").sha256
 
 
 def test_many_creators_of_one_object_all_succeed(tested: StoreUnderTest) -> None:
     with ThreadPoolExecutor(6) as pool:
         stored = list(pool.map(tested.store.put_bytes, [b"contended"] * 24))
 
-    assert stored == [_described(b"contended")] * 24
+    assert stored == [described(b"contended")] * 24
     assert tested.store.read_bytes(stored[0].uri) == b"contended"
 
 
@@ -164,12 +106,12 @@ def test_changed_bytes_are_refused_by_every_read_and_leave_no_file(tested: Store
 
     for raised in (on_read, on_fetch):
         facts = (raised.value.code, raised.value.uri, raised.value.expected, raised.value.actual)
-        assert facts == ("OBJECT_CORRUPT", stored.uri, stored.sha256, _described(b"another model!").sha256)
+        assert facts == ("OBJECT_CORRUPT", stored.uri, stored.sha256, described(b"another model!").sha256)
     assert not (tmp_path / "model.bin").exists()
 
 
 def test_an_object_that_is_not_there_is_not_found_and_leaves_no_file(tested: StoreUnderTest, tmp_path: Path) -> None:
-    uri = _described(b"never stored").uri
+    uri = described(b"never stored").uri
 
     with pytest.raises(ObjectNotFoundError) as on_read:
         tested.store.read_bytes(uri)
@@ -243,7 +185,7 @@ def test_a_uri_that_no_store_made_is_refused(tested: StoreUnderTest, uri: str) -
 def test_a_stream_ends_with_an_error_before_the_last_chunk_of_changed_bytes(
     tested: StoreUnderTest, tmp_path: Path
 ) -> None:
-    original = _large_file(tmp_path, "streamed", 3 * MEBIBYTE + 3)
+    original = large_file(tmp_path, "streamed", 3 * MEBIBYTE + 3)
     stored = tested.store.put_file(original)
     assert b"".join(tested.store.stream(stored.uri)) == original.read_bytes()
     tested.replace(stored, original.read_bytes()[:-1] + b"?")
@@ -260,7 +202,7 @@ def test_a_stream_ends_with_an_error_before_the_last_chunk_of_changed_bytes(
     [(0, 0), (0, 1), (5, 10), (MEBIBYTE - 1, 2), (MEBIBYTE, MEBIBYTE), (0, 3 * MEBIBYTE + 3), (3 * MEBIBYTE, 99)],
 )
 def test_a_part_of_an_object_is_read_by_itself(tested: StoreUnderTest, tmp_path: Path, start: int, size: int) -> None:
-    original = _large_file(tmp_path, "in parts", 3 * MEBIBYTE + 3)
+    original = large_file(tmp_path, "in parts", 3 * MEBIBYTE + 3)
     stored = tested.store.put_file(original)
     ranges = tested.store.ranges(stored.uri)
 
@@ -270,7 +212,7 @@ def test_a_part_of_an_object_is_read_by_itself(tested: StoreUnderTest, tmp_path:
 
 
 def test_a_part_that_was_changed_is_refused_and_the_others_are_not(tested: StoreUnderTest, tmp_path: Path) -> None:
-    original = _large_file(tmp_path, "one part changed", 3 * MEBIBYTE + 3)
+    original = large_file(tmp_path, "one part changed", 3 * MEBIBYTE + 3)
     stored = tested.store.put_file(original)
     ranges = tested.store.ranges(stored.uri)
     changed = bytearray(original.read_bytes())
@@ -356,104 +298,6 @@ def test_a_store_without_keys_takes_nothing_confidential(tested: StoreUnderTest)
             tested.store.for_classification(classification)
 
 
-def test_an_object_in_quarantine_is_seen_by_no_reader_until_it_is_restored(tested: StoreUnderTest) -> None:
-    stored = tested.store.put_bytes(b"collected too early")
-    seen_at = _modified_at(tested.store, stored)
-
-    assert [tested.store.quarantine(stored.sha256, seen_at) for _ in range(2)] == [True, False]
-    with pytest.raises(ObjectNotFoundError):
-        tested.store.read_bytes(stored.uri)
-    assert stored.sha256 in {listed.sha256 for listed in tested.store.list_quarantined()}
-    tested.store.restore(stored.sha256)
-    tested.store.restore(stored.sha256)
-
-    assert tested.store.read_bytes(stored.uri) == b"collected too early"
-    assert stored.sha256 not in {listed.sha256 for listed in tested.store.list_quarantined()}
-
-
-def test_an_object_stored_again_while_it_is_in_quarantine_survives_its_removal(tested: StoreUnderTest) -> None:
-    stored = tested.store.put_bytes(b"wanted again")
-    tested.store.quarantine(stored.sha256, _modified_at(tested.store, stored))
-    tested.store.put_bytes(b"wanted again")
-    tested.store.purge(stored.sha256)
-
-    assert tested.store.read_bytes(stored.uri) == b"wanted again"
-    assert stored.sha256 not in {listed.sha256 for listed in tested.store.list_quarantined()}
-
-
-@pytest.mark.parametrize("size_bytes", [3, 17 * MEBIBYTE])
-def test_an_object_that_was_stored_again_since_it_was_judged_is_not_collected(
-    tested: StoreUnderTest, tmp_path: Path, size_bytes: int
-) -> None:
-    path = _large_file(tmp_path, "about to be collected", size_bytes)
-    stored = tested.store.put_file(path)
-    judged_at = _modified_at(tested.store, stored)
-    late = time.monotonic() + 20
-    while _modified_at(tested.store, stored) == judged_at:  # the server's clock ticks in seconds
-        assert tested.store.put_file(path) == stored
-        assert time.monotonic() < late
-
-    assert not tested.store.quarantine(stored.sha256, judged_at)
-    assert tested.store.fetch(stored.uri, tmp_path / "fetched").read_bytes() == path.read_bytes()
-    assert stored.sha256 not in {listed.sha256 for listed in tested.store.list_quarantined()}
-    assert tested.store.quarantine(stored.sha256, _modified_at(tested.store, stored))
-
-
-def test_an_object_that_is_stored_again_in_the_moment_of_its_quarantine_is_there_for_readers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = FolderObjectStore(tmp_path)
-    stored = store.put_bytes(b"wanted in that moment")
-    seen_at = _modified_at(store, stored)
-    replace = Path.replace
-
-    def replace_late(path: Path, target: Path) -> Path:
-        monkeypatch.setattr(Path, "replace", replace)
-        assert store.put_bytes(b"wanted in that moment") == stored
-        return path.replace(target)
-
-    monkeypatch.setattr(Path, "replace", replace_late)
-
-    assert not store.quarantine(stored.sha256, seen_at)
-    assert store.read_bytes(stored.uri) == b"wanted in that moment"
-    assert list(store.list_quarantined()) == []
-    assert store.quarantine(stored.sha256, _modified_at(store, stored))
-
-
-class _StoredAgainWhileItIsMoved(S3ObjectStore):
-    """A store whose server copies for so long that somebody stores the same bytes again meanwhile."""
-
-    content = b""
-
-    def _modified_at(self, key: str) -> datetime | None:
-        found, content = super()._modified_at(key), self.content
-        self.content = b""
-        late = time.monotonic() + 20
-        while content and super()._modified_at(key) == found:  # the server's clock ticks in seconds
-            self.put_bytes(content)
-            assert time.monotonic() < late
-        return found
-
-
-def test_an_object_that_is_stored_again_while_a_server_copies_it_into_quarantine_stays(
-    s3_location: S3Location,
-) -> None:
-    store = _StoredAgainWhileItIsMoved(s3_location)
-    stored = store.put_bytes(b"stored again while it is copied")
-    seen_at = _modified_at(store, stored)
-    store.content = b"stored again while it is copied"
-
-    assert not store.quarantine(stored.sha256, seen_at)
-
-    assert store.read_bytes(stored.uri) == b"stored again while it is copied"
-    assert stored.sha256 not in {listed.sha256 for listed in store.list_quarantined()}
-
-
-def _modified_at(store: AddressedObjects, stored: StoredObject) -> datetime:
-    (modified_at,) = (listed.modified_at for listed in store.list_objects() if listed.sha256 == stored.sha256)
-    return modified_at
-
-
 def test_objects_are_listed_with_their_size_and_time(tested: StoreUnderTest) -> None:
     before = datetime.now(UTC) - timedelta(seconds=2)  # the server's clock ticks in seconds
     stored = tested.store.put_bytes(b"listed")
@@ -464,86 +308,24 @@ def test_objects_are_listed_with_their_size_and_time(tested: StoreUnderTest) -> 
     assert before <= listed.modified_at <= datetime.now(UTC) + timedelta(seconds=2)
 
 
-def _make_pipe(path: Path) -> None:
-    os.mkfifo(path)
-
-
-def _make_dangling_link(path: Path) -> None:
-    path.symlink_to("nowhere")
-
-
-@pytest.mark.parametrize("make", [Path.mkdir, _make_pipe, _make_dangling_link])
-def test_what_is_no_file_in_an_objects_place_is_no_object(make: Callable[[Path], None], tmp_path: Path) -> None:
-    root = tmp_path / "objects"
-    store, missing = FolderObjectStore(root), _described(b"weights")
-    (root / _key(missing)).parent.mkdir(parents=True)
-    make(root / _key(missing))
-
-    with pytest.raises(ObjectNotFoundError) as on_read:
-        store.read_bytes(missing.uri)
-    with pytest.raises(ObjectNotFoundError) as on_fetch:
-        store.fetch(missing.uri, tmp_path / "model.bin")
-    with pytest.raises(ObjectStoreUnavailableError) as on_put:
-        store.put_bytes(b"weights")
-
-    assert (on_read.value.uri, on_fetch.value.uri) == (missing.uri, missing.uri)
-    assert on_put.value.endpoint == str(root)
-    assert not list(root.glob(".incoming-*"))
-
-
-def test_a_file_in_the_place_of_an_objects_folder_is_reported(tmp_path: Path) -> None:
-    store, missing = FolderObjectStore(tmp_path), _described(b"weights")
-    (tmp_path / "sha256").write_text("no folder")
-
-    with pytest.raises(ObjectNotFoundError):
-        store.read_bytes(missing.uri)
-    with pytest.raises(ObjectStoreUnavailableError):
-        store.put_bytes(b"weights")
-    with pytest.raises(ObjectStoreUnavailableError):
-        FolderObjectStore(tmp_path / "sha256")
-
-
-@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file of which every read fails")
-def test_a_disk_that_fails_while_an_object_is_read_makes_the_store_unavailable(tmp_path: Path) -> None:
-    root = tmp_path / "objects"
-    store, unreadable = FolderObjectStore(root), _described(b"weights")
-    (root / _key(unreadable)).parent.mkdir(parents=True)
-    (root / _key(unreadable)).symlink_to("/proc/self/mem")
-
-    with pytest.raises(ObjectStoreUnavailableError) as on_read:
-        store.read_bytes(unreadable.uri)
-    with pytest.raises(ObjectStoreUnavailableError) as on_fetch:
-        store.fetch(unreadable.uri, tmp_path / "model.bin")
-
-    facts = (on_read.value.endpoint, on_read.value.reason)
-    assert facts == (on_fetch.value.endpoint, on_fetch.value.reason) == (str(root), os.strerror(errno.EIO))
-    assert not (tmp_path / "model.bin").exists()
-
-
-def test_a_stored_file_is_read_by_its_owner_only(tmp_path: Path) -> None:
-    stored = FolderObjectStore(tmp_path).put_bytes(b"weights")
-
-    assert stat.S_IMODE((tmp_path / _key(stored)).stat().st_mode) == 0o400
-
-
 def test_the_server_refuses_to_complete_an_upload_over_an_existing_object(
     s3_store: S3ObjectStore, tmp_path: Path
 ) -> None:
-    path = _large_file(tmp_path, "completed twice", 17 * MEBIBYTE)
+    path = large_file(tmp_path, "completed twice", 17 * MEBIBYTE)
     stored = s3_store.put_file(path)
-    _replace_in_bucket(s3_store, stored, b"planted")
+    replace_in_bucket(s3_store, stored, b"planted")
 
     with path.open("rb") as source:
         s3_store._upload(stored, source)
 
     with pytest.raises(ObjectCorruptError) as raised:
         s3_store.read_bytes(stored.uri)
-    assert raised.value.actual == _described(b"planted").sha256
+    assert raised.value.actual == described(b"planted").sha256
 
 
 def test_a_file_that_changes_while_it_is_sent_is_not_stored(s3_store: S3ObjectStore, tmp_path: Path) -> None:
-    path = _large_file(tmp_path, "changed meanwhile", 17 * MEBIBYTE)
-    hashed_before_the_change = _described(b"x" * 17 * MEBIBYTE)
+    path = large_file(tmp_path, "changed meanwhile", 17 * MEBIBYTE)
+    hashed_before_the_change = described(b"x" * 17 * MEBIBYTE)
 
     with path.open("rb") as source, pytest.raises(ObjectSourceChangedError) as raised:
         s3_store._upload(hashed_before_the_change, source)

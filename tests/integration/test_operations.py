@@ -177,7 +177,9 @@ def test_a_retried_incident_is_resolved_or_open_again_with_the_new_error(
     assert shop.describe(instance).status is InstanceStatus.COMPLETED
 
 
-def test_cancelling_resolves_the_instances_incidents(storage: Storage, hub: NotificationHub) -> None:
+def failing_shop(storage: Storage, hub: NotificationHub) -> tuple[Shop, UUID, UUID]:
+    """Return a shop, an instance of it, and its incident."""
+
     def run(_context: TaskContext, _request: Nothing) -> Result:
         raise RuntimeError
 
@@ -185,6 +187,13 @@ def test_cancelling_resolves_the_instances_incidents(storage: Storage, hub: Noti
     shop = Shop(storage, hub, content, transactional(run))
     instance = shop.start()
     shop.worker(EAGER).run_one()
+    with storage.transaction() as work:
+        (incident,) = Operations(shop.engine).incidents(work, context=ADMIN)
+    return shop, instance, incident.incident_id
+
+
+def test_cancelling_resolves_the_instances_incidents(storage: Storage, hub: NotificationHub) -> None:
+    shop, instance, _ = failing_shop(storage, hub)
     cancel(shop, instance)
 
     with storage.transaction() as work:
@@ -249,21 +258,6 @@ QUESTIONS: dict[str, Callable[[Operations, UnitOfWork, UUID, SecurityContext], o
     "incidents": lambda o, w, _, who: o.incidents(w, context=who),
     "outcome": lambda o, w, i, who: o.outcome(w, i, context=who),
 }
-
-
-def failing_shop(storage: Storage, hub: NotificationHub) -> tuple[Shop, UUID, UUID]:
-    """Return a shop, an instance of it, and its incident."""
-
-    def run(_context: TaskContext, _request: Nothing) -> Result:
-        raise RuntimeError
-
-    content = diagram("p", start(), path("Begin", "Work", "Done"), service_task("Work", "t", retries=1), end())
-    shop = Shop(storage, hub, content, transactional(run))
-    instance = shop.start()
-    shop.worker(EAGER).run_one()
-    with storage.transaction() as work:
-        (incident,) = Operations(shop.engine).incidents(work, context=ADMIN)
-    return shop, instance, incident.incident_id
 
 
 def test_each_act_is_for_those_whose_roles_carry_its_permission(storage: Storage, hub: NotificationHub) -> None:

@@ -1,10 +1,9 @@
-"""Access to records on a real database: owners, grants, restricted records, refusals on the record, observations."""
+"""Access to records on a real database: owners, grants, restricted records, refusals on the record."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,21 @@ import pytest
 from database_owner import as_owner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recorded_datasets import (
+    ADA,
+    BOB,
+    NOW,
+    OLGA,
+    VERA,
+    create,
+    dataset,
+    delete,
+    grant,
+    leaves,
+    principal,
+    seen_by,
+    update,
+)
 from sqlalchemy import text
 
 from storage import FolderObjectStore, SecurityContext, Storage, decide
@@ -19,89 +33,20 @@ from storage.access import Resource, resource_of
 from storage.database import connect
 from storage.errors import (
     AccessDeniedError,
-    DuplicateRecordError,
     RecordConflictError,
     RecordNotFoundError,
-    StatusTransitionError,
 )
 from storage.identifiers import new_id
 from storage.models import (
     ACLEntry,
     DataClassification,
     Dataset,
-    DatasetVersion,
-    Mutation,
-    ObservedPrincipal,
     Permission,
     PrincipalType,
-    ProcessObservation,
     RoleType,
-    ValidationStatus,
 )
 
-NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-def principal(user_id: str, *roles: RoleType, **more: Any) -> SecurityContext:
-    return SecurityContext(user_id=user_id, tenant_id="north", roles=frozenset(roles), **more)
-
-
-ADA = principal("ada", RoleType.MEMBER)
-BOB = principal("bob", RoleType.MEMBER)
-VERA = principal("vera", RoleType.VIEWER)
-OLGA = principal("olga", RoleType.OWNER)
-LEARNER = principal("gsom", RoleType.SERVICE)
-
-
-def dataset(**fields: Any) -> Dataset:
-    return Dataset(**{"tenant_id": "north", "name": "iris", "source_uri": "file:///iris.csv", **fields})
-
-
-def create(storage: Storage, record: Dataset, context: SecurityContext = ADA) -> Dataset:
-    with storage.transaction() as work:
-        return work.get_crud(Dataset).create(record, context=context)
-
-
-def update(storage: Storage, record: Dataset, context: SecurityContext, **patch: Any) -> Dataset:
-    with storage.transaction() as work:
-        return work.get_crud(Dataset).update(record, patch, context=context)
-
-
-def delete(storage: Storage, record: Dataset, context: SecurityContext) -> None:
-    with storage.transaction() as work:
-        work.get_crud(Dataset).delete(record, context=context)
-
-
-def seen_by(storage: Storage, context: SecurityContext) -> list[Dataset]:
-    with storage.transaction() as work:
-        datasets = work.get_crud(Dataset)
-        found = datasets.query({}, context=context)
-        assert datasets.count({}, context=context) == len(found)
-        assert all(datasets.read(record.id, context=context) == record for record in found)
-    return found
-
-
-def grant(*permissions: Permission, to: str, **more: Any) -> ACLEntry:
-    fields = {
-        "principal": to,
-        "principal_type": "user",
-        "permissions": permissions,
-        "granted_by": "ada",
-        "granted_at": NOW,
-    }
-    return ACLEntry.model_validate({"granted_by": "ada", "granted_at": NOW, **fields, **more})
-
-
-def leaves(storage: Storage, action: str) -> list[dict[str, Any]]:
-    with as_owner(storage) as connection:
-        rows = connection.execute(text("select canonical_bytes from audit_leaf order by audit_ref")).scalars()
-        return [leaf for leaf in map(json.loads, map(bytes, rows)) if leaf["action"] == action]
-
-
-def observations(storage: Storage) -> list[ProcessObservation]:
-    with storage.transaction() as work:
-        return work.get_crud(ProcessObservation).query({}, context=LEARNER)[::-1]
 
 
 def test_a_record_belongs_to_its_creator_who_may_delete_and_share_it(storage: Storage) -> None:
@@ -241,6 +186,8 @@ GRANTS = st.lists(
     ),
     max_size=2,
 )
+
+
 ASKERS = st.builds(
     principal,
     st.sampled_from(["gus", "o'hara:%s"]),
@@ -283,6 +230,8 @@ IN_FORCE: dict[str, Any] = {
     "expires_at": NOW + HOUR,
     "conditions": {"claims": {"team": "a"}, "networks": ["10.0.0.0/8", "fe80::/10"], "not_before": NOW - HOUR},
 }
+
+
 OTHER_GRANTS: list[dict[str, Any]] = [
     *({"principal_type": kind, "principal": to} for kind in PrincipalType for to in ("gus", "reviewer", "guest")),
     *({"expires_at": end} for end in (None, NOW - HOUR, NOW)),
@@ -291,6 +240,8 @@ OTHER_GRANTS: list[dict[str, Any]] = [
     *({"conditions": IN_FORCE["conditions"] | {"networks": some}} for some in ([], ["192.168.0.0/16"], ["::1/128"])),
     {"permissions": [Permission.MODIFY]},
 ]
+
+
 GUS = principal("gus", RoleType.GUEST, claims={"team": "a"}, address="10.9.8.7")
 
 
@@ -366,128 +317,3 @@ def test_a_refusal_that_the_caller_lives_with_is_on_the_record_once(storage: Sto
     (leaf,) = leaves(storage, "access.denied")
     assert (leaf["subject"], leaf["actor"]) == (f"Dataset {record.id}", "olga")
     assert seen_by(storage, BOB) == [other]
-
-
-def test_each_change_is_observed_in_its_transaction_without_its_values(storage: Storage) -> None:
-    version = DatasetVersion(
-        tenant_id="north",
-        data_classification=DataClassification.RESTRICTED,
-        dataset_id=new_id(),
-        version=1,
-        target="kind",
-        storage_location="object://secret",
-        file_format="csv",
-        size_bytes=1,
-        checksum="secret",
-    )
-    with storage.transaction() as work:
-        versions = work.get_crud(DatasetVersion)
-        created = versions.create(version, context=ADA)
-        changed = versions.update(created, {"row_count": 7, "findings": ({"message": "secret"},)}, context=ADA)
-        versions.delete(changed, context=ADA)
-
-    first, second, third = observations(storage)
-    assert [(each.mutation, each.entity_uid) for each in (first, second, third)] == [
-        (mutation, version.id) for mutation in Mutation
-    ]
-    assert second == ProcessObservation(
-        id=second.id,
-        tenant_id="north",
-        data_classification=DataClassification.RESTRICTED,
-        owner="ada",
-        acl=second.acl,
-        created_at=changed.updated_at,
-        updated_at=changed.updated_at,
-        model_type="DatasetVersion",
-        entity_uid=version.id,
-        mutation=Mutation.UPDATED,
-        security_context=ObservedPrincipal(user_id="ada", roles=(RoleType.MEMBER,)),
-        changed_fields=("findings", "row_count"),
-        graph_context={"dataset_id": str(version.dataset_id)},
-        ingested_at=changed.updated_at,
-    )
-    assert "checksum" in first.changed_fields
-    with storage.transaction() as work:
-        assert work.get_crud(ProcessObservation).count({}, context=OLGA) == 0
-    assert "secret" not in f"{first}{second}{third}"
-
-
-def test_what_is_rolled_back_was_not_observed(storage: Storage) -> None:
-    def fail_after_creating() -> None:
-        with storage.transaction() as work:
-            work.get_crud(Dataset).create(dataset(), context=ADA)
-            raise LookupError
-
-    with pytest.raises(LookupError):
-        fail_after_creating()
-
-    assert observations(storage) == []
-
-
-def test_records_created_together_are_one_leaf_and_one_observation(storage: Storage) -> None:
-    with storage.transaction() as work:
-        records = work.get_crud(Dataset).bulk_create([dataset(name=f"d{n}") for n in range(100)], context=ADA)
-
-    (leaf,) = leaves(storage, "storage.create")
-    (observed,) = observations(storage)
-    assert leaf["details"]["record_ids"] == [str(record.id) for record in records]
-    assert (observed.entity_uid, observed.entity_count) == (records[0].id, 100)
-    assert seen_by(storage, BOB) == list(records)[::-1]
-
-
-def test_records_created_together_are_created_all_or_none(storage: Storage) -> None:
-    kept = create(storage, dataset())
-
-    with storage.transaction() as work, pytest.raises(DuplicateRecordError) as error:
-        work.get_crud(Dataset).bulk_create([dataset(name="wine"), kept], context=ADA)
-    with storage.transaction() as work:
-        assert work.get_crud(Dataset).bulk_create([], context=ADA) == ()
-
-    assert (error.value.model, error.value.constraint) == ("Dataset", "document_pkey")
-    assert seen_by(storage, ADA) == [kept]
-
-
-def test_a_record_is_changed_and_deleted_by_its_id_too(storage: Storage) -> None:
-    record = create(storage, dataset())
-
-    with storage.transaction() as work:
-        datasets = work.get_crud(Dataset)
-        changed = datasets.update(record.id, {"description": "measured twice"}, context=BOB)
-        datasets.delete(record.id, context=ADA)
-        with pytest.raises(RecordNotFoundError):
-            datasets.update(record.id, {"description": "gone"}, context=BOB)
-
-    assert changed.revision == 2
-
-
-def test_who_deletes_what_has_changed_meanwhile_is_told(storage: Storage) -> None:
-    stale = create(storage, dataset())
-    changed = update(storage, stale, ADA, name="wine")
-
-    with pytest.raises(RecordConflictError) as error:
-        delete(storage, stale, ADA)
-
-    assert error.value.expected_revision == 1
-    assert seen_by(storage, ADA) == [changed]
-
-
-def test_a_status_changes_along_its_lines_alone(storage: Storage) -> None:
-    rejected = update(storage, create(storage, dataset()), ADA, validation_status=ValidationStatus.REJECTED)
-
-    with pytest.raises(StatusTransitionError) as error:
-        update(storage, rejected, ADA, validation_status=ValidationStatus.VALIDATED)
-
-    assert (error.value.state, error.value.asked_for, error.value.legal) == ("rejected", "validated", ())
-    assert seen_by(storage, ADA) == [rejected]
-
-
-def test_observations_are_never_changed(storage: Storage) -> None:
-    create(storage, dataset())
-    (observed,) = observations(storage)
-
-    for statement in ("update process_observation set body = '{}'", "delete from process_observation"):
-        with storage.transaction() as work:
-            with pytest.raises(Exception, match="permission denied"):
-                work.connection.execute(text(statement))
-            work.connection.rollback()
-    assert observations(storage) == [observed]
