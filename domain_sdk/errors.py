@@ -58,7 +58,10 @@ class FileNotTabularError(DomainSdkError):
     """The file's content is not a table."""
 
     code = "FILE_NOT_TABULAR"
-    hint = "Give a table of two columns or more, each with its own name, as CSV, JSON Lines, Parquet, Arrow or NumPy."
+    hint = (
+        "Give a table of two columns or more, each with its own name, as CSV, JSON Lines, Parquet, Arrow or NumPy,"
+        " or an archive of images alone."
+    )
 
     def __init__(self, *, path: Path, reason: str) -> None:
         self.path = path
@@ -131,7 +134,9 @@ class InputSchemaMismatchError(DomainSdkError):
     def __init__(self, *, problems: Mapping[str, str], expected: tuple[str, ...]) -> None:
         self.problems = dict(problems)
         self.expected = expected
-        self.hint = f"The model's inputs are: {_listed(expected)}. Give null where a value is missing."
+        self.hint = (
+            f"The model's inputs are: {_listed(expected)}. Null is for columns in which the dataset had missing values."
+        )
         super().__init__("The input does not fit the model: " + _described(self.problems) + ".")
 
 

@@ -127,19 +127,33 @@ def _text_in(path: Path) -> str:
 def verify(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="As 'audit export' writes it.")],
     *,
-    key: Annotated[str, typer.Option(help="The public key that you trust.")],
+    key: Annotated[str, typer.Option(help="The public key that you trust, or a file that holds it.")],
+    tenant: Annotated[str | None, typer.Option(help="Whose trail you asked for.")] = None,
+    known: Annotated[list[Path] | None, typer.Option(help="A checkpoint from before; may be repeated.")] = None,
 ) -> None:
     """Verify a bundle with the offline verifier; exit code 1 where something is wrong."""
-    try:
-        trusted = offline_verifier.read_key(key)
-    except ValueError as error:
-        raise AuditArgumentsError(reason="--key is not a public key as 'audit keys' prints it") from error
-    size, findings = offline_verifier.verify(bundle, trusted, [])
+    from_before = [_checkpoint_in(path) for path in known or []]
+    size, findings = offline_verifier.verify(bundle, _trusted(key), from_before, tenant)
     for finding in findings:
         typer.echo(f"{finding.code}: {finding.sentence}")
     if findings:
         raise typer.Exit(1)
     typer.echo(f"OK: {size} leaves of {offline_verifier.tenant_of(bundle)}, each as it was signed.")
+
+
+def _trusted(key: str) -> offline_verifier.Key:
+    try:
+        return offline_verifier.trusted_key(key)
+    except (OSError, ValueError) as error:
+        reason = "--key is neither a public key as 'audit keys' prints it nor a file that holds one"
+        raise AuditArgumentsError(reason=reason) from error
+
+
+def _checkpoint_in(path: Path) -> offline_verifier.Checkpoint:
+    try:
+        return offline_verifier.read_checkpoint(_text_in(path))
+    except ValueError as error:
+        raise AuditArgumentsError(reason=f"{path} is not a checkpoint as 'audit checkpoint' prints it") from error
 
 
 @app.command()

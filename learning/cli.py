@@ -47,7 +47,10 @@ app.add_typer(metric_points.app, name="metrics")
 app.add_typer(models.app, name="model")
 
 
-_SETTINGS = frozenset(settings.__name__ for settings in (LearningSettings, PlatformSettings, SchedulerSettings))
+_SETTINGS = {
+    settings.__name__: settings.model_config.get("env_prefix", "")
+    for settings in (LearningSettings, PlatformSettings, SchedulerSettings)
+}
 
 
 def main() -> None:
@@ -59,10 +62,17 @@ def main() -> None:
     except ReportedError as error:
         _fail(f"{error.code}: {error} {error.hint}", error)
     except ValidationError as error:
-        fields = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         if error.title in _SETTINGS:
-            _fail(f"SETTINGS_INVALID: {fields}. See .env.example.", error)
+            _fail(f"SETTINGS_INVALID: {_settings_at_fault(error)}. See .env.example.", error)
+        fields = "; ".join(f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors())
         _fail(f"ARGUMENTS_INVALID: {fields}.", error)
+
+
+def _settings_at_fault(error: ValidationError) -> str:
+    """Return what is wrong with which settings, by the names that they have in the environment."""
+    prefix = _SETTINGS[error.title]
+    faults = ((prefix + str(item["loc"][0]).upper() if item["loc"] else "", item["msg"]) for item in error.errors())
+    return "; ".join(f"{name}: {message}".removeprefix(": ") for name, message in faults)
 
 
 def _leave_in_order(_number: int, _frame: FrameType | None) -> NoReturn:

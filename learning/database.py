@@ -10,7 +10,7 @@ from pathlib import Path
 
 from learning.errors import PlatformNotFoundError, SchemaOutdatedError
 from learning.settings import LearningSettings
-from storage.database import connect_as_owner, current_revision, migrate, newest_revision
+from storage.database import connect_as_owner, current_revision, migrate, newest_revision, require_owner
 from storage.embedded_postgres import embedded_postgres
 from storage.stores import MetricMaintenance
 
@@ -46,6 +46,22 @@ def open_current_database(settings: LearningSettings) -> Iterator[str]:
         yield database_url
 
 
+@contextmanager
+def open_prepared_database(settings: LearningSettings) -> Iterator[str]:
+    """Yield the URL of the platform's database, the embedded one made and brought up to date, a server's left as it is.
+
+    Raises:
+        DatabaseUnavailableError: It cannot be reached or started.
+        SchemaOutdatedError: A server's schema is of another version; nothing was changed.
+    """
+    with open_database(settings) as database_url:
+        if settings.database_url is None:
+            prepare_database(database_url)
+        else:
+            require_current_schema(database_url)
+        yield database_url
+
+
 def _cluster_folder(settings: LearningSettings) -> Path:
     return settings.home.resolve() / "postgres"
 
@@ -69,6 +85,7 @@ def prepare_database(database_url: str) -> None:
     database = connect_as_owner(database_url)
     try:
         migrate(database)
+        require_owner(database)
         with database.begin() as connection:
             MetricMaintenance(connection).create_partitions_ahead(datetime.now(UTC))
     finally:

@@ -12,7 +12,7 @@ import typer
 from engine import Finding, asked_decisions, called_processes, canonical_digest, read_diagram
 from engine.dmn import canonical_decision_digest, drawn_inputs, is_dmn, read_decisions
 from learning import bootstrap
-from learning.database import open_database, prepare_database
+from learning.database import open_prepared_database
 from learning.diagram_simulation import simulate_files
 from learning.diagram_verification import FileFindings, verify_diagrams
 from learning.element_templates import element_templates
@@ -59,8 +59,7 @@ def describe_files(files: Files) -> None:
 def deploy_files(files: Files) -> None:
     """Deploy diagrams and decisions as new versions; those that are deployed already stay as they are."""
     settings = LearningSettings()
-    with open_database(settings) as url:
-        prepare_database(url)
+    with open_prepared_database(settings) as url:
         documents, context = [path.read_bytes() for path in files], bootstrap.SYSTEM
         with (
             bootstrap.open_services(settings, url) as services,

@@ -9,7 +9,7 @@ import typer
 
 from learning.database import open_current_database
 from learning.settings import LearningSettings
-from storage.database import connect_as_owner
+from storage.database import connect_as_owner, require_owner
 from storage.stores import MetricMaintenance, MetricRetention, create_vector_indexes
 
 app = typer.Typer(no_args_is_help=True, help="Metric points: maintain, retain.")
@@ -29,6 +29,7 @@ def maintain(
     now = datetime.now(UTC)
     with open_current_database(LearningSettings()) as url:
         owner = connect_as_owner(url)
+        require_owner(owner)
         with owner.begin() as connection:
             maintenance = MetricMaintenance(connection)
             past = () if since is None else maintenance.create_partitions(since.date(), now.date())
@@ -56,6 +57,7 @@ def retain(
     policy = MetricRetention(points=points, minutes=minutes, hours=hours, days=days)
     with open_current_database(LearningSettings()) as url:
         owner = connect_as_owner(url)
+        require_owner(owner)
         with owner.begin() as connection:
             report = MetricMaintenance(connection).retain(policy, datetime.now(UTC), dry_run=dry_run)
         owner.dispose()

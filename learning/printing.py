@@ -18,4 +18,14 @@ def print_rows(rows: Sequence[Mapping[str, JsonValue]], columns: Sequence[str], 
         typer.echo(json.dumps(rows))
         return
     for row in rows:
-        typer.echo("\t".join("-" if row[column] is None else str(row[column]) for column in columns))
+        typer.echo("\t".join(_cell(row[column]) for column in columns))
+
+
+def _cell(value: JsonValue) -> str:
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case _:
+            return str(value)

@@ -12,6 +12,8 @@ from storage.models import ComputeProfile
 from storage.stores import MetricRetention
 
 Origin = Annotated[str, Field(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
+_HOST_AND_PORT = r"^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(:[0-9]{1,5})?$"
+_BUCKET = r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"
 
 
 class LearningSettings(BaseSettings):
@@ -44,8 +46,8 @@ class LearningSettings(BaseSettings):
     home: Path = Path(".learning")
     database_url: SecretStr | None = None
     artifact_root: Path | None = None
-    s3_endpoint: str | None = None
-    s3_bucket: str = "ami-learning"
+    s3_endpoint: Annotated[str, Field(pattern=_HOST_AND_PORT)] | None = None
+    s3_bucket: Annotated[str, Field(pattern=_BUCKET)] = "ami-learning"
     s3_access_key: SecretStr | None = None
     s3_secret_key: SecretStr | None = None
     s3_secure: bool = True

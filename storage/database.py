@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic_core import to_json
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import (
     ArgumentError,
@@ -23,7 +23,13 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
-from storage.errors import DatabaseExtensionError, DatabaseRoleError, DatabaseUnavailableError
+from storage.errors import (
+    DatabaseExtensionError,
+    DatabaseOwnerError,
+    DatabasePrivilegeError,
+    DatabaseRoleError,
+    DatabaseUnavailableError,
+)
 
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _IDLE_SECONDS = 1.0
@@ -41,6 +47,21 @@ SEALER_ROLE = "ami_sealer"
 """Orders and signs the audit trail, and erases what is about persons in it."""
 CUSTODIAN_ROLE = "ami_custodian"
 """Also sees which objects the records of all tenants name: for garbage collection."""
+
+# Everybody may call it unless somebody took that back. By its answer the sealer, and the login that migrates, tell that
+# a dump was restored into another cluster.
+_CALLED = "pg_control_system()"
+_NOT_CALLABLE = text(
+    "select quote_ident(rolname) from pg_roles where (rolname = :sealer or rolname = current_user and :migrates)"
+    f" and not has_function_privilege(oid, '{_CALLED}', 'execute') order by rolname"
+)
+
+# In an empty database who may make tables will own them.
+_IS_OWNER = text(
+    "select current_user as login, coalesce("
+    "(select pg_has_role(relowner, 'usage') from pg_class where oid = to_regclass('alembic_version')),"
+    " has_schema_privilege(current_schema(), 'create')) as is_owner"
+)
 
 # What hangs ends: a host that vanished is noticed, and a transaction that a frozen process left open is rolled back by
 # the server, or it would hold its locks and every reader of the event log.
@@ -146,13 +167,17 @@ def migrate(engine: Engine) -> None:
     Raises:
         DatabaseRoleError: A role is missing, and the login may not create it.
         DatabaseExtensionError: pgvector is missing, or the login may not add it to the database.
+        DatabasePrivilegeError: The login or the sealer's role may not call a function that they need.
+        DatabaseOwnerError: There is something to do, and the login does not own the tables.
     """
     try:
         with engine.begin() as connection:
             connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-            config = _alembic_config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            if _revision(connection) != newest_revision():
+                _require_owner(connection)
+                _require_privileges(connection, migrates=True)
+                _upgrade(connection)
+            _require_privileges(connection, migrates=False)  # once more: a migration may have made the sealer's role
     except (ProgrammingError, NotSupportedError) as error:
         if f'extension "{_EXTENSION}"' in str(error.orig):
             raise DatabaseExtensionError(extension=_EXTENSION, reason=_first_line(error)) from error
@@ -161,10 +186,42 @@ def migrate(engine: Engine) -> None:
         raise
 
 
+def require_owner(engine: Engine) -> None:
+    """Return if the login owns the tables, or would own those of an empty database.
+
+    Raises:
+        DatabaseOwnerError: It does not.
+    """
+    with engine.connect() as connection:
+        _require_owner(connection)
+
+
+def _require_owner(connection: Connection) -> None:
+    row = connection.execute(_IS_OWNER).one()
+    if not row.is_owner:
+        raise DatabaseOwnerError(login=row.login)
+
+
+def _require_privileges(connection: Connection, *, migrates: bool) -> None:
+    roles = connection.execute(_NOT_CALLABLE, {"sealer": SEALER_ROLE, "migrates": migrates}).scalars().all()
+    if roles:
+        raise DatabasePrivilegeError(function=_CALLED, roles=tuple(roles))
+
+
+def _upgrade(connection: Connection) -> None:
+    config = _alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
 def current_revision(engine: Engine) -> str | None:
     """Return the schema's revision, `None` for an empty database."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return _revision(connection)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def newest_revision() -> str | None:

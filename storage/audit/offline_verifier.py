@@ -531,10 +531,15 @@ def _one_line(sentence: str) -> str:
     return printable.encode(encoding, "backslashreplace").decode(encoding)
 
 
-def _key_argument(value: str) -> Key:
+def trusted_key(value: str) -> Key:
+    """Return the key that a line, or the file of that name, holds; `ValueError` or `OSError` where it holds none."""
     path = Path(value)
+    return read_key(path.read_text(encoding="utf-8") if path.is_file() else value)
+
+
+def _key_argument(value: str) -> Key:
     try:
-        return read_key(path.read_text(encoding="utf-8") if path.is_file() else value)
+        return trusted_key(value)
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError("neither a public key, <name>+<id>+<base64>, nor a file with one") from error
 

@@ -51,6 +51,8 @@ StorageError
 │   │   └── DatabaseExhaustedError        DATABASE_EXHAUSTED
 │   ├── DatabaseLimitError                DATABASE_LIMIT_EXCEEDED
 │   ├── DatabaseRoleError                 DATABASE_ROLE_MISSING
+│   ├── DatabaseOwnerError                DATABASE_OWNER_NEEDED
+│   ├── DatabasePrivilegeError            DATABASE_PRIVILEGE_MISSING
 │   └── DatabaseExtensionError            DATABASE_EXTENSION_MISSING
 └── audit.py: the audit trail
     ├── AuditNotSealedError               AUDIT_NOT_SEALED
@@ -90,6 +92,8 @@ from storage.errors.database import (
     DatabaseExhaustedError,
     DatabaseExtensionError,
     DatabaseLimitError,
+    DatabaseOwnerError,
+    DatabasePrivilegeError,
     DatabaseRoleError,
     DatabaseUnavailableError,
 )
@@ -148,6 +152,8 @@ __all__ = [
     "DatabaseExhaustedError",
     "DatabaseExtensionError",
     "DatabaseLimitError",
+    "DatabaseOwnerError",
+    "DatabasePrivilegeError",
     "DatabaseRoleError",
     "DatabaseUnavailableError",
     "DuplicateRecordError",

@@ -68,6 +68,36 @@ class DatabaseRoleError(StorageError):
         super().__init__(f"The database's login cannot act as {role}: {reason.rstrip('.')}.")
 
 
+class DatabasePrivilegeError(StorageError):
+    """Roles of the platform may not call a function of the server that they need.
+
+    Attributes:
+        roles: As SQL writes them.
+    """
+
+    code = "DATABASE_PRIVILEGE_MISSING"
+
+    def __init__(self, *, function: str, roles: tuple[str, ...]) -> None:
+        self.function = function
+        self.roles = roles
+        self.hint = (
+            "Let an administrator of the server run in this database: "
+            f"'grant execute on function {function} to {', '.join(roles)}'."
+        )
+        super().__init__(f"The database's roles {', '.join(roles)} may not call {function}.")
+
+
+class DatabaseOwnerError(StorageError):
+    """What only the owner of the tables may do was asked of another login."""
+
+    code = "DATABASE_OWNER_NEEDED"
+    hint = "Run this with the owner's login in LEARNING_DATABASE_URL; see docs/how-to/point-to-a-database-server.md."
+
+    def __init__(self, *, login: str) -> None:
+        self.login = login
+        super().__init__(f"The database's login {login} does not own the tables.")
+
+
 class DatabaseExtensionError(StorageError):
     """The database lacks an extension, and the login may not add it."""
 

@@ -71,6 +71,23 @@ def test_a_bundle_is_verified_by_one_file_alone_and_fits_an_earlier_checkpoint(
 
 
 @pytest.mark.requirement("audit-trail")
+def test_the_platforms_own_verification_takes_what_the_file_takes(platform: Platform, tmp_path: Path) -> None:
+    proved(platform, platform.call("ada", "list_user_tasks")["audit_ref"])
+    note, key, out = tmp_path / "known.txt", tmp_path / "key.txt", tmp_path / "bundle.tar"
+    note.write_text(run(platform, "checkpoint", "--whole-log").stdout, encoding="utf-8")
+    key.write_text(run(platform, "keys").stdout.splitlines()[0], encoding="utf-8")
+    run(platform, "export", "--out", str(out), "--known", str(note))
+
+    def verdict(*arguments: object) -> tuple[int, str]:
+        ended = run(platform, "verify", str(out), *map(str, arguments))
+        return ended.returncode, (ended.stdout or ended.stderr).partition(":")[0]
+
+    assert verdict("--key", key, "--known", note, "--tenant", "local") == (0, "OK")
+    assert verdict("--key", key, "--tenant", "north") == (1, "ANOTHER_TENANT")
+    assert verdict("--key", note) == verdict("--key", key, "--known", key) == (1, "AUDIT_ARGUMENTS_INVALID")
+
+
+@pytest.mark.requirement("audit-trail")
 def test_keys_change_and_personal_data_goes_while_the_platform_runs(platform: Platform) -> None:
     before = run(platform, "keys").stdout.splitlines()
     rotated = run(platform, "rotate-key")

@@ -244,10 +244,14 @@ def test_development_principals_do_not_listen_to_the_network(tmp_path: Path) -> 
 
 
 @pytest.mark.requirement("one-sentence")
-def test_a_setting_that_is_no_port_is_named(tmp_path: Path) -> None:
-    run = run_demo(tmp_path, LEARNING_PORT="eighty")
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("LEARNING_PORT", "eighty"), ("LEARNING_S3_ENDPOINT", "https://objects:443"), ("LEARNING_S3_BUCKET", "B")],
+)
+def test_a_setting_that_cannot_be_is_named(tmp_path: Path, setting: str, value: str) -> None:
+    run = run_demo(tmp_path, **{setting: value})
 
-    assert (run.returncode, run.stderr.split(":")[0], "port" in run.stderr) == (1, "SETTINGS_INVALID", True)
+    assert (run.returncode, run.stderr.split(":")[:2]) == (1, ["SETTINGS_INVALID", f" {setting}"])
 
 
 @pytest.mark.requirement("one-sentence")

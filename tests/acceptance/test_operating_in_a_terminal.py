@@ -76,6 +76,7 @@ def test_all_instances_of_a_version_go_over_and_one_that_cannot_is_named(platfor
     asked = ("instance", "migrate", process_id, "--from", "1", "--json")
 
     planned = run(platform, *asked, "--dry-run")
+    for_people = run(platform, *asked[:-1], "--dry-run")
     migrated = run(platform, *asked, "--reason", WHY)
 
     verdicts = json.loads(planned.stdout)
@@ -84,6 +85,7 @@ def test_all_instances_of_a_version_go_over_and_one_that_cannot_is_named(platfor
         (waiting, False),
     ]
     assert "Review" in verdicts[1]["why_not"]
+    assert [line.split("\t")[:2] for line in for_people.stdout.splitlines()] == [[reviewed, "yes"], [waiting, "no"]]
     assert (migrated.returncode, json.loads(migrated.stdout)) == (planned.returncode, verdicts) == (1, verdicts)
     versions = [instance(platform, each)["definitions"][0]["version"] for each in (reviewed, waiting)]
     assert versions == [2, 1]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+from pathlib import Path
+
 import pytest
 from diagrams import (
     boundary,
@@ -192,3 +196,40 @@ def test_one_way(process_test):
     result = run(project, tests=tests)
     result.stdout.fnmatch_lines(["  nodes not passed: Work", "  flows not passed: Back, Which_accepted"])
     assert result.ret == pytest.ExitCode.OK
+
+
+_ROOT = Path(__file__).parents[2]
+_PACKING = document(
+    process(
+        "packing",
+        start(),
+        service_task("Weigh", "parcels.weigh", inputs={"weight": "=1.5"}),
+        user_task("Pack", "warehouse", form="packing"),
+        end(),
+        path("Begin", "Weigh", "Pack", "Done"),
+    )
+)
+
+
+def test_what_the_how_to_shows_runs_as_it_says(pytester: pytest.Pytester) -> None:
+    page = (_ROOT / "docs/how-to/test-a-process.md").read_text(encoding="utf-8")
+    tests, surroundings = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    (printed,) = re.findall(r"```\n(promotion .*?)\n```", page, re.DOTALL)
+    shutil.copytree(_ROOT / "workflows", pytester.path / "workflows")
+    pytester.makeconftest(surroundings)
+    (pytester.path / "packing.bpmn").write_bytes(_PACKING)
+    pytester.makepyfile(
+        test_shown=tests,
+        test_packing="""
+            def test_a_parcel_is_packed(process_test):
+                process = process_test("packing.bpmn")
+                process.run()
+                process.complete("Pack", {"fragile": True})
+                assert process.completed
+        """,
+    )
+
+    result = pytester.runpytest_subprocess("-p", "no:randomly")
+
+    result.assert_outcomes(passed=3)
+    assert printed in result.stdout.str()

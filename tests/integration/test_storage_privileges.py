@@ -16,8 +16,22 @@ from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import DBAPIError
 
 from storage import AuditEntry, FolderObjectStore, SecurityContext, Storage, documents
-from storage.database import ENGINE_ROLE, connect, connect_as_owner, current_revision, migrate, newest_revision
-from storage.errors import DatabaseExtensionError, DatabaseRoleError, RecordNotFoundError
+from storage.database import (
+    ENGINE_ROLE,
+    connect,
+    connect_as_owner,
+    current_revision,
+    migrate,
+    newest_revision,
+    require_owner,
+)
+from storage.errors import (
+    DatabaseExtensionError,
+    DatabaseOwnerError,
+    DatabasePrivilegeError,
+    DatabaseRoleError,
+    RecordNotFoundError,
+)
 from storage.models import Dataset, RoleType
 from storage.tenants import enter_tenant
 
@@ -222,6 +236,33 @@ def test_a_login_that_may_not_act_as_the_role_is_told_so_and_works_once_it_may(l
     assert refused.value.code == "DATABASE_ROLE_MISSING"
 
 
+def test_a_function_that_the_server_keeps_to_itself_is_named_with_those_who_need_it(login: Any) -> None:
+    url, administrator = login
+    name = make_url(url).username
+    roles = f'ami_application, ami_engine, ami_sealer, ami_custodian to "{name}"'
+    administrator.execute(f"grant {roles}".encode())
+    add_extension(make_url(url), administrator)
+    of_server = make_url(url).set(username=administrator.info.user).render_as_string(hide_password=False)
+    owner = connect_as_owner(url)
+
+    with psycopg.connect(of_server, autocommit=True) as server:
+        server.execute("revoke execute on function pg_control_system() from public")
+        with pytest.raises(DatabasePrivilegeError) as both:
+            migrate(owner)
+        server.execute(f'grant execute on function pg_control_system() to "{name}"'.encode())
+        with pytest.raises(DatabasePrivilegeError) as one:
+            migrate(owner)
+        server.execute("grant execute on function pg_control_system() to ami_sealer")
+    migrate(owner)
+    upgraded_to = current_revision(owner)
+    owner.dispose()
+
+    assert both.value.code == "DATABASE_PRIVILEGE_MISSING"
+    assert (set(both.value.roles), one.value.roles) == ({name, "ami_sealer"}, ("ami_sealer",))
+    assert both.value.function == "pg_control_system()"
+    assert upgraded_to == newest_revision()
+
+
 def test_a_role_that_nobody_made_is_named(database_url: str) -> None:
     with pytest.raises(DatabaseRoleError) as error:
         connect(database_url, role="ami_nobody")
@@ -245,6 +286,14 @@ def test_a_login_that_owns_nothing_can_run_the_platform_and_not_upgrade_it(clust
             )
             with pytest.raises(DBAPIError), owner.begin() as session:
                 session.execute(text("alter table document disable row level security"))
+            migrate(owner)  # there is nothing to do
+            with pytest.raises(DatabaseOwnerError) as refused:
+                require_owner(owner)
+            assert refused.value.login == "ami_test_runtime"
+            with psycopg.connect(database_url, autocommit=True) as outdated:
+                outdated.execute("update alembic_version set version_num = '0001'")
+            with pytest.raises(DatabaseOwnerError):
+                migrate(owner)
         finally:
             owner.dispose()
             engine.dispose()
