@@ -27,14 +27,23 @@ def reached_within(model: ProcessModel, start_event_ids: Iterable[str]) -> dict[
     return _closure([*start_event_ids, *top], following)
 
 
-def entries_ahead(model: ProcessModel, gateway_id: str) -> dict[str, frozenset[str]]:
+def entries_ahead(model: ProcessModel, gateway_id: str, *, by_events: bool = True) -> dict[str, frozenset[str]]:
     """Return, for each node, by which flows into a gateway its token can come there without having passed it before.
 
     Nodes that do not lead there are left out.
+
+    Args:
+        model: The process.
+        gateway_id: The gateway.
+        by_events: Whether ways over boundary events count.
     """
+
+    def previous(node_id: str) -> list[str]:
+        return _previous(model, node_id, gateway_id, by_events=by_events)
+
     ahead: defaultdict[str, set[str]] = defaultdict(set)
     for flow in model.incoming(gateway_id):
-        for node_id in _closure([flow.source], lambda node_id: _previous(model, node_id, gateway_id)):
+        for node_id in _closure([flow.source], previous):
             ahead[node_id].add(flow.id)
     ahead.pop(gateway_id, None)
     return {node_id: frozenset(flow_ids) for node_id, flow_ids in ahead.items()}
@@ -58,10 +67,10 @@ def _inside(model: ProcessModel, node_id: str) -> list[str]:
     return [event.id for event in (*model.start_events(node_id), *model.event_subprocesses(node_id))]
 
 
-def _previous(model: ProcessModel, node_id: str, barrier: str) -> list[str]:
+def _previous(model: ProcessModel, node_id: str, barrier: str, *, by_events: bool) -> list[str]:
     if node_id == barrier:
         return []
-    host = getattr(model.nodes.get(node_id), "attached_to", None)
+    host = getattr(model.nodes.get(node_id), "attached_to", None) if by_events else None
     return [flow.source for flow in model.incoming(node_id)] + ([] if host is None else [host])
 
 

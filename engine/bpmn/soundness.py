@@ -232,8 +232,8 @@ class _Search:
 
 def _is_awaited(join: InclusiveJoin, place: int, present: frozenset[int]) -> bool:
     """Return whether a token can come by an entry that has none, and not as well by one that has."""
-    ahead = join.ahead.get(place, frozenset())
-    return bool(ahead - present) and not ahead & present
+    ahead, by_flows = join.ahead.get(place, frozenset()), join.by_flows.get(place, frozenset())
+    return bool(ahead - present) and not by_flows & present
 
 
 def _growing(tasks: dict[_Task, None]) -> Iterator[_Task]:

@@ -41,12 +41,14 @@ class Transition:
         takes: Places, one token from each.
         puts: Places, one token to each mention.
         clears: Whether every other token goes too.
+        by_event: Whether an event on a boundary does it.
     """
 
     node_id: str
     takes: tuple[int, ...]
     puts: tuple[int, ...]
     clears: bool = False
+    by_event: bool = False
 
     @property
     def multiplies(self) -> bool:
@@ -62,12 +64,14 @@ class InclusiveJoin:
         entries: The places of its incoming flows.
         exit: The place to which it puts the one token that is left.
         ahead: For each place, the entries to which its token can come without passing the gateway.
+        by_flows: Those to which it can come without an event on a boundary.
     """
 
     node_id: str
     entries: frozenset[int]
     exit: int
     ahead: dict[int, frozenset[int]]
+    by_flows: dict[int, frozenset[int]]
 
 
 @dataclass(frozen=True)
@@ -171,16 +175,18 @@ class _Builder:
 
     def _inclusive_joins(self, exits: dict[str, int], parallel: dict[int, Transition]) -> dict[int, InclusiveJoin]:
         entries = {node_id: frozenset(self._entries[flow] for flow in self._joins[node_id]) for node_id in exits}
-        before = defaultdict[int, list[int]](list)
+        before, by_flows = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
         for place, choices in enumerate(self._choices):
-            following = {put for choice in choices for put in choice.puts}
-            following |= set(parallel[place].puts) if place in parallel else set()
-            following |= {exits[node_id] for node_id in exits if place in entries[node_id]}
-            for put in following:
+            always = set(parallel[place].puts) if place in parallel else set()
+            always |= {exits[node_id] for node_id in exits if place in entries[node_id]}
+            for put in always.union(*(choice.puts for choice in choices)):
                 before[put].append(place)
+            for put in always.union(*(choice.puts for choice in choices if not choice.by_event)):
+                by_flows[put].append(place)
         joins = [
-            InclusiveJoin(node_id, entries[node_id], place, _places_ahead(before, entries[node_id]))
+            InclusiveJoin(node_id, at, place, ahead=_places_ahead(before, at), by_flows=_places_ahead(by_flows, at))
             for node_id, place in exits.items()
+            for at in (entries[node_id],)
         ]
         return {entry: join for join in joins for entry in join.entries}
 
@@ -193,8 +199,11 @@ class _Builder:
             self._choices[place] = [Transition(node.id, (place,), (), clears=True)]
             return
         place = self._side_effects(node, place)
+        ways = self._ways(node.id)
+        self._leave(node, place, ways)
         events = [event.id for event in self._model.boundary_events(node.id) if event.is_interrupting]
-        self._leave(node, place, [way for node_id in (node.id, *events) for way in self._ways(node_id)])
+        further = dict.fromkeys(way for event_id in events for way in self._ways(event_id) if way not in ways)
+        self._choices[place] += [Transition(node.id, (place,), way, by_event=True) for way in further]
 
     def _leave(self, node: FlowNode, place: int, ways: list[tuple[int, ...]]) -> None:
         self._choices[place] = [Transition(node.id, (place,), way) for way in dict.fromkeys(ways)]
@@ -211,7 +220,7 @@ class _Builder:
                 happened = (following, *_kept(self._behind(event.id)))
                 self._choices[place] = [
                     Transition(event.id, (place,), (following,)),
-                    Transition(event.id, (place,), happened),
+                    Transition(event.id, (place,), happened, by_event=True),
                 ]
                 place = following
         return place

@@ -103,7 +103,8 @@ left join process_instance i using (process_instance_id)
 cross join (select engine_now() as at) clock
 
 -- name: trigger_signal
--- Rows are locked in one order, so that two broadcasts cannot wait for each other.
+-- Rows are locked in one order, so that two broadcasts cannot wait for each other. Who has waited longest hears it first:
+-- the ids of the jobs are in that order.
 with waiting as materialized (
     select subscription_id, process_instance_id, task_id, element_id, tenant_id, is_repeating from subscription
     where tenant_id = :tenant_id and kind = 'signal' and name = :name
@@ -115,11 +116,12 @@ consumed as (
 insert into job
     (job_id, process_instance_id, task_id, element_id, type, input, attempt, max_attempts, tenant_id, payload, status,
      available_at, created_at)
-select gen_random_uuid(), w.process_instance_id, w.task_id, w.element_id, :type, '{}', 1, :max_attempts, w.tenant_id,
+select uuidv7(), w.process_instance_id, w.task_id, w.element_id, :type, '{}', 1, :max_attempts, w.tenant_id,
        cast(:payload as jsonb), case i.status when 'suspended' then 'suspended' else 'available' end, clock.at, clock.at
 from waiting w
 left join process_instance i using (process_instance_id)
 cross join (select engine_now() as at) clock
+order by w.subscription_id
 
 -- name: correlations_of_tasks
 -- What closing these tasks can change: what they wait for, and what is on its way to them. The ids of messages are read

@@ -124,6 +124,8 @@ class CallActivitySpec(ActivitySpec):
             results = evaluate_mappings(self.node.outputs, inner)
         else:
             results = dict(inner) if self.node.propagates_child_variables else {}
+            if self.node.propagates_parent_variables:
+                results.pop("loopCounter", None)  # of the loop around the call, where it is no variable
         workflow.retire(run)
         workflow.assign(my_task, results)
         my_task._ready()

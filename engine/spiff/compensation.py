@@ -3,8 +3,9 @@
 What a compensable activity leaves when it completes is a record: a task at rest below the scope in which it completed,
 with its completion number and, for a handler, the variables that the handler can read as they were. A scope that holds
 records becomes a record itself when it completes, and holds them further; when the outermost one is over they go.
-A throw lets one record after another be undone: by its handler, which runs below the record, or by undoing what it
-holds. It looks for the next one whenever nothing else is ready, so that it goes on as well after a restart.
+A throw lets one record after another be undone, those within completed scopes among those beside them, each by its
+handler, which runs below the record; a scope is undone with the last record in it. It looks for the next one whenever
+nothing else is ready, so that it goes on as well after a restart.
 """
 
 from __future__ import annotations
@@ -185,13 +186,14 @@ def go_on_compensating(workflow: InstanceWorkflow) -> bool:
 
 def _go_on(throw: InstanceTask) -> bool:
     records = [record for scope in _scopes(throw) for record in _records(scope)]
-    if any(_UNDOING in record.internal_data for record in records):
+    if any(_UNDOING in part.internal_data for record in records for part in _parts(record)):
         return False
     spec, before = throw.task_spec, throw.internal_data["before"]
     chosen = [
-        record
+        part
         for record in records
         if record.internal_data[_COMPLETION] <= before and spec.activity_id in {None, _element_id(record)}
+        for part in _parts(record)
     ]
     if chosen:
         _begin(_latest(chosen), str(throw.id))
@@ -223,43 +225,48 @@ def _records(scope: InstanceTask) -> Iterator[InstanceTask]:
             yield child
 
 
+def _parts(record: InstanceTask) -> Iterator[InstanceTask]:
+    """Return what is undone in one go: what has a handler, of a record without one, the parts of all that it holds."""
+    if record.task_spec.handler is not None or _record_beside(record) is not None:
+        yield record
+    else:
+        for held in _held(record):
+            yield from _parts(held)
+
+
+def _held(record: InstanceTask) -> list[InstanceTask]:
+    return [child for child in record.children_now if child.task_spec.is_record]
+
+
+def _record_beside(record: InstanceTask) -> InstanceTask | None:
+    return next(filter(_is_beside, _held(record)), None)
+
+
 def _begin(record: InstanceTask, throw_id: str) -> None:
-    """Undo a record: by its handler, by the event subprocess in it, or by undoing what it holds."""
+    """Undo a record: by its handler, or by the event subprocess in it."""
     record.note(undoing=throw_id)
-    handler = record.task_spec.handler
+    handler, beside = record.task_spec.handler, _record_beside(record)
     if isinstance(handler, EventSubprocessSpec):
         handler.open(record)
     elif handler is not None:
         record.workflow.enter(handler, record)
     else:
-        _continue(record, throw_id)
-
-
-def _continue(record: InstanceTask, throw_id: str) -> None:
-    """Undo the next of the records that a record holds; without any, it is undone itself."""
-    held = [child for child in record.children_now if child.task_spec.is_record]
-    beside = next((child for child in held if _is_beside(child)), None)
-    if beside is not None:
+        assert beside is not None  # noqa: S101 - what has neither is undone in parts
         _begin(beside, throw_id)
-    elif held:
-        _begin(_latest(held), throw_id)
-    else:
-        _finish(record)
 
 
 def _finish(record: InstanceTask) -> None:
-    """Take an undone record away, and go on with the one that held it."""
+    """Take an undone record away, and the one that held it with the last of its parts."""
     workflow: InstanceWorkflow = record.workflow
     holder, throw_id, is_beside = record.scope_parent, record.internal_data[_UNDOING], _is_beside(record)
     if record.task_spec.node is not None and not is_beside:
         workflow.journal.append(("compensated", record))
     workflow.leave(record)
-    if holder.internal_data.get(_UNDOING) != throw_id:
-        return
     if is_beside:
         _finish(holder)
-    else:
-        _continue(holder, throw_id)
+    elif holder.task_spec.is_record and "cut" not in holder.internal_data and not _held(holder):
+        holder.note(undoing=throw_id)
+        _finish(holder)
 
 
 def _cut(scope: InstanceTask) -> None:

@@ -48,6 +48,7 @@ from engine.spiff.compensation import CancelEndSpec, CompensatingSpec, RecordSpe
 from engine.spiff.decisions import DecisionTaskSpec
 from engine.spiff.elements import ElementSpec, Judge, LinkEventSpec, StartEventSpec, holds
 from engine.spiff.gateways import (
+    Ahead,
     EventBasedGatewaySpec,
     ExclusiveGatewaySpec,
     InclusiveGatewaySpec,
@@ -158,7 +159,8 @@ class _Compiler:
                 return ParallelGatewaySpec(self.spec, name, node, self._incoming(node))
             case InclusiveGateway():
                 ahead = entries_ahead(self._model, node.id)
-                return InclusiveGatewaySpec(self.spec, name, node, self._incoming(node), ahead)
+                by_flows = entries_ahead(self._model, node.id, by_events=False)
+                return InclusiveGatewaySpec(self.spec, name, node, self._incoming(node), Ahead(ahead, by_flows))
             case EventBasedGateway():
                 return EventBasedGatewaySpec(self.spec, name, node)
             case BoundaryEvent():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from SpiffWorkflow.util.task import TaskState
@@ -11,6 +12,8 @@ from engine.bpmn import FlowNode
 from engine.errors import NoWayError
 from engine.spiff.elements import ElementSpec, Way
 from engine.spiff.workflow import InstanceTask, InstanceWorkflow
+
+_NONE = frozenset[str]()
 
 
 class ExclusiveGatewaySpec(ElementSpec):
@@ -91,16 +94,22 @@ class ParallelGatewaySpec(JoiningSpec):
             self.go_on(join)
 
 
-class InclusiveGatewaySpec(JoiningSpec):
-    """Takes the tokens of all flows on which one can still come, then gives one to each flow that is taken (13.4.3).
+@dataclass(frozen=True)
+class Ahead:
+    """For each node that leads to a gateway, the incoming flows by which its token can come.
 
     Attributes:
-        ahead: For each node that leads here, the incoming flows by which its token can come.
+        by_flows: Those by which it can come along flows alone, whether or not an event on a boundary happens.
     """
 
-    def __init__(
-        self, wf_spec: Any, name: str, node: FlowNode, incoming: frozenset[str], ahead: Mapping[str, frozenset[str]]
-    ) -> None:
+    anyhow: Mapping[str, frozenset[str]]
+    by_flows: Mapping[str, frozenset[str]]
+
+
+class InclusiveGatewaySpec(JoiningSpec):
+    """Takes the tokens of all flows on which one can still come, then gives one to each flow that is taken (13.4.3)."""
+
+    def __init__(self, wf_spec: Any, name: str, node: FlowNode, incoming: frozenset[str], ahead: Ahead) -> None:
         super().__init__(wf_spec, name, node, incoming)
         self.ahead = ahead
 
@@ -124,15 +133,16 @@ class InclusiveGatewaySpec(JoiningSpec):
     def is_complete(self, join: InstanceTask) -> bool:
         """Return whether no token of the scope can still come by a flow that has none.
 
-        A token that could as well come by a flow that has one is not waited for: it would be too late for either.
+        A token that could as well come by a flow that has one is not waited for: it would be too late for either. Not
+        so where only an event on a boundary would lead it there, which need not happen, or has happened already.
         """
         if join.workflow.joins[join._parent, self.name][0] is not join:
             return False  # an earlier round is not over
         arrived = frozenset(join.internal_data["arrived"])
         missing = self.incoming - arrived
         for token in join.scope_parent.children_now:
-            flows = self.ahead.get(token.task_spec.node.id) if token.task_spec.is_token else None
-            if flows is not None and flows & missing and not flows & arrived:
+            flows = self.ahead.anyhow.get(token.task_spec.node.id) if token.task_spec.is_token else None
+            if flows and flows & missing and not self.ahead.by_flows.get(token.task_spec.node.id, _NONE) & arrived:
                 return False
         return True
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from diagrams import (
+    boundary,
     call_activity,
     catch,
     cycle,
@@ -21,6 +22,7 @@ from diagrams import (
     signal,
     start,
     throw,
+    user_task,
 )
 from simulated import entry, happened, simulated, times
 
@@ -103,6 +105,25 @@ def test_the_first_event_decides_and_signals_come_at_their_time(database_url: st
     result = simulated(database_url, racing, signals=[{"name": "stop", "payload": {"why": "no"}, "at": "PT59M"}])
     assert happened(result, "completed") == ["Begin", "Stopped", "Race", "Ended"]
     assert (result.variables, times(result)["Ended"]) == ({"why": "no"}, "PT59M")
+
+
+def test_a_signal_is_heard_by_all_in_the_order_in_which_they_began_to_wait(database_url: str) -> None:
+    tasks = [f"Task_{number}" for number in range(6)]
+    alarms = [f"Alarm_of_{task}" for task in tasks]
+    watched = document(
+        process(
+            "watched",
+            start(),
+            *(user_task(task, "people") for task in tasks),
+            *(boundary(alarm, task, signal_ref="Signal_Alarm") for alarm, task in zip(alarms, tasks, strict=True)),
+            end(),
+            *(path("Begin", task, "Done") for task in tasks),
+            *(path(alarm, "Done") for alarm in alarms),
+        ),
+        signal("Signal_Alarm", "alarm"),
+    )
+    result = simulated(database_url, watched, signals=[{"name": "alarm"}])
+    assert [each for each in happened(result, "completed") if each in alarms] == alarms
 
 
 def test_a_message_starts_the_process(database_url: str) -> None:

@@ -146,7 +146,7 @@ class TokenGame:
         return node_id[0] == "I" and len(self._model.incoming(node_id)) > 1
 
     def _is_complete(self, node_id: str, tokens: Counter[str]) -> bool:
-        """Return whether an inclusive join goes on, by the letter of BPMN 2.0.2, 13.4.3."""
+        """Return whether an inclusive join goes on, by the letter of BPMN 2.0.2, 13.4.3, or waits for events, too."""
         if not self._is_inclusive_join(node_id):
             return False
         entering = {self._number[id(each)] for each in self._model.incoming(node_id)}
@@ -154,12 +154,14 @@ class TokenGame:
         if not arrived:
             return False
         for token in +tokens:
-            ways = self._ways_to(node_id, token) if token not in entering else set()
-            if ways - arrived and not ways & arrived:
+            if token in entering:
+                continue
+            ways, by_flows = (self._ways_to(node_id, token, by_events=each) for each in (True, False))
+            if ways - arrived and not by_flows & arrived:
                 return False
         return True
 
-    def _ways_to(self, join: str, token: str) -> set[str]:
+    def _ways_to(self, join: str, token: str, *, by_events: bool) -> set[str]:
         """Return the flows into a join that can be reached from a token without passing the join."""
         numbered = {self._number[id(each)]: each for each in self._model.flows}
         frontier = [numbered[token].target] if token in numbered else [token.split(":")[1]]
@@ -172,7 +174,7 @@ class TokenGame:
             leaving = list(self._model.outgoing(node_id))
             ways |= {self._number[id(each)] for each in leaving if each.target == join}
             frontier += [each.target for each in leaving]
-            frontier += [each.id for each in self._model.boundary_events(node_id)]
+            frontier += [each.id for each in self._model.boundary_events(node_id) if by_events]
         return ways
 
     def _join(self, node_id: str, tokens: Counter[str]) -> Counter[str]:

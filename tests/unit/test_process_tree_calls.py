@@ -10,6 +10,7 @@ from diagrams import (
     document,
     end,
     flow,
+    loop,
     parallel,
     path,
     process,
@@ -63,6 +64,18 @@ def test_a_called_process_sees_and_returns_what_the_diagram_says(
     assert seen == {"seen": seen_inside}
     assert tree.variables == after
     assert tree.scopes == {ROOT}
+
+
+def test_a_looped_call_leaves_no_counter_behind() -> None:
+    child = process("child", start("In"), path("In", "Step", "Out"), service_task("Step", "t"), end("Out"))
+    call = call_activity("Call", "child", multi_instance=loop(maximum=2))
+    tree = StoredTree.of(document(process("p", start(), path("Begin", "Call", "Done"), call, end()), child))
+
+    tree.complete("Step", n=1)
+    tree.complete("Step", n=2)
+
+    assert tree.is_completed
+    assert tree.variables == {"n": 2}
 
 
 def test_two_calls_of_one_process_do_not_see_each_other() -> None:

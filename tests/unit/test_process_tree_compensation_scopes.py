@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from compensation_diagrams import do, given_up, work
 from diagrams import (
     boundary,
@@ -56,6 +57,54 @@ def test_subprocesses_that_end_without_another_step_are_undone_in_the_order_of_t
     tree.complete()
     assert tree.waiting == ["Unone"]
     tree.complete()
+
+    assert tree.is_clean()
+
+
+@pytest.mark.parametrize("holder", ["a subprocess", "a called process", "a repeated subprocess"])
+def test_what_completed_beside_is_undone_between_the_parts_of_what_completed_around_it(holder: str) -> None:
+    inner = (start("S"), path("S", "C", "D", "E"), work("C"), work("D"), end("E"))
+    held, called = subprocess("Sub", *inner), ""
+    if holder == "a called process":
+        held, called = call_activity("Sub", "child"), process("child", *inner)
+    elif holder == "a repeated subprocess":
+        held = subprocess("Sub", *inner, repeated=for_each("=[1]", "thing"))
+    parent = process("p", start(), parallel("Fork"), parallel("Join"), path("Begin", "Fork", "Sub", "Join", "Undo"),
+                     path("Fork", "B", "Join"), path("Undo", "Done"), work("B"), held,
+                     throw("Undo", compensates=""), end())  # fmt: skip
+    tree = StoredTree.of(document(parent, called))
+    do(tree, "C", "B", "D")
+
+    do(tree, "UnD", "UnB", "UnC")
+
+    assert tree.is_clean()
+    assert list(dict.fromkeys(tree.happened("compensated"))) == ["D", "B", "C", "Sub"]
+
+
+def test_the_bodies_of_a_repeated_task_are_undone_among_what_completed_beside_them() -> None:
+    each = service_task("Each", "do", multi_instance=for_each("=[1, 2]", "thing"))
+    content = diagram("p", start(), parallel("Fork"), parallel("Join"), path("Begin", "Fork", "Each", "Join", "Undo"),
+                      path("Fork", "B", "Join"), path("Undo", "Done"), work("B"), each,
+                      undone_by("Each", service_task("UnEach", "undo")),
+                      throw("Undo", compensates=""), end())  # fmt: skip
+    tree = StoredTree.of(content)
+    do(tree, "Each", "B", "Each")
+
+    do(tree, "UnEach", "UnB", "UnEach")
+
+    assert tree.is_clean()
+    assert tree.happened("compensated") == ["Each", "B", "Each", "Each"]
+
+
+def test_one_activity_is_undone_alone_though_others_completed_among_its_parts() -> None:
+    inner = (start("S"), path("S", "C", "D", "E"), work("C"), work("D"), end("E"))
+    content = diagram("p", start(), parallel("Fork"), parallel("Join"), path("Begin", "Fork", "Sub", "Join", "Undo"),
+                      path("Fork", "B", "Join"), path("Undo", "Rest", "Done"), work("B"), subprocess("Sub", *inner),
+                      throw("Undo", compensates="Sub"), throw("Rest", compensates=""), end())  # fmt: skip
+    tree = StoredTree.of(content)
+    do(tree, "C", "B", "D")
+
+    do(tree, "UnD", "UnC", "UnB")
 
     assert tree.is_clean()
 

@@ -105,6 +105,24 @@ def test_a_token_that_could_as_well_come_where_one_has_come_is_not_waited_for() 
     assert tree.waiting == ["Before", "After"]
 
 
+@pytest.mark.parametrize("merges", [False, True], ids=["by a flow of its own", "merged with another branch"])
+def test_a_token_whose_event_leads_where_one_has_come_is_waited_for(*, merges: bool) -> None:
+    content = diagram(
+        "p", start(), path("Begin", "Fork", "A", "Join", "After"), parallel("Fork"), path("Fork", "B", "Met", "Join"),
+        boundary("Remind", "A", timer=duration("PT1H"), interrupting=False), gateway("Met"),
+        flow("Remind", "Met" if merges else "Join"), *TASKS[:2], inclusive("Join"), service_task("After", "t"), end(),
+    )  # fmt: skip
+    tree = StoredTree.of(content)
+
+    tree.complete("B")
+    if not merges:
+        tree.trigger("Remind")
+    assert tree.waiting == ["A", "Remind"]
+    tree.complete("A")
+
+    assert tree.waiting == ["After"]
+
+
 def test_a_join_does_not_wait_for_tokens_of_another_scope() -> None:
     inside = (start("In"), path("In", "Split", "A", "Join", "Out"), path("Split", "B", "Join"), parallel("Split"),
               *TASKS[:2], inclusive("Join"), end("Out"))  # fmt: skip
