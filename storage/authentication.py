@@ -14,10 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import BaseModel, ConfigDict, SecretStr, field_serializer
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, field_serializer
 from pydantic_core.core_schema import SerializationInfo
 
-from storage.errors import AuthenticationError, InvalidTokenError, NotLoopbackError
+from storage.errors import AuthenticationError, InvalidTokenError, NotLoopbackError, PrincipalsInvalidError
 from storage.models import RoleType
 from storage.security import SecurityContext
 
@@ -82,10 +82,18 @@ class DevelopmentTokens(BaseModel):
 
 
 def development_tokens(path: Path) -> DevelopmentTokens:
-    """Return the tokens in `path`, made on first use and readable by their owner only."""
+    """Return the tokens in `path`, made on first use and readable by their owner only.
+
+    Raises:
+        PrincipalsInvalidError: Somebody has edited the file, and it no longer says who there is.
+    """
     if not path.exists():
         _write_private(path, _new_tokens().model_dump_json(indent=2, context=_PRIVATE_FILE))
-    return DevelopmentTokens.model_validate_json(path.read_bytes())
+    try:
+        return DevelopmentTokens.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        faults = (f"{'.'.join(map(str, item['loc']))} {item['msg']}".strip() for item in error.errors())
+        raise PrincipalsInvalidError(path=str(path), reason="; ".join(faults)) from None  # it may quote a token
 
 
 def require_loopback(host: str) -> None:

@@ -21,7 +21,8 @@ StorageError
 │   │   └── RecordNotGrantedError           the same code
 │   ├── AuthenticationError               AUTHENTICATION_REQUIRED
 │   ├── InvalidTokenError                 TOKEN_INVALID
-│   └── NotLoopbackError                  HOST_NOT_LOOPBACK
+│   ├── NotLoopbackError                  HOST_NOT_LOOPBACK
+│   └── PrincipalsInvalidError            PRINCIPALS_INVALID
 ├── objects.py: objects, and how they are read and kept
 │   ├── ObjectNotFoundError               OBJECT_NOT_FOUND
 │   ├── ObjectCorruptError                OBJECT_CORRUPT
@@ -74,6 +75,7 @@ from storage.errors.access import (
     AuthenticationError,
     InvalidTokenError,
     NotLoopbackError,
+    PrincipalsInvalidError,
     RecordNotGrantedError,
 )
 from storage.errors.audit import (
@@ -175,6 +177,7 @@ __all__ = [
     "ObjectStoreUnavailableError",
     "ObjectUnsealableError",
     "ObjectUriError",
+    "PrincipalsInvalidError",
     "RecordConflictError",
     "RecordExistsError",
     "RecordHeldError",

@@ -59,3 +59,15 @@ class NotLoopbackError(StorageError):
     def __init__(self, *, host: str) -> None:
         self.host = host
         super().__init__(f"Development principals are for loopback only, and {host!r} is not.")
+
+
+class PrincipalsInvalidError(StorageError):
+    """The file of the development principals does not hold any."""
+
+    code = "PRINCIPALS_INVALID"
+    hint = "Mend the file as docs/how-to/connect-an-agent.md shows, or delete it to have it made anew."
+
+    def __init__(self, *, path: str, reason: str) -> None:
+        self.path = path
+        self.reason = reason
+        super().__init__(f"{path} cannot be read as principals: {reason}.")

@@ -9,11 +9,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from storage import SecurityContext
 from storage.authentication import DEVELOPMENT_TENANT, DevelopmentTokens, development_tokens, require_loopback
-from storage.errors import AuthenticationError, InvalidTokenError, NotLoopbackError
+from storage.errors import AuthenticationError, InvalidTokenError, NotLoopbackError, PrincipalsInvalidError
 from storage.models import RoleType
 
 
@@ -92,12 +91,17 @@ def test_no_token_appears_in_what_is_printed_logged_or_dumped(tokens: Developmen
     assert not [person.user_id for person in tokens.principals if tokens.token_of(person.user_id) in shown]
 
 
-def test_the_error_about_a_damaged_file_does_not_repeat_its_tokens(path: Path, tokens: DevelopmentTokens) -> None:
-    path.write_text(path.read_text().replace('"ada"', "7"))
+@pytest.mark.parametrize(("intact", "damaged"), [('"ada"', "7"), ('"member"', '"boss"'), ("{", "")])
+def test_the_error_about_a_damaged_file_names_it_and_repeats_no_token(
+    path: Path, tokens: DevelopmentTokens, intact: str, damaged: str
+) -> None:
+    path.write_text(path.read_text().replace(intact, damaged))
 
-    with pytest.raises(ValidationError) as error:
+    with pytest.raises(PrincipalsInvalidError) as error:
         development_tokens(path)
 
+    assert error.value.path == str(path)
+    assert error.value.__cause__ is None
     assert tokens.token_of("grace") not in str(error.value)
 
 
