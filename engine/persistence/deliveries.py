@@ -70,7 +70,7 @@ class Deliveries:
         """
         require_text("name", name, longest=LONGEST_NAME)
         payload = jsonb_text({"kind": EventKind.SIGNAL, "variables": variables}, model="signal")
-        parameters = {"tenant_id": tenant_id, "name": name, "payload": payload, **_job()}
+        parameters = {"tenant_id": tenant_id, "name": name, "payload": payload, "job_id": str(new_id()), **_job()}
         number = MESSAGE_QUERIES.execute(self._connection, "trigger_signal", parameters)
         if number:
             notify_workers(self._connection)

@@ -104,7 +104,7 @@ cross join (select engine_now() as at) clock
 
 -- name: trigger_signal
 -- Rows are locked in one order, so that two broadcasts cannot wait for each other. Who has waited longest hears it first:
--- the ids of the jobs are in that order.
+-- the ids of the jobs are in that order, the time and version of one, then a number of six digits, then random digits.
 with waiting as materialized (
     select subscription_id, process_instance_id, task_id, element_id, tenant_id, is_repeating from subscription
     where tenant_id = :tenant_id and kind = 'signal' and name = :name
@@ -112,16 +112,20 @@ with waiting as materialized (
 ),
 consumed as (
     delete from subscription s using waiting w where s.subscription_id = w.subscription_id and not w.is_repeating
+),
+numbered as (
+    select *, lpad(to_hex(row_number() over (order by subscription_id)), 6, '0') as number from waiting
 )
 insert into job
     (job_id, process_instance_id, task_id, element_id, type, input, attempt, max_attempts, tenant_id, payload, status,
      available_at, created_at)
-select uuidv7(), w.process_instance_id, w.task_id, w.element_id, :type, '{}', 1, :max_attempts, w.tenant_id,
+select cast(left(:job_id, 19) || '8' || left(n.number, 3) || '-' || right(n.number, 3)
+            || '0' || left(cast(gen_random_uuid() as text), 8) as uuid),
+       n.process_instance_id, n.task_id, n.element_id, :type, '{}', 1, :max_attempts, n.tenant_id,
        cast(:payload as jsonb), case i.status when 'suspended' then 'suspended' else 'available' end, clock.at, clock.at
-from waiting w
+from numbered n
 left join process_instance i using (process_instance_id)
 cross join (select engine_now() as at) clock
-order by w.subscription_id
 
 -- name: correlations_of_tasks
 -- What closing these tasks can change: what they wait for, and what is on its way to them. The ids of messages are read
