@@ -128,8 +128,11 @@ class CompensatingSpec(ElementSpec):
 class CancelEndSpec(CompensatingSpec):
     """Gives a transaction up: ends what runs in it, undoes what was done in it, and leaves by its cancel event."""
 
+    takes_over = True
+
     def _run_hook(self, my_task: InstanceTask) -> bool:
         terminate(my_task)
+        my_task.scope_parent.task_spec.content.close(my_task.scope_parent)
         return super()._run_hook(my_task)
 
     def _on_complete(self, my_task: InstanceTask) -> None:

@@ -44,6 +44,7 @@ class Spec(BpmnTaskSpec):
     Attributes:
         is_token: Whether the scope around it is not over as long as it is there.
         keeps_outputs: Whether what its scope holds is no variable.
+        takes_over: Whether its task, alone in a scope, stands in place of all else that could begin there.
         waits_outside: Whether its waiting task waits for somebody or something outside the instance.
         is_record: Whether its tasks are over, and only kept to be compensated.
         is_snapshot: Whether what its scope holds is all that can be seen below it, and is not written to.
@@ -53,6 +54,7 @@ class Spec(BpmnTaskSpec):
 
     is_token = True
     keeps_outputs = False
+    takes_over = False
     waits_outside = False
     is_record = False
     is_snapshot = False

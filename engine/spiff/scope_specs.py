@@ -90,6 +90,7 @@ class EventSubprocessSpec(ElementSpec):
     def __init__(self, wf_spec: Any, name: str, node: EventSubProcess, start: StartEvent) -> None:
         super().__init__(wf_spec, name, node)
         self.start = start
+        self.takes_over = start.is_interrupting
         self.content = ScopeContent()
 
     @property
@@ -152,11 +153,8 @@ def interrupt(scope: InstanceTask) -> None:
 
 
 def is_interrupted(scope: InstanceTask) -> bool:
-    """Return whether an event subprocess has taken the place of everything else in a scope."""
-    return scope.tokens == 1 and any(
-        isinstance(child.task_spec, EventSubprocessSpec) and child.task_spec.start.is_interrupting
-        for child in scope.children_now
-    )
+    """Return whether an event subprocess, or an end that gives a transaction up, has taken the place of all else."""
+    return scope.tokens == 1 and any(child.task_spec.takes_over for child in scope.children_now)
 
 
 def caught_here(scope: InstanceTask, thrown: Thrown, child: InstanceTask | None) -> EventSubprocessSpec | None:

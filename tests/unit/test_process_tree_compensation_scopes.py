@@ -22,6 +22,7 @@ from diagrams import (
     start,
     subprocess,
     throw,
+    transaction,
     undone_by,
     user_task,
 )
@@ -282,6 +283,28 @@ def test_a_cancelled_transaction_is_undone_and_left_by_its_cancel_event() -> Non
 
     assert tree.is_clean()
     assert tree.happened("compensated") == ["D", "C"]
+
+
+def test_nothing_begins_any_more_in_a_transaction_that_is_being_undone() -> None:
+    again = event_subprocess("Again", start("OnSignal", signal_ref="Sig"), path("OnSignal", "Over"), end("Over"))
+    broken = event_subprocess("Broken", start("OnError", error_ref=""), path("OnError", "Mended"), end("Mended"))
+    content = document(
+        process("p", start(), path("Begin", "Tx", "Done"), end(),
+                transaction("Tx", start("S"), path("S", "C", "GiveUp"), work("C"), end("GiveUp", cancels=True),
+                            again, broken),
+                boundary("Cancelled", "Tx", cancels=True), path("Cancelled", "Instead", "Done"),
+                boundary("Hazard", "Tx", error_ref=""), path("Hazard", "Look", "Done"),
+                service_task("Instead", "t"), service_task("Look", "t")),
+        signal("Sig", "alarm"),
+    )  # fmt: skip
+    tree = StoredTree.of(content)
+    assert tree.waiting == ["OnSignal", "C"]
+    tree.complete("C")
+    assert tree.waiting == ["UnC"]
+
+    tree.raise_error("UnC", "ANY", {})
+
+    assert tree.waiting == ["Look"]
 
 
 def test_a_transaction_that_is_not_cancelled_is_a_subprocess() -> None:
