@@ -188,22 +188,48 @@ def go_on_compensating(workflow: InstanceWorkflow) -> bool:
 
 
 def _go_on(throw: InstanceTask) -> bool:
-    records = [record for scope in _scopes(throw) for record in _records(scope)]
-    if any(_UNDOING in part.internal_data for record in records for part in _parts(record)):
+    workflow: InstanceWorkflow = throw.workflow
+    scopes = list(_scopes(throw))
+    if any(_lies_in(scopes, record) for record in _being_undone(workflow)):
         return False
-    spec, before = throw.task_spec, throw.internal_data["before"]
-    chosen = [
-        part
-        for record in records
-        if record.internal_data[_COMPLETION] <= before and spec.activity_id in {None, _element_id(record)}
-        for part in _parts(record)
-    ]
-    if chosen:
-        _begin(_latest(chosen), str(throw.id))
+    if left := _left(throw):
+        _begin(left[-1], str(throw.id))
     else:
-        del throw.workflow.compensations[throw.id]
+        del workflow.compensations[throw.id]
         throw.complete()
     return True
+
+
+def _being_undone(workflow: InstanceWorkflow) -> Iterator[InstanceTask]:
+    for throw in workflow.compensations.values():
+        if (left := _left(throw)) and _UNDOING in left[-1].internal_data:
+            yield left[-1]
+
+
+def _lies_in(scopes: list[InstanceTask], record: InstanceTask) -> bool:
+    around = record.scope_parent
+    while around not in scopes:
+        if not around.task_spec.is_record:
+            return False
+        around = around.scope_parent
+    return True
+
+
+def _left(throw: InstanceTask) -> list[InstanceTask]:
+    """Return what a throw has yet to undo, the next one last."""
+    if throw.to_undo is None:
+        throw.to_undo = sorted(_chosen(throw), key=lambda record: int(record.internal_data[_COMPLETION]))
+    while throw.to_undo and not throw.to_undo[-1].is_alive:
+        throw.to_undo.pop()
+    return throw.to_undo
+
+
+def _chosen(throw: InstanceTask) -> Iterator[InstanceTask]:
+    spec, before = throw.task_spec, throw.internal_data["before"]
+    for scope in _scopes(throw):
+        for record in _records(scope):
+            if record.internal_data[_COMPLETION] <= before and spec.activity_id in {None, _element_id(record)}:
+                yield from _parts(record)
 
 
 def _scopes(throw: InstanceTask) -> Iterator[InstanceTask]:
@@ -237,8 +263,8 @@ def _parts(record: InstanceTask) -> Iterator[InstanceTask]:
             yield from _parts(held)
 
 
-def _held(record: InstanceTask) -> list[InstanceTask]:
-    return [child for child in record.children_now if child.task_spec.is_record]
+def _held(record: InstanceTask) -> Iterator[InstanceTask]:
+    return (child for child in record.iter_children() if child.task_spec.is_record)
 
 
 def _record_beside(record: InstanceTask) -> InstanceTask | None:
@@ -267,7 +293,7 @@ def _finish(record: InstanceTask) -> None:
     workflow.leave(record)
     if is_beside:
         _finish(holder)
-    elif holder.task_spec.is_record and "cut" not in holder.internal_data and not _held(holder):
+    elif holder.task_spec.is_record and "cut" not in holder.internal_data and next(_held(holder), None) is None:
         holder.note(undoing=throw_id)
         _finish(holder)
 
@@ -286,10 +312,6 @@ def _cut(scope: InstanceTask) -> None:
             child.note(cut=True)
         else:
             workflow.cancel_task(child)
-
-
-def _latest(records: list[InstanceTask]) -> InstanceTask:
-    return max(records, key=lambda record: int(record.internal_data[_COMPLETION]))
 
 
 def _element_id(record: InstanceTask) -> str | None:

@@ -63,6 +63,7 @@ class InstanceTask(Task):
         arrived_by: The flow on which the token came; not stored, because a token never rests on a flow.
         run_id: The run of the process in which it stands: the root, or a task below a call activity.
         reads: The variables that the condition it waits for has read; `None` where that is not known.
+        to_undo: Of a throw that compensates, what it has yet to undo; `None` where that is not known.
     """
 
     def __init__(  # noqa: PLR0917 - as SpiffWorkflow's own
@@ -75,6 +76,7 @@ class InstanceTask(Task):
         self.arrived_by: str | None = None
         self.run_id: UUID = task_id if parent is None or is_process_run(self) else parent.run_id
         self.reads: frozenset[str] | None = None
+        self.to_undo: list[InstanceTask] | None = None
         if parent is not None:
             parent.tokens += task_spec.is_token
 
@@ -87,7 +89,11 @@ class InstanceTask(Task):
     @property
     def children_now(self) -> list[InstanceTask]:
         """The tasks directly below it, oldest first."""
-        return [self.workflow.tasks[child_id] for child_id in self._children]
+        return list(self.iter_children())
+
+    def iter_children(self) -> Iterator[InstanceTask]:
+        """Return the tasks directly below it, oldest first, one by one: there must be no change meanwhile."""
+        return (self.workflow.tasks[child_id] for child_id in self._children)
 
     @property
     def item(self) -> Scope:
