@@ -17,6 +17,7 @@ from diagrams import (
     parallel,
     path,
     process,
+    script_task,
     service_task,
     signal,
     start,
@@ -25,8 +26,10 @@ from diagrams import (
     undone_by,
     user_task,
 )
+from growth import growth_of
 from stored_tree import StoredTree
 
+BOUND = 8  # 16 where it grows with the square
 INSIDE = (start("In"), path("In", "Step", "Out"), service_task("Step", "t"), end("Out"))
 INNER = (*INSIDE, undone_by("Step", service_task("Undo", "t")))
 REPEATED = {
@@ -141,3 +144,25 @@ def test_of_one_that_had_enough_what_completed_is_undone(*, sequential: bool, wi
 
     assert undone == 2
     assert tree.is_clean()
+
+
+def test_four_times_as_much_is_undone_in_about_four_times_the_time() -> None:
+    small, large = _done(300), _done(1_200)
+
+    assert growth_of(lambda: _undo(small), lambda: _undo(large), BOUND) < BOUND
+
+
+def _done(count: int) -> StoredTree:
+    inner = (start("S"), path("S", "C", "E"), script_task("C", "=1", "x"), end("E"),
+             undone_by("C", script_task("UnC", "=1", "y")))  # fmt: skip
+    each = subprocess("Each", *inner, repeated=for_each(f"=for i in 1..{count} return i", "thing"))
+    content = diagram("p", start(), path("Begin", "Each", "Check", "Undo", "Done"), each,
+                      service_task("Check", "t"), throw("Undo", compensates=""), end())  # fmt: skip
+    return StoredTree.of(content)
+
+
+def _undo(done: StoredTree) -> None:
+    tree = done.branch().tree
+    (task,) = tree.waiting()
+    tree.complete(task.task_id, {}, {})
+    assert tree.is_completed
