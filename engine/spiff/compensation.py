@@ -245,22 +245,26 @@ def _scopes(throw: InstanceTask) -> Iterator[InstanceTask]:
 
 def _records(scope: InstanceTask) -> Iterator[InstanceTask]:
     """Return the records that can be undone one by one: of a scope that was cut off, those in it."""
-    for child in scope.children_now:
-        if not child.task_spec.is_record or _is_beside(child):
-            continue
-        if "cut" in child.internal_data:
-            yield from _records(child)
-        else:
-            yield child
+    open_scopes = [scope]
+    while open_scopes:
+        for child in open_scopes.pop().children_now:
+            if not child.task_spec.is_record or _is_beside(child):
+                continue
+            if "cut" in child.internal_data:
+                open_scopes.append(child)
+            else:
+                yield child
 
 
 def _parts(record: InstanceTask) -> Iterator[InstanceTask]:
     """Return what is undone in one go: what has a handler, of a record without one, the parts of all that it holds."""
-    if record.task_spec.handler is not None or _record_beside(record) is not None:
-        yield record
-    else:
-        for held in _held(record):
-            yield from _parts(held)
+    looked_at = [record]
+    while looked_at:
+        each = looked_at.pop()
+        if each.task_spec.handler is not None or _record_beside(each) is not None:
+            yield each
+        else:
+            looked_at.extend(_held(each))
 
 
 def _held(record: InstanceTask) -> Iterator[InstanceTask]:
@@ -285,33 +289,42 @@ def _begin(record: InstanceTask, throw_id: str) -> None:
 
 
 def _finish(record: InstanceTask) -> None:
-    """Take an undone record away, and the one that held it with the last of its parts."""
+    """Take an undone record away, and those around it of which it was the last part."""
     workflow: InstanceWorkflow = record.workflow
-    holder, throw_id, is_beside = record.scope_parent, record.internal_data[_UNDOING], _is_beside(record)
-    if record.task_spec.node is not None and not is_beside:
-        workflow.journal.append(("compensated", record))
-    workflow.leave(record)
-    if is_beside:
-        _finish(holder)
-    elif holder.task_spec.is_record and "cut" not in holder.internal_data and next(_held(holder), None) is None:
-        holder.note(undoing=throw_id)
-        _finish(holder)
+    throw_id = record.internal_data[_UNDOING]
+    while True:
+        holder, is_beside = record.scope_parent, _is_beside(record)
+        if record.task_spec.node is not None and not is_beside:
+            workflow.journal.append(("compensated", record))
+        workflow.leave(record)
+        if not is_beside and not _is_over(holder):
+            return
+        record = holder
+        record.note(undoing=throw_id)
+
+
+def _is_over(record: InstanceTask) -> bool:
+    """Return whether nothing is left of what a record held; one that was cut off was never completed."""
+    return record.task_spec.is_record and "cut" not in record.internal_data and next(_held(record), None) is None
 
 
 def _cut(scope: InstanceTask) -> None:
     """End what is alive in a scope; the scopes in it that hold records stay, as records that are undone in parts."""
     workflow: InstanceWorkflow = scope.workflow
-    for child in scope.children_now:
-        if child.task_spec.is_record or not child.is_alive:
-            continue
-        if holds_records(child):
-            _cut(child)
-            if hasattr(child.task_spec, "node"):
-                workflow.journal.append(("cancelled", child))
-            child.task_spec.record.become(child)
-            child.note(cut=True)
-        else:
-            workflow.cancel_task(child)
+    holding = [scope]
+    for each in holding:
+        for child in each.children_now:
+            if child.task_spec.is_record or not child.is_alive:
+                continue
+            if holds_records(child):
+                holding.append(child)
+            else:
+                workflow.cancel_task(child)
+    for child in reversed(holding[1:]):
+        if hasattr(child.task_spec, "node"):
+            workflow.journal.append(("cancelled", child))
+        child.task_spec.record.become(child)
+        child.note(cut=True)
 
 
 def _element_id(record: InstanceTask) -> str | None:
