@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
+from typing import IO, cast
 
 import pyarrow as pa
 from pyarrow import csv
@@ -18,6 +19,7 @@ __all__ = [
     "conversion_options",
     "delimiter_of",
     "first_line",
+    "native_file",
     "parsing_options",
     "read_head",
     "read_schema",
@@ -125,8 +127,9 @@ def delimiter_of(path: Path, head: bytes) -> str:
 
 def _read_text(path: Path, delimiter: str) -> pa.Table:
     try:
-        with path.open("rb") as file:
-            table = csv.read_csv(file, parse_options=parsing_options(delimiter), convert_options=conversion_options())
+        table = csv.read_csv(
+            native_file(path), parse_options=parsing_options(delimiter), convert_options=conversion_options()
+        )
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise FileNotTabularError(path=path, reason=first_line(error)) from error
     require_utf8(path, table.schema)
@@ -136,15 +139,22 @@ def _read_text(path: Path, delimiter: str) -> pa.Table:
 def _text_schema(path: Path, delimiter: str) -> pa.Schema:
     reading = csv.ReadOptions(block_size=_HEAD_BYTES)
     try:
-        with (
-            path.open("rb") as file,
-            csv.open_csv(file, reading, parsing_options(delimiter), conversion_options()) as reader,
-        ):
+        with csv.open_csv(native_file(path), reading, parsing_options(delimiter), conversion_options()) as reader:
             schema = reader.schema
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise FileNotTabularError(path=path, reason=first_line(error)) from error
     require_utf8(path, schema)
     return schema
+
+
+def native_file(path: Path) -> IO[bytes]:
+    """Return the file as one that Arrow reads without Python.
+
+    Arrow reads ahead on threads of its own, and may still do so after its reader is gone. A file object of Python would
+    be read by Python there, and a process that ends meanwhile aborts or hangs: no thread but the main one may enter
+    Python from then on. For the same reason the file is not closed here, but by whoever of them lets go of it last.
+    """
+    return cast("IO[bytes]", pa.OSFile(str(path), "rb"))
 
 
 def parsing_options(delimiter: str) -> csv.ParseOptions:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,7 @@ from table_files import (
 )
 
 from domain_sdk.errors import FileNotTabularError, FileTooLargeError, ReportedError
+from domain_sdk.tables import read_schema, read_table
 from storage.datasets.chunks import CHUNK_ROWS
 from storage.datasets.confinement import ingest_confined
 from storage.datasets.errors import (
@@ -249,3 +251,48 @@ def test_a_reader_that_wants_more_memory_than_it_may_have_ends_alone(tmp_path: P
 
     with pytest.raises((DatasetReaderFailedError, FileNotTabularError, FileTooLargeError)):
         ingest_confined(tmp_path / "data", tmp_path, memory_bytes=400 * 1024**2)
+
+
+class WatchedFile(io.BufferedReader):
+    """A file that knows the threads on which it was read."""
+
+    readers: ClassVar[set[int]] = set()
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.readers.add(threading.get_ident())
+        return super().read(size)
+
+
+class WatchedBytes(io.BytesIO):
+    """The same in memory."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        WatchedFile.readers.add(threading.get_ident())
+        return super().read(size)
+
+
+def open_watched(path: Path, mode: str = "r", *options: Any, **named: Any) -> Any:
+    return WatchedFile(io.FileIO(path)) if mode == "rb" else open(path, mode, *options, **named)  # noqa: PTH123
+
+
+def read_batches(path: Path) -> None:
+    with open_table(path) as stream:
+        assert sum(batch.num_rows for batch in stream.batches) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [(write_csv, read_schema), (write_csv, read_table), *((write, read_batches) for write in WRITERS)],
+)
+def test_no_thread_of_the_reader_enters_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: Callable[[Path], None], read: Callable[[Path], Any]
+) -> None:
+    """One that did when the process ends would make it abort or hang."""
+    write(tmp_path / "table")
+    monkeypatch.setattr(WatchedFile, "readers", set())
+    monkeypatch.setattr(io, "open", open_watched)
+    monkeypatch.setattr(io, "BytesIO", WatchedBytes)
+
+    read(tmp_path / "table")
+
+    assert WatchedFile.readers == {threading.get_ident()}

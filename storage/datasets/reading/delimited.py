@@ -10,7 +10,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 from pyarrow import csv, dataset, fs
@@ -20,6 +19,7 @@ from domain_sdk.tables import (
     conversion_options,
     delimiter_of,
     first_line,
+    native_file,
     parsing_options,
     refuse_binary,
     require_utf8,
@@ -60,23 +60,21 @@ def delimited(path: Path, head: bytes, types: Mapping[str, pa.DataType]) -> Iter
     conversion = conversion_options()
     conversion.column_types = dict(types)
     reading, parsing = csv.ReadOptions(block_size=_BLOCK_BYTES), parsing_options(delimiter_of(path, head))
-    with path.open("rb") as file:
-        try:
-            schema = csv.open_csv(file, reading, parsing, conversion).schema
-        except (pa.ArrowException, UnicodeDecodeError) as error:  # of the first block, which fits no type but its own
-            file.seek(0)
-            raise _refusal(path, error, _first_schema(file, reading, parsing, types)) from error
+    try:
+        schema = csv.open_csv(native_file(path), reading, parsing, conversion).schema
+    except (pa.ArrowException, UnicodeDecodeError) as error:  # of the first block, which fits no type but its own
+        raise _refusal(path, error, _first_schema(path, reading, parsing, types)) from error
     require_utf8(path, schema)
     yield TableStream("csv", schema, _blocks(path, schema, reading, parsing))
 
 
 def _first_schema(
-    file: BinaryIO, reading: csv.ReadOptions, parsing: csv.ParseOptions, types: Mapping[str, pa.DataType]
+    path: Path, reading: csv.ReadOptions, parsing: csv.ParseOptions, types: Mapping[str, pa.DataType]
 ) -> pa.Schema:
     """Return the columns as the first block shows them, those whose types are known apart."""
     if not types:
         return pa.schema([])
-    found = csv.open_csv(file, reading, parsing, conversion_options()).schema
+    found = csv.open_csv(native_file(path), reading, parsing, conversion_options()).schema
     return pa.schema([field.with_type(types.get(field.name, field.type)) for field in found])
 
 
