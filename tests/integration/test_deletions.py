@@ -11,6 +11,7 @@ from uuid import UUID
 
 import pytest
 from database_owner import as_owner
+from lock_waits import lock_waits
 from sqlalchemy import text
 
 from engine.errors import ReasonInvalidError
@@ -289,8 +290,7 @@ def test_who_places_a_hold_waits_for_the_erasure_under_way(storage: Storage) -> 
     with as_owner(storage) as connection:
         assert erase_measures_of_deleted(connection, parse_retention(""), NOW + timedelta(days=1)) > 0
         placing.start()
-        waiting = text("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
-        while not connection.execute(waiting).scalar_one():
+        while not lock_waits(connection):
             assert time.monotonic() < late
     placing.join(20)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from handlers_platform import ADA, STRANGER, Workshop, two_clusters
+from lock_waits import lock_waits
 from patience import becomes
 from sqlalchemy import text
 from starlette.applications import Starlette
@@ -139,14 +140,13 @@ def test_whoever_may_not_read_the_record_gets_no_link(client: TestClient, versio
 def test_a_link_that_is_asked_for_while_a_revocation_is_under_way_is_refused_once_that_counts(
     client: TestClient, version: DatasetVersion, shop: Workshop
 ) -> None:
-    waiting = text("select exists (select from pg_locks where locktype = 'advisory' and not granted)")
     restricted = {"data_classification": DataClassification.RESTRICTED, "acl": ()}
 
     with ThreadPoolExecutor() as others, shop.services.storage.transaction("north") as work:
         work.lock(grants_lock(version.id))
         work.get_crud(DatasetVersion).update(version, restricted, context=ADA)
         answer = others.submit(ask, client, asking(version))
-        assert becomes(lambda: answer.done() or bool(work.connection.execute(waiting).scalar_one()))
+        assert becomes(lambda: answer.done() or lock_waits(work.connection) > 0)
 
     assert answer.result().json()["code"] == "RECORD_NOT_FOUND"
 

@@ -13,8 +13,8 @@ from uuid import UUID
 import pyarrow as pa
 import pytest
 from handlers_platform import ADA, STRANGER, VIEWER, Workshop, two_clusters
+from lock_waits import lock_waits
 from pyarrow import csv, ipc, parquet
-from sqlalchemy import text
 
 from domain_sdk.errors import FileNotTabularError, FileUnreadableError, TargetColumnMissingError
 from engine import InstanceStatus
@@ -308,13 +308,9 @@ def test_withdrawing_the_only_version_spares_a_dataset_whose_next_version_is_bei
 
 def _wait_for_lock(shop: Workshop, doing: Future[None]) -> None:
     """Return once somebody waits for a named lock, or `doing` is over without having waited."""
-    waiting = text(
-        "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-        " and database = (select oid from pg_database where datname = current_database())"
-    )
     while not doing.done():
         with shop.services.storage.transaction("north") as work:
-            if work.connection.execute(waiting).scalar_one():
+            if lock_waits(work.connection):
                 return
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from lock_waits import lock_waits
 from patience import becomes
 from post_office import NAME, TTL, PostOffice
 
@@ -41,8 +42,8 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
 
 
 def somebody_waits_for_a_lock(post: PostOffice) -> bool:
-    locks = "select 1 from pg_locks join pg_database d on d.oid = database"
-    return bool(post.rows(f"{locks} where locktype = 'advisory' and not granted and datname = current_database()"))
+    with post.storage.transaction() as work:
+        return lock_waits(work.connection) > 0
 
 
 def test_a_message_and_a_task_that_begin_at_the_same_moment_never_miss_each_other(post: PostOffice) -> None:

@@ -12,6 +12,7 @@ from threading import Thread
 
 import pytest
 from handlers_platform import ADA, ADMIN, STRANGER, Workshop, two_clusters
+from lock_waits import lock_waits
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 from terminal import typed
@@ -249,8 +250,7 @@ def test_who_places_a_hold_waits_for_the_removals_under_way_and_no_longer(
 
 def waiting_locks(storage: Storage) -> int:
     with storage.transaction() as work:
-        asked = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
-        return int(work.connection.execute(text(asked)).scalar_one())
+        return lock_waits(work.connection)
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
