@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections import Counter
 from pathlib import Path
-from typing import IO, cast
 
 import pyarrow as pa
 from pyarrow import csv
 
+from domain_sdk.arrow_sources import native_file
 from domain_sdk.errors import FileNotTabularError, FileUnreadableError
 from domain_sdk.parquet_tables import read_parquet, read_parquet_schema
 from domain_sdk.table_limits import DEFAULT_LIMITS, TableLimits
@@ -19,7 +19,6 @@ __all__ = [
     "conversion_options",
     "delimiter_of",
     "first_line",
-    "native_file",
     "parsing_options",
     "read_head",
     "read_schema",
@@ -145,16 +144,6 @@ def _text_schema(path: Path, delimiter: str) -> pa.Schema:
         raise FileNotTabularError(path=path, reason=first_line(error)) from error
     require_utf8(path, schema)
     return schema
-
-
-def native_file(path: Path) -> IO[bytes]:
-    """Return the file as one that Arrow reads without Python.
-
-    Arrow reads ahead on threads of its own, and may still do so after its reader is gone. A file object of Python would
-    be read by Python there, and a process that ends meanwhile aborts or hangs: no thread but the main one may enter
-    Python from then on. For the same reason the file is not closed here, but by whoever of them lets go of it last.
-    """
-    return cast("IO[bytes]", pa.OSFile(str(path), "rb"))
 
 
 def parsing_options(delimiter: str) -> csv.ParseOptions:

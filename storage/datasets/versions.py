@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyarrow import parquet
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from domain_sdk.arrow_sources import native_buffer
 from storage.datasets.errors import DatasetManifestInvalidError
 from storage.datasets.identity import content_digest
 from storage.datasets.ingestion import SKETCHES_FILE, ChunkDescription, ColumnSketches, ContentDescription, DatasetDraft
@@ -140,7 +141,7 @@ def read_chunks(
     """
     wanted = None if columns is None else list(columns)
     for chunk in manifest.chunks:
-        yield parquet.read_table(pa.BufferReader(objects.read_bytes(chunk.uri)), columns=wanted)
+        yield parquet.read_table(native_buffer(objects.read_bytes(chunk.uri)), columns=wanted)
 
 
 def fetch_dataset(objects: ObjectStore, uri: str, destination: Path) -> Path:

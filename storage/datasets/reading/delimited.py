@@ -14,12 +14,12 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import csv, dataset, fs
 
+from domain_sdk.arrow_sources import native_file
 from domain_sdk.errors import FileNotTabularError
 from domain_sdk.tables import (
     conversion_options,
     delimiter_of,
     first_line,
-    native_file,
     parsing_options,
     refuse_binary,
     require_utf8,

@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import json
 
+from domain_sdk.arrow_sources import native_buffer
 from domain_sdk.errors import FileNotTabularError
 from domain_sdk.tables import first_line
 from storage.datasets.limits import ReadingLimits
@@ -69,16 +70,9 @@ def _batches(path: Path, schema: pa.Schema, limits: ReadingLimits) -> Iterator[p
 
 def _parsed(path: Path, block: bytes, parsing: json.ParseOptions) -> pa.Table:
     try:
-        return json.read_json(_native(block), json.ReadOptions(block_size=len(block) + 1), parsing)
+        return json.read_json(native_buffer(block), json.ReadOptions(block_size=len(block) + 1), parsing)
     except (pa.ArrowException, UnicodeDecodeError) as error:
         raise FileNotTabularError(path=path, reason=first_line(error)) from error
-
-
-def _native(block: bytes) -> IO[bytes]:
-    """Return a copy that Arrow owns: its threads must not enter Python (`domain_sdk.tables.native_file`)."""
-    copy = pa.allocate_buffer(len(block))
-    pa.FixedSizeBufferWriter(copy).write(block)
-    return cast("IO[bytes]", pa.BufferReader(copy))
 
 
 def _blocks(path: Path, limits: ReadingLimits) -> Iterator[bytes]:
