@@ -85,8 +85,8 @@ class JobOutcomes:
             Jobs(work).release(*jobs)
 
     def refuse(self, job: ClaimedJob) -> None:
-        """Put on the record that a result came under a lost lease and was refused."""
-        logger.warning("result refused under a stale lease", extra={"job_id": str(job.job_id)})
+        """Put on the record that a result or a failure came under a lost lease and was refused."""
+        logger.warning("outcome refused under a stale lease", extra={"job_id": str(job.job_id)})
         facts: dict[str, JsonValue] = {"job_id": str(job.job_id), "epoch": job.epoch, "worker_id": self._worker_id}
         with contextlib.suppress(DatabaseUnavailableError), self._storage.transaction() as work:
             row = Instances(work).read(job.process_instance_id)

@@ -92,7 +92,7 @@ class Worker:
             stopping=self._stopping,
         )
         self._impatience = Impatience(policy.patience_seconds)
-        self.refused_results = 0
+        self.refused_outcomes = 0
 
     def stop(self) -> None:
         """Ask every `run` to return; jobs being worked on are given back unharmed."""
@@ -208,8 +208,7 @@ class Worker:
         try:
             return act()
         except StaleLeaseError:
-            self.refused_results += 1
-            self._outcomes.refuse(job)
+            self._refuse(job)
         except TaskInterruptedError:
             self._outcomes.persist(partial(self._outcomes.release, job))
         except DatabaseUnavailableError:
@@ -226,8 +225,14 @@ class Worker:
 
     def _fail(self, job: ClaimedJob, group: StepGroup, error: Exception, result: dict[str, JsonValue] | None) -> None:
         group.flush()  # an incident changes the instance's version, and would void the steps that wait
-        with contextlib.suppress(StaleLeaseError):  # then the new owner's outcome counts
+        try:
             self._outcomes.persist(partial(self._outcomes.fail, job, error, result))
+        except StaleLeaseError:  # then the new owner's outcome counts
+            self._refuse(job)
+
+    def _refuse(self, job: ClaimedJob) -> None:
+        self.refused_outcomes += 1
+        self._outcomes.refuse(job)
 
     def _execute(self, job: ClaimedJob, hand: Hand, group: StepGroup) -> tuple[ClaimedJob, ...]:
         if job.lost_leases >= self._policy.maximum_lost_leases:

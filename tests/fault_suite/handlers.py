@@ -125,6 +125,12 @@ def call(outside: Outside, context: JobContext, request: Request) -> Answer:
 
 
 def _call(outside: Outside, context: JobContext, request: Request) -> Answer:
+    _note(outside, context, request)
+    outside.during_call()
+    return Answer(item=request.item, attempt=context.attempt)
+
+
+def _note(outside: Outside, context: JobContext, request: Request) -> None:
     line = {
         "idempotency_key": context.idempotency_key,
         "order_key": _order_key(context, request),
@@ -136,16 +142,14 @@ def _call(outside: Outside, context: JobContext, request: Request) -> Answer:
         os.write(descriptor, json.dumps(line).encode() + b"\n")
     finally:
         os.close(descriptor)
-    outside.during_call()
-    return Answer(item=request.item, attempt=context.attempt)
 
 
 def stumble(outside: Outside, context: JobContext, request: Request) -> Answer:
-    """Fail at the first attempt, after the call was made."""
-    answer = _call(outside, context, request)
-    if context.attempt == 1:
-        raise ConnectionResetError("the other side hung up")
-    return answer
+    """Fail at the first attempt, after the call was made; what stops a process stops it where it brings a result."""
+    if context.attempt > 1:
+        return _call(outside, context, request)
+    _note(outside, context, request)
+    raise ConnectionResetError("the other side hung up")
 
 
 def balk(outside: Outside, context: JobContext, request: Request) -> Answer:

@@ -108,7 +108,7 @@ def survive_zombies(laboratory: Laboratory, folder: Path, scale: Scale, point: s
     with judged_run(laboratory, folder, scale, linger_seconds=_LINGER_SECONDS) as run:
         run.staff()
         for slot in run.fleet.of("worker")[::2]:
-            slot.lives = [{FREEZE_AT: f"{point}:2"}]
+            slot.lives = [{FREEZE_AT: f"{point}:1"}]
         if point != DURING_CALL:
             run.finish(thaw(run))
             return

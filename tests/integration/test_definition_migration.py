@@ -285,7 +285,7 @@ def test_the_result_of_a_job_that_runs_meanwhile_is_taken(storage: Storage, hub:
     worker = shop.worker()
     worker.run_one()
 
-    assert (shop.describe(instance).status, shop.variables(instance), worker.refused_results) == (
+    assert (shop.describe(instance).status, shop.variables(instance), worker.refused_outcomes) == (
         InstanceStatus.COMPLETED,
         {"value": 7},
         0,

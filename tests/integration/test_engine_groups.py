@@ -102,7 +102,7 @@ def test_a_job_that_is_lost_meanwhile_is_refused_and_the_others_of_its_group_are
 
     worker.run_one()
 
-    assert worker.refused_results == 1
+    assert worker.refused_outcomes == 1
     assert sorted(statuses(shop, instances)) == [InstanceStatus.COMPLETED, InstanceStatus.COMPLETED, "running"]
     assert shop.job("status, epoch") == ("running", 2)
 

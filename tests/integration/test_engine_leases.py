@@ -45,7 +45,7 @@ def test_a_result_under_a_lease_that_another_worker_has_taken_over_is_refused(
     worker = shop.worker()
     worker.work_on(stale)
 
-    assert worker.refused_results == 1
+    assert worker.refused_outcomes == 1
     assert shop.describe(process_instance_id) == before
     assert (shop.variables(process_instance_id), shop.job()) == ({}, ("running", 1, 2))
     shop.worker().work_on(owned)
@@ -63,9 +63,11 @@ def test_a_failure_under_a_lease_that_another_worker_has_taken_over_changes_noth
 
     shop = Shop(storage, hub, ONE_JOB, external(lose_the_lease))
     process_instance_id = shop.start()
+    worker = shop.worker()
 
-    assert shop.worker().run_one()
+    assert worker.run_one()
 
+    assert worker.refused_outcomes == 1
     described = shop.describe(process_instance_id)
     assert (described.status, described.incident) == (InstanceStatus.RUNNING, None)
     assert shop.job() == ("running", 1, 2)

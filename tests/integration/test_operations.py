@@ -122,7 +122,7 @@ def test_the_result_of_a_job_that_ran_while_its_instance_was_cancelled_is_refuse
     worker.run_one()
 
     described = shop.describe(instance)
-    assert (described.status, worker.refused_results) == (InstanceStatus.CANCELLED, 1)
+    assert (described.status, worker.refused_outcomes) == (InstanceStatus.CANCELLED, 1)
     assert "process.completed" not in kinds(shop, instance)
     with pytest.raises(InstanceNotActiveError):
         suspend(shop, instance)
