@@ -62,6 +62,7 @@ EngineError
     └── SimulationError                     SIMULATION
         ├── AnswersInvalidError             ANSWERS_INVALID
         ├── AnsweredElementUnknownError     ANSWERED_ELEMENT_UNKNOWN
+        ├── AnsweredEventUnknownError       ANSWERED_EVENT_UNKNOWN
         ├── AnswerNotApplicableError        ANSWER_NOT_APPLICABLE
         └── SimulatedProcessError           SIMULATED_PROCESS_UNKNOWN
 
@@ -121,6 +122,7 @@ from engine.errors.operations import (
 )
 from engine.errors.simulation import (
     AnsweredElementUnknownError,
+    AnsweredEventUnknownError,
     AnswerNotApplicableError,
     AnswersInvalidError,
     SimulatedProcessError,
@@ -145,6 +147,7 @@ from engine.errors.user_tasks import (
 __all__ = [
     "AnswerNotApplicableError",
     "AnsweredElementUnknownError",
+    "AnsweredEventUnknownError",
     "AnswersInvalidError",
     "AssigneeNeededError",
     "BpmnError",

@@ -35,6 +35,19 @@ class AnsweredElementUnknownError(SimulationError):
         super().__init__(f"The diagrams have nothing to be answered under {', '.join(map(repr, element_ids))}.")
 
 
+class AnsweredEventUnknownError(SimulationError):
+    """A message or a signal is to come that no element of the diagrams ever waits for."""
+
+    code = "ANSWERED_EVENT_UNKNOWN"
+
+    def __init__(self, *, kind: str, names: tuple[str, ...], known: tuple[str, ...]) -> None:
+        self.kind = kind
+        self.names = names
+        self.known = known
+        self.hint = f"What the diagrams wait for: {', '.join(known) or f'no {kind} at all'}."
+        super().__init__(f"Nothing in the diagrams waits for a {kind} {', '.join(map(repr, names))}.")
+
+
 class AnswerNotApplicableError(SimulationError):
     """An element cannot end in the way that its answer says."""
 

@@ -16,6 +16,7 @@ from engine.bpmn import (
     ProcessModel,
     ReceiveTask,
     ServiceTask,
+    SignalTrigger,
     UserTask,
     called_processes,
     read_document,
@@ -26,6 +27,7 @@ from engine.bpmn.stand_ins import StandIns, process_ids_of, with_stand_ins
 from engine.dmn import DecisionModel, is_dmn, read_decisions
 from engine.errors import (
     AnsweredElementUnknownError,
+    AnsweredEventUnknownError,
     AnswersInvalidError,
     DecisionModelError,
     DiagramError,
@@ -124,7 +126,8 @@ def prepare(
     Raises:
         PreparationError: A diagram cannot be executed as drawn.
         SimulatedProcessError: The process is not among the files.
-        AnsweredElementUnknownError, AnswersInvalidError: The answers do not fit the diagrams.
+        AnsweredElementUnknownError, AnsweredEventUnknownError, AnswersInvalidError: The answers do not fit
+            the diagrams.
     """
     diagrams = [file for file in files if not is_dmn(file.content)]
     read = _Reading(StandIns(answers.tasks, foreign))
@@ -137,6 +140,7 @@ def prepare(
     models = tuple(model for document in read.documents for model in document.models)
     own = [model for document in read.documents[: len(diagrams)] for model in document.models]
     _require_answerable(answers, models)
+    require_awaited(answers, models)
     return Prepared(
         process_id=_chosen(own, process_id),
         documents=tuple(document.text for document in read.documents),
@@ -266,6 +270,22 @@ def _require_answerable(answers: Answers, models: Sequence[ProcessModel]) -> Non
         raise AnswersInvalidError(place=f"tasks.{element_id}", reason=reason)
 
 
+def require_awaited(answers: Answers, models: Sequence[ProcessModel]) -> None:
+    """Return if something in the diagrams waits for each of the messages and signals, sooner or later.
+
+    Raises:
+        AnsweredEventUnknownError: Nothing ever does, so a name is misspelt.
+    """
+    for kind, trigger, expected in (
+        ("message", MessageTrigger, answers.messages),
+        ("signal", SignalTrigger, answers.signals),
+    ):
+        triggers = [getattr(node, "trigger", None) for model in models for node in model.nodes.values()]
+        known = {each.name for each in triggers if isinstance(each, trigger)}
+        if unknown := tuple(dict.fromkeys(each.name for each in expected if each.name not in known)):
+            raise AnsweredEventUnknownError(kind=kind, names=unknown, known=tuple(sorted(known)))
+
+
 def is_answerable(node: FlowNode) -> bool:
     """Return whether a node's outcome can be told beforehand by what it brings."""
     if isinstance(node, ServiceTask | UserTask | ReceiveTask):
@@ -287,4 +307,5 @@ __all__ = [
     "is_answerable",
     "is_gateway",
     "prepare",
+    "require_awaited",
 ]

@@ -14,11 +14,11 @@ from engine.errors import AnsweredElementUnknownError, CrashPointError
 from engine.operations import Operations
 from engine.persistence import Event
 from engine.persistence.simulation import OpenUserTask, SimulatedWork
-from engine.simulation.answers import Ending, Fault, MessageAnswer, SignalAnswer, read_ending
+from engine.simulation.answers import Answers, Ending, Fault, MessageAnswer, SignalAnswer, read_ending
 from engine.simulation.coverage import Coverage, coverage_of
 from engine.simulation.endings import end_user_task
 from engine.simulation.outcome import result_of
-from engine.simulation.preparation import is_answerable
+from engine.simulation.preparation import is_answerable, require_awaited
 from engine.simulation.simulated_engine import STARTER
 from engine.simulation.simulation import Simulation
 from engine.simulation.trace import SimulationResult, iso_duration
@@ -102,16 +102,27 @@ class ProcessUnderTest:
         self.run()
 
     def send(self, name: str, payload: Mapping[str, JsonValue] | None = None, *, key: str | int | None = None) -> None:
-        """Send a message now, without a key to whoever has waited longest, and go on."""
+        """Send a message now, without a key to whoever has waited longest, and go on.
+
+        Raises:
+            AnsweredEventUnknownError: Nothing in the diagrams ever waits for it.
+        """
         length = self._simulation.now - self._simulation.begin
         message = MessageAnswer(name=name, correlation_key=key, payload=dict(payload or {}), at=length)
+        require_awaited(Answers(messages=(message,)), self._simulation.prepared.models)
         self._simulation.expect(message)
         self.run()
 
     def signal(self, name: str, payload: Mapping[str, JsonValue] | None = None) -> None:
-        """Broadcast a signal now, and go on."""
+        """Broadcast a signal now, and go on.
+
+        Raises:
+            AnsweredEventUnknownError: Nothing in the diagrams ever waits for it.
+        """
         length = self._simulation.now - self._simulation.begin
-        self._simulation.expect_signal(SignalAnswer(name=name, payload=dict(payload or {}), at=length))
+        signal = SignalAnswer(name=name, payload=dict(payload or {}), at=length)
+        require_awaited(Answers(signals=(signal,)), self._simulation.prepared.models)
+        self._simulation.expect_signal(signal)
         self.run()
 
     # Faults: each is for the next visit of a task that has none of its kind yet.

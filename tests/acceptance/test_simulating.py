@@ -93,11 +93,13 @@ def test_people_are_told_what_is_waited_for_and_what_is_needed(files: Path) -> N
         (["order.bpmn"], "PROCESS_UNKNOWN"),
         (["order.bpmn", "delivery.bpmn", "--answers", "order.bpmn"], "ANSWERS_INVALID"),
         (["order.bpmn", "delivery.bpmn", "--answers", "unknown.json"], "ANSWERED_ELEMENT_UNKNOWN"),
+        (["order.bpmn", "delivery.bpmn", "--answers", "misspelt.json"], "ANSWERED_EVENT_UNKNOWN"),
         (["order.bpmn", "delivery.bpmn", "--answers", "fails.json"], "ANSWER_NOT_APPLICABLE"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused_with_its_reason(files: Path, arguments: list[str], said: str) -> None:
     (files / "unknown.json").write_text('{"tasks": {"Nobody": {}}}')
+    (files / "misspelt.json").write_text('{"messages": [{"name": "nothing"}]}')
     (files / "fails.json").write_text('{"tasks": {"Approve": {"$fail": "no"}}}')
     ended = simulate(files, *arguments)
     assert (ended.returncode, said in ended.stderr, ended.stdout) == (1, True, "")

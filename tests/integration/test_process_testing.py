@@ -55,7 +55,7 @@ _ORDER = document(
 _TESTS = """
 import pytest
 
-from engine.errors import CrashPointError
+from engine.errors import AnsweredEventUnknownError, CrashPointError
 
 
 @pytest.fixture
@@ -125,6 +125,13 @@ def test_a_misspelt_element_is_not_one_that_was_never_reached(order, look):
         getattr(order, look)("Aprove")
 
 
+@pytest.mark.parametrize(("send", "awaited"), [("send", "paid"), ("signal", "no signal at all")])
+def test_a_misspelt_message_is_not_one_that_nobody_waited_for_in_time(order, send, awaited):
+    with pytest.raises(AnsweredEventUnknownError) as raised:
+        getattr(order, send)("payed")
+    assert raised.value.hint == f"What the diagrams wait for: {awaited}."
+
+
 def test_a_worker_crashes_at_no_other_place(order):
     with pytest.raises(CrashPointError):
         order.crash("Reserve", "after_everything")
@@ -153,7 +160,7 @@ def run(project: pytest.Pytester, *arguments: str, tests: str) -> pytest.RunResu
 
 def test_processes_are_moved_hindered_and_looked_at(project: pytest.Pytester) -> None:
     result = run(project, "--process-coverage-min", "100", tests=_TESTS + _REST)
-    result.assert_outcomes(passed=12)
+    result.assert_outcomes(passed=14)
     result.stdout.fnmatch_lines(["*process coverage*", "order  nodes 12/12, flows 10/10, compensations 1/1"])
     assert result.ret == pytest.ExitCode.OK
 
