@@ -75,6 +75,12 @@ class ActivitySpec(ElementSpec):
         for attached in self.attached:
             workflow.await_event(workflow.add(attached, activity, TaskState.FUTURE))
 
+    def detach_boundary_events(self, activity: InstanceTask) -> None:
+        """Let the boundary events wait no more; those that catch what is thrown within it still do."""
+        for child in activity.children_now if self.attached else ():
+            if isinstance(child.task_spec, AttachedEventSpec):
+                activity.workflow.leave(child)
+
 
 def find_catch(task: InstanceTask, thrown: Thrown) -> tuple[str, Callable[[Scope], None]] | None:
     """Return the id of the nearest event that catches what a task throws, and what lets it happen.

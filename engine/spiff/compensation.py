@@ -131,8 +131,10 @@ class CancelEndSpec(CompensatingSpec):
     takes_over = True
 
     def _run_hook(self, my_task: InstanceTask) -> bool:
+        transaction = my_task.scope_parent
         terminate(my_task)
-        my_task.scope_parent.task_spec.content.close(my_task.scope_parent)
+        transaction.task_spec.content.close(transaction)
+        transaction.task_spec.detach_boundary_events(transaction)
         return super()._run_hook(my_task)
 
     def _on_complete(self, my_task: InstanceTask) -> None:

@@ -9,6 +9,7 @@ from diagrams import (
     call_activity,
     diagram,
     document,
+    duration,
     end,
     event_subprocess,
     for_each,
@@ -294,11 +295,13 @@ def test_nothing_begins_any_more_in_a_transaction_that_is_being_undone() -> None
                             again, broken),
                 boundary("Cancelled", "Tx", cancels=True), path("Cancelled", "Instead", "Done"),
                 boundary("Hazard", "Tx", error_ref=""), path("Hazard", "Look", "Done"),
+                boundary("Late", "Tx", timer=duration("PT1H")), path("Late", "Done"),
+                boundary("Noted", "Tx", signal_ref="Sig", interrupting=False), path("Noted", "Done"),
                 service_task("Instead", "t"), service_task("Look", "t")),
         signal("Sig", "alarm"),
     )  # fmt: skip
     tree = StoredTree.of(content)
-    assert tree.waiting == ["OnSignal", "C"]
+    assert tree.waiting == ["Late", "Noted", "OnSignal", "C"]
     tree.complete("C")
     assert tree.waiting == ["UnC"]
 
